@@ -1,0 +1,63 @@
+/// \file
+/// Files: whole reads, memory maps, and writes that are never half done.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace medseg {
+
+/// \throws DataError naming the path if it cannot be read.
+std::string read_file(const std::filesystem::path& path);
+
+/// Writes beside `path` under a temporary name, fsyncs, renames. Parents are made.
+/// \throws DataError if any byte cannot be written; then `path` is as it was before
+/// and the temporary file is gone.
+void write_file(const std::filesystem::path& path, std::string_view bytes);
+
+/// Appends one line ('\n' is added) and flushes. \throws DataError.
+void append_line(const std::filesystem::path& path, std::string_view line);
+
+/// A folder that appears whole or not at all: fill `path()`, then `commit()`.
+/// Destroyed without commit, it removes what was written. An existing folder at the
+/// target is replaced by commit().
+class AtomicFolder {
+ public:
+  explicit AtomicFolder(std::filesystem::path target);
+  ~AtomicFolder();
+  AtomicFolder(const AtomicFolder&) = delete;
+  AtomicFolder& operator=(const AtomicFolder&) = delete;
+
+  const std::filesystem::path& path() const { return temporary_; }
+  void commit();
+
+ private:
+  std::filesystem::path target_;
+  std::filesystem::path temporary_;
+  bool committed_ = false;
+};
+
+/// Read-only private mapping of a whole file. Movable; the bytes live as long as it does.
+/// An empty file maps to an empty span.
+class MappedFile {
+ public:
+  /// \throws DataError naming the path if it cannot be opened.
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+
+  std::span<const std::uint8_t> bytes() const { return {data_, size_}; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  const std::uint8_t* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace medseg

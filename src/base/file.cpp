@@ -1,0 +1,170 @@
+#include "medseg/base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "medseg/base/error.h"
+#include "medseg/base/str.h"
+
+namespace medseg {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(const fs::path& path, const char* what) {
+  throw DataError(str(path.string(), ": ", what, ": ", std::strerror(errno)));
+}
+
+void make_parents(const fs::path& path) {
+  if (!path.has_parent_path()) return;
+  std::error_code error;
+  fs::create_directories(path.parent_path(), error);
+  if (error) {
+    throw DataError(str(path.parent_path().string(), ": cannot make folder: ", error.message()));
+  }
+}
+
+// A sibling name that no other process uses, so that a rename stays on one file system.
+fs::path temporary_beside(const fs::path& path) {
+  auto name = "." + path.filename().string() + str(".", ::getpid(), ".tmp");
+  return path.parent_path() / name;
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+bool write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+void sync_folder(const fs::path& folder) {
+  const Descriptor fd(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY));
+  if (fd.get() >= 0) ::fsync(fd.get());  // not every file system can; the rename itself stands
+}
+
+}  // namespace
+
+std::string read_file(const fs::path& path) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) fail(path, "cannot open");
+  std::string bytes;
+  char buffer[1 << 16];
+  for (;;) {
+    const ssize_t count = ::read(fd.get(), buffer, sizeof buffer);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail(path, "cannot read");
+    if (count == 0) return bytes;
+    bytes.append(buffer, static_cast<std::size_t>(count));
+  }
+}
+
+void write_file(const fs::path& path, std::string_view bytes) {
+  make_parents(path);
+  const auto temporary = temporary_beside(path);
+  Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (fd.get() < 0) fail(path, "cannot write");
+  const bool written = write_all(fd.get(), bytes) && ::fsync(fd.get()) == 0;
+  const bool closed = written && ::close(fd.release()) == 0;
+  if (!closed || std::rename(temporary.c_str(), path.c_str()) != 0) {
+    const int code = errno;
+    ::unlink(temporary.c_str());
+    errno = code;
+    fail(path, "cannot write");
+  }
+  sync_folder(path.parent_path());
+}
+
+void append_line(const fs::path& path, std::string_view line) {
+  make_parents(path);
+  const Descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  if (fd.get() < 0) fail(path, "cannot write");
+  if (!write_all(fd.get(), std::string(line) + "\n")) fail(path, "cannot write");
+}
+
+AtomicFolder::AtomicFolder(fs::path target) : target_(std::move(target)) {
+  if (!target_.has_filename()) target_ = target_.parent_path();  // "runs/x/" names runs/x
+  temporary_ = temporary_beside(target_);
+  make_parents(target_);
+  std::error_code error;
+  fs::remove_all(temporary_, error);
+  fs::create_directories(temporary_, error);
+  if (error) throw DataError(str(target_.string(), ": cannot make folder: ", error.message()));
+}
+
+AtomicFolder::~AtomicFolder() {
+  if (committed_) return;
+  std::error_code ignored;
+  fs::remove_all(temporary_, ignored);
+}
+
+void AtomicFolder::commit() {
+  const fs::path old = temporary_.string() + ".old";
+  std::error_code error;
+  const bool replaces = fs::exists(target_);
+  if (replaces) fs::rename(target_, old, error);
+  if (!error) fs::rename(temporary_, target_, error);
+  if (error) {
+    std::error_code ignored;
+    if (replaces && !fs::exists(target_)) fs::rename(old, target_, ignored);
+    throw DataError(str(target_.string(), ": cannot write: ", error.message()));
+  }
+  committed_ = true;
+  sync_folder(target_.parent_path());
+  std::error_code ignored;
+  if (replaces) fs::remove_all(old, ignored);
+}
+
+MappedFile::MappedFile(const fs::path& path) : path_(path) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) fail(path, "cannot open");
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) fail(path, "cannot read");
+  if (!S_ISREG(status.st_mode)) throw DataError(path.string() + ": not a regular file");
+  size_ = static_cast<std::size_t>(status.st_size);
+  if (size_ == 0) return;
+  void* mapped = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd.get(), 0);
+  if (mapped == MAP_FAILED) fail(path, "cannot map");
+  data_ = static_cast<const std::uint8_t*>(mapped);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::uint8_t*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+}  // namespace medseg

@@ -1,0 +1,38 @@
+#include "medseg/cli/main.h"
+
+#include <c10/util/Exception.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "commands.h"
+#include "medseg/base/error.h"
+
+namespace medseg {
+
+int run_cli(int argc, char** argv) {
+  CLI::App app{"medseg: medical image reasoning segmentation: ask a picture, get words and masks"};
+  app.name("medseg");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "medseg 0.1.0");
+  // Commands, in the order a user meets them.
+
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : 2;
+  } catch (const Error& error) {
+    std::cerr << "medseg: " << error.what() << "\n";
+    return error.exit_code();
+  } catch (const c10::Error& error) {
+    std::cerr << "medseg: bug: " << error.what_without_backtrace() << "\n";
+    return 1;
+  } catch (const std::exception& error) {
+    std::cerr << "medseg: bug: " << error.what() << "\n";
+    return 1;
+  }
+}
+
+}  // namespace medseg
