@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# The whole path on the real demonstration data, in small: train -> evaluate -> predict. Needs a build and the assets.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+medseg=${BUILD_DIR:-build}/medseg
+out=runs/smoke
+rm -rf "$out"
+[ -f data/demo/manifest.jsonl ] || $medseg data demo --out data/demo
+[ -f runs/demo-start/config.json ] || scripts/demo_import.sh
+$medseg train configs/train/demo.json --out "$out" --set train.steps=8 --set train.evaluate_every=0 \
+  --set train.save_every=0
+$medseg evaluate --model "$out/last" --data data/demo/manifest.jsonl --split test --limit 6 --max-new-tokens 32 \
+  --out "$out/test"
+image=$(ls data/demo/images/*.png | head -n 1)
+$medseg predict --model "$out/last" --image "$image" --ask "Which structure protects the brain?" --out "$out/predict"
+test -s "$out/test/predictions.jsonl" && test -s "$out/test/scores.json" && test -s "$out/predict/answer.json"
+echo "smoke: the path stands"

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Set up, build, run the tests: scripts/test.sh [unit|integration|gpu|all], all by default.
+# On a bare Debian 12 this is the one command that is needed; run again it does only what is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tier=${1:-all}
+scripts/setup.sh
+scripts/build.sh
+label=()
+if [ "$tier" != all ]; then label=(-L "^$tier\$"); fi
+ctest --test-dir "${BUILD_DIR:-build}" --output-on-failure --no-tests=error "${label[@]}"

@@ -1,0 +1,153 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+
+#include "medseg/base/clock.h"
+#include "medseg/base/error.h"
+#include "medseg/base/file.h"
+#include "medseg/base/hash.h"
+#include "medseg/base/random.h"
+#include "medseg/base/str.h"
+
+namespace medseg {
+namespace {
+
+namespace fs = std::filesystem;
+
+class FileTest : public ::testing::Test {
+ protected:
+  void SetUp() override { fs::create_directories(folder_); }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  std::size_t entries() const {
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
+  }
+
+  fs::path folder_ = fs::temp_directory_path() / str("medseg-file-test-", ::getpid());
+};
+
+TEST_F(FileTest, WritesWholeFilesAndMakesParents) {
+  write_file(folder_ / "a/b.txt", "one");
+  write_file(folder_ / "a/b.txt", "two");
+  EXPECT_EQ(read_file(folder_ / "a/b.txt"), "two");
+  append_line(folder_ / "a/log", "x");
+  append_line(folder_ / "a/log", "y");
+  EXPECT_EQ(read_file(folder_ / "a/log"), "x\ny\n");
+}
+
+TEST_F(FileTest, KeepsTheOldFileWhenTheNewOneCannotBeWritten) {
+  write_file(folder_ / "kept", "old");
+  fs::create_directories(folder_ / "folder/inside");
+  EXPECT_THROW(write_file(folder_ / "folder", "new"), DataError);  // a folder is in the way
+  EXPECT_EQ(read_file(folder_ / "kept"), "old");
+  EXPECT_EQ(entries(), 2U);  // nothing temporary is left
+}
+
+TEST_F(FileTest, NamesTheFileThatIsMissing) {
+  try {
+    read_file(folder_ / "missing");
+    FAIL() << "no error";
+  } catch (const DataError& error) {
+    EXPECT_EQ(error.what(), (folder_ / "missing").string() + ": cannot open: No such file or directory");
+  }
+}
+
+TEST_F(FileTest, AFolderAppearsWholeOrNotAtAll) {
+  {
+    AtomicFolder folder(folder_ / "run");
+    write_file(folder.path() / "x", "1");
+  }
+  EXPECT_EQ(entries(), 0U);
+  for (const char* content : {"1", "2"}) {
+    AtomicFolder folder(folder_ / "run");
+    write_file(folder.path() / "x", content);
+    folder.commit();
+    EXPECT_EQ(read_file(folder_ / "run/x"), content);
+  }
+  EXPECT_EQ(entries(), 1U);
+}
+
+TEST_F(FileTest, MapsFilesAndEmptyFiles) {
+  write_file(folder_ / "full", "abc");
+  write_file(folder_ / "empty", "");
+  EXPECT_EQ(MappedFile(folder_ / "full").bytes().size(), 3U);
+  EXPECT_EQ(MappedFile(folder_ / "full").bytes()[2], 'c');
+  EXPECT_TRUE(MappedFile(folder_ / "empty").bytes().empty());
+  EXPECT_THROW(MappedFile{folder_}, DataError);
+}
+
+TEST(Hash, EqualsTheStandardsExamples) {
+  EXPECT_EQ(sha256(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(RandomStream, IsTheSameForTheSameNameAndDiffersOtherwise) {
+  EXPECT_EQ(RandomStream(1, "a", 2).next(), RandomStream(1, "a", 2).next());
+  const std::set<std::uint64_t> firsts = {RandomStream(1, "a", 2).next(), RandomStream(2, "a", 2).next(),
+                                          RandomStream(1, "b", 2).next(), RandomStream(1, "a", 3).next()};
+  EXPECT_EQ(firsts.size(), 4U);
+}
+
+TEST(RandomStream, DrawsWithinItsRangesAndShufflesEverything) {
+  RandomStream random(0, "test");
+  double sum = 0, squares = 0;
+  for (int i = 0; i < 20000; ++i) {
+    const double u = random.uniform();
+    ASSERT_TRUE(u >= 0 && u < 1);
+    ASSERT_LT(random.below(7), 7U);
+    const double z = random.normal();
+    sum += z;
+    squares += z * z;
+  }
+  EXPECT_NEAR(sum / 20000, 0, 0.05);
+  EXPECT_NEAR(squares / 20000, 1, 0.05);
+  std::vector<int> items = {1, 2, 3, 4, 5, 6, 7, 8};
+  const auto before = items;
+  random.shuffle(items);
+  EXPECT_NE(items, before);
+  std::sort(items.begin(), items.end());
+  EXPECT_EQ(items, before);
+}
+
+TEST(RandomStream, GoesOnFromItsState) {
+  RandomStream first(5, "x");
+  first.next();
+  RandomStream second(0, "");
+  second.set_state(first.state());
+  EXPECT_EQ(first.next(), second.next());
+}
+
+TEST(Str, JoinsSplitsTrimsAndGuesses) {
+  EXPECT_EQ(str("step ", 3, ": ", 0.5), "step 3: 0.5");
+  EXPECT_EQ(fixed(0.12345, 3), "0.123");
+  EXPECT_EQ(join(split("a,b,,c", ','), "|"), "a|b||c");
+  EXPECT_EQ(split("", ','), std::vector<std::string>{""});
+  EXPECT_EQ(trim(" \t x y\n"), "x y");
+  EXPECT_EQ(trim("  "), "");
+  EXPECT_EQ(did_you_mean("learning_rat", {"seed", "learning_rate"}),
+            " (did you mean \"learning_rate\"?); known are seed learning_rate");
+  EXPECT_EQ(did_you_mean("zzzzzz", {"seed"}), "; known are seed");
+}
+
+TEST(Clock, WritesDurationsForPeople) {
+  EXPECT_EQ(duration_text(123.4), "2:03");
+  EXPECT_EQ(duration_text(3723), "1:02:03");
+  EXPECT_EQ(duration_text(-1), "0:00");
+}
+
+TEST(Check, SaysWhereAndWhat) {
+  try {
+    MEDSEG_CHECK(1 + 1 == 3, "sums are off");
+    FAIL() << "no error";
+  } catch (const CheckFailed& error) {
+    EXPECT_NE(std::string(error.what()).find("base_test.cpp"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find("sums are off (1 + 1 == 3)"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace medseg
