@@ -21,12 +21,14 @@ foreach(library IN ITEMS c10 torch_cpu)
   add_library(dep_${library} SHARED IMPORTED GLOBAL)
   set_target_properties(dep_${library} PROPERTIES IMPORTED_LOCATION "${torch_dir}/lib/lib${library}.so")
 endforeach()
+add_library(dep_gomp SHARED IMPORTED GLOBAL)  # for src/nn/parallel.cpp: the wheel's, the only one in the process
+set_target_properties(dep_gomp PROPERTIES IMPORTED_LOCATION "${torch_dir}/lib/libgomp.so.1")
 add_library(dep_torch INTERFACE)
 add_library(dep::torch ALIAS dep_torch)
 target_include_directories(dep_torch SYSTEM INTERFACE
   "${torch_dir}/include" "${torch_dir}/include/torch/csrc/api/include")
 target_compile_definitions(dep_torch INTERFACE _GLIBCXX_USE_CXX11_ABI=1)
-target_link_libraries(dep_torch INTERFACE dep_torch_cpu dep_c10)
+target_link_libraries(dep_torch INTERFACE dep_torch_cpu dep_c10 dep_gomp)
 # The wheel's own RPATH finds the two CUDA run-time libraries in ../nvidia beside it.
 target_link_options(dep_torch INTERFACE "LINKER:-rpath-link,${MEDSEG_DEPS}/nvidia/cu13/lib"
   "LINKER:--disable-new-dtags" "LINKER:-rpath,${torch_dir}/lib")

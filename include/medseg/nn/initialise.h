@@ -1,0 +1,28 @@
+/// \file
+/// New parameters: fp32 leaves without gradient, with first values or (while loading) with none.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace medseg {
+
+/// While one lives on this thread, new parameters get storage but no values: whoever loads a checkpoint strictly
+/// need not draw 135 million random numbers first.
+class SkipInitialisation {
+ public:
+  SkipInitialisation();
+  ~SkipInitialisation();
+  SkipInitialisation(const SkipInitialisation&) = delete;
+  SkipInitialisation& operator=(const SkipInitialisation&) = delete;
+
+ private:
+  bool before_;
+};
+bool initialisation_skipped();
+
+/// U(-bound, bound), N(0, deviation²) from torch's default generator; the same value everywhere.
+at::Tensor uniform_parameter(at::IntArrayRef shape, double bound);
+at::Tensor normal_parameter(at::IntArrayRef shape, double deviation);
+at::Tensor constant_parameter(at::IntArrayRef shape, double value);
+
+}  // namespace medseg

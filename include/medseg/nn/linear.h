@@ -1,0 +1,36 @@
+/// \file
+/// Dense layer, optionally with a low-rank adapter.
+#pragma once
+
+#include <cstdint>
+
+#include "medseg/nn/module.h"
+
+namespace medseg {
+
+/// y = x Wᵀ + b, and with an adapter (LoRA, arXiv 2106.09685): + (alpha / r) · dropout(x) Aᵀ Bᵀ.
+/// Keys: weight [out, in], bias [out]; lora_A.weight [r, in], lora_B.weight [out, r] (as PEFT names them).
+/// Weights start as torch.nn.Linear's (Kaiming uniform, a = sqrt 5) unless loaded.
+class Linear : public Module {
+ public:
+  Linear(std::int64_t in, std::int64_t out, bool bias = true);
+
+  at::Tensor forward(const at::Tensor& x) const;  ///< [..., in] -> [..., out]
+
+  /// A from Kaiming uniform, B zero: the output does not change until trained. Both require a gradient.
+  void add_adapter(std::int64_t rank, double alpha, double dropout);
+  bool has_adapter() const { return rank_ > 0; }
+  /// W + (alpha/r) B A in fp32; the layer stays as it is. Without an adapter: W.
+  at::Tensor merged_weight() const;
+  /// W becomes merged_weight(), and the adapter is gone.
+  void merge_adapter();
+
+  at::Tensor weight, bias;
+  at::Tensor lora_a, lora_b;
+
+ private:
+  std::int64_t rank_ = 0;
+  double scale_ = 0, dropout_ = 0;
+};
+
+}  // namespace medseg

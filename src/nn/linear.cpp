@@ -1,0 +1,60 @@
+#include "medseg/nn/linear.h"
+
+#include <cmath>
+
+#include <ATen/ATen.h>
+
+#include "medseg/nn/initialise.h"
+
+namespace medseg {
+
+Linear::Linear(std::int64_t in, std::int64_t out, bool with_bias) {
+  // Kaiming uniform with a = sqrt 5 is U(-1/sqrt(in), 1/sqrt(in)) for weight and bias alike.
+  const double bound = 1.0 / std::sqrt(static_cast<double>(in));
+  register_parameter("weight", weight, uniform_parameter({out, in}, bound));
+  if (with_bias) register_parameter("bias", bias, uniform_parameter({out}, bound));
+}
+
+at::Tensor Linear::forward(const at::Tensor& x) const {
+  auto y = at::linear(x, weight, bias);
+  if (!has_adapter()) return y;
+  const bool drops = dropout_ > 0 && is_training();
+  const auto low = at::linear(drops ? at::dropout(x, dropout_, true) : x, lora_a);  // [..., r]
+  return at::add(y, at::linear(low, lora_b), scale_);
+}
+
+void Linear::add_adapter(std::int64_t rank, double alpha, double dropout) {
+  TORCH_CHECK(!has_adapter() && rank > 0, "Linear: one adapter of a positive rank, got rank ",
+              rank);
+  const double bound = 1.0 / std::sqrt(static_cast<double>(weight.size(1)));
+  register_parameter("lora_A.weight", lora_a,
+                     uniform_parameter({rank, weight.size(1)}, bound).to(weight.device()));
+  register_parameter("lora_B.weight", lora_b,
+                     constant_parameter({weight.size(0), rank}, 0.0).to(weight.device()));
+  lora_a.set_requires_grad(true);
+  lora_b.set_requires_grad(true);
+  rank_ = rank;
+  scale_ = alpha / static_cast<double>(rank);
+  dropout_ = dropout;
+}
+
+at::Tensor Linear::merged_weight() const {
+  if (!has_adapter()) return weight.detach();
+  const at::NoGradGuard no_grad;
+  // In fp32 whatever the storage: a small correction would drown in bf16's 8 bits.
+  return at::addmm(weight.to(at::kFloat), lora_b.to(at::kFloat), lora_a.to(at::kFloat), 1.0,
+                   scale_);
+}
+
+void Linear::merge_adapter() {
+  if (!has_adapter()) return;
+  const bool wants_gradient = weight.requires_grad();
+  weight = merged_weight();
+  weight.set_requires_grad(wants_gradient);
+  unregister_parameter("lora_A.weight");
+  unregister_parameter("lora_B.weight");
+  lora_a = lora_b = at::Tensor();
+  rank_ = 0;
+}
+
+}  // namespace medseg

@@ -1,0 +1,22 @@
+// Compiled with OpenMP (see CMakeLists.txt) and linked to the one run time that torch brings along.
+#include "medseg/nn/parallel.h"
+
+#include <ATen/Parallel.h>
+
+namespace medseg {
+namespace {
+
+// A type of our own: the template's parallel instance must not be merged with serial ones of other files.
+struct Body {
+  const std::function<void(std::int64_t, std::int64_t)>& body;
+  void operator()(std::int64_t begin, std::int64_t end) const { body(begin, end); }
+};
+
+}  // namespace
+
+void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
+                  const std::function<void(std::int64_t, std::int64_t)>& body) {
+  at::parallel_for(begin, end, grain, Body{body});
+}
+
+}  // namespace medseg

@@ -1,0 +1,108 @@
+#include "row_kernels.h"
+
+#pragma GCC optimize("O3", "no-trapping-math")  // what vectorising takes; no sum is reordered
+#if defined(__x86_64__)
+#define MEDSEG_FOR_ALL_CPUS \
+  __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#else
+#define MEDSEG_FOR_ALL_CPUS
+#endif
+
+namespace medseg::rows {
+namespace {
+
+// As std::bit_cast, but surely inlined into every clone.
+template <class To, class From>
+inline __attribute__((always_inline)) constexpr To bits_as(From value) {
+  return __builtin_bit_cast(To, value);
+}
+
+// σ(x) from e^-|x| as a polynomial (relative error below 2e-7): unlike std::exp it is vectorised, and so that it is,
+// |x| is bounded by comparing its bits as integers, which has no branch for NaN.
+inline __attribute__((always_inline)) float sigmoid(float x) {
+  constexpr auto kBound = bits_as<std::int32_t>(87.0F);
+  const std::int32_t bits = bits_as<std::int32_t>(x) & 0x7fffffff;
+  const float t = -bits_as<float>(bits < kBound ? bits : kBound);
+  const auto n = static_cast<std::int32_t>(t * 1.44269504F + 128.5F) - 128;  // round(t / ln 2)
+  const auto nf = static_cast<float>(n);
+  const float r = (t - nf * 0.693359375F) + nf * 2.12194440e-4F;  // t − n ln 2, ln 2 in two parts
+  float p = 1.9875691500e-4F;
+  p = p * r + 1.3981999507e-3F;
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  p = p * r + 5.0000001201e-1F;
+  const float e = (p * r * r + r + 1.0F) * bits_as<float>((n + 127) << 23);
+  return (x < 0.0F ? e : 1.0F) / (1.0F + e);
+}
+
+}  // namespace
+
+MEDSEG_FOR_ALL_CPUS void widen(const std::uint16_t* __restrict bf16, float* __restrict out,
+                               std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    out[i] = bits_as<float>(static_cast<std::uint32_t>(bf16[i]) << 16);
+  }
+}
+
+MEDSEG_FOR_ALL_CPUS void narrow(const float* __restrict in, std::uint16_t* __restrict bf16,
+                                std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    const auto bits = bits_as<std::uint32_t>(in[i]);
+    const std::uint32_t rounded = (bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16;
+    const bool is_nan = (bits & 0x7fffffffU) > 0x7f800000U;
+    bf16[i] = static_cast<std::uint16_t>(is_nan ? 0x7fc0U : rounded);
+  }
+}
+
+MEDSEG_FOR_ALL_CPUS float dot(const float* __restrict a, const float* __restrict b,
+                              std::int64_t n) {
+  constexpr std::int64_t kLanes = 16;  // sums side by side, so that they fit vectors
+  float lanes[kLanes] = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (std::int64_t j = 0; j < kLanes; ++j) lanes[j] += a[i + j] * b[i + j];
+  }
+  float sum = 0.0F;
+  for (; i < n; ++i) sum += a[i] * b[i];
+  for (const float lane : lanes) sum += lane;
+  return sum;
+}
+
+MEDSEG_FOR_ALL_CPUS void rms_forward(const float* __restrict x, const float* __restrict w, float r,
+                                     float* __restrict y, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] * r * w[i];
+}
+
+MEDSEG_FOR_ALL_CPUS void rms_backward(const float* __restrict x, const float* __restrict w,
+                                      const float* __restrict dy, float r, float c,
+                                      float* __restrict dx, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) dx[i] = r * (w[i] * dy[i] - x[i] * c);
+}
+
+MEDSEG_FOR_ALL_CPUS void rotate(const float* __restrict x, const float* __restrict cosine,
+                                const float* __restrict sine, float direction, float* __restrict y,
+                                std::int64_t half) {
+  for (std::int64_t i = 0; i < half; ++i) {
+    const float s = sine[i] * direction;
+    y[i] = x[i] * cosine[i] - x[i + half] * s;
+    y[i + half] = x[i + half] * cosine[i] + x[i] * s;
+  }
+}
+
+MEDSEG_FOR_ALL_CPUS void gated_silu(const float* __restrict g, const float* __restrict u,
+                                    float* __restrict y, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) y[i] = g[i] * sigmoid(g[i]) * u[i];
+}
+
+MEDSEG_FOR_ALL_CPUS void gated_silu_backward(const float* __restrict g, const float* __restrict u,
+                                             const float* __restrict dy, float* __restrict dg,
+                                             float* __restrict du, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float s = sigmoid(g[i]);
+    dg[i] = dy[i] * u[i] * s * (1.0F + g[i] * (1.0F - s));
+    du[i] = dy[i] * g[i] * s;
+  }
+}
+
+}  // namespace medseg::rows

@@ -1,0 +1,119 @@
+// The fused operations against their ATen formulas, gradients included.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "medseg/nn/gated_silu.h"
+#include "medseg/nn/norm.h"
+#include "medseg/nn/rotary.h"
+
+namespace medseg {
+namespace {
+
+at::Tensor leaf(at::IntArrayRef shape, at::ScalarType dtype) {
+  return at::randn(shape).to(dtype).set_requires_grad(true);
+}
+
+double relative(const at::Tensor& got, const at::Tensor& expected) {
+  const auto wide = expected.to(at::kDouble);
+  return ((got.to(at::kDouble) - wide).abs().max() / wide.abs().max()).item<double>();
+}
+
+struct Case {
+  at::ScalarType dtype;
+  double tolerance;  // bf16 keeps 8 bits
+};
+class Fused : public ::testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override { at::manual_seed(7); }
+
+  /// Runs both forms on the same leaves and compares values and every gradient.
+  template <class F, class G>
+  void compare(const std::vector<at::Tensor>& leaves, const F& fused, const G& formula) {
+    const auto expected = formula();
+    const auto upstream = at::randn_like(expected.to(at::kFloat));
+    expected.backward(upstream.to(expected.scalar_type()));
+    std::vector<at::Tensor> gradients;
+    for (auto x : leaves) {
+      gradients.push_back(x.grad().clone());
+      x.mutable_grad() = at::Tensor();
+    }
+    const auto got = fused();
+    EXPECT_EQ(got.scalar_type(), leaves[0].scalar_type());
+    EXPECT_LT(relative(got, expected), GetParam().tolerance);
+    got.backward(upstream.to(got.scalar_type()));
+    for (std::size_t i = 0; i < leaves.size(); ++i) {
+      EXPECT_LT(relative(leaves[i].grad(), gradients[i]), 2 * GetParam().tolerance) << "leaf " << i;
+    }
+    const at::NoGradGuard no_grad;
+    EXPECT_TRUE(at::equal(fused(), got));
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Precision, Fused,
+                         ::testing::Values(Case{at::kFloat, 3e-6}, Case{at::kBFloat16, 8e-3}),
+                         [](const auto& info) {
+                           return std::string(c10::toString(info.param.dtype));
+                         });
+
+TEST_P(Fused, RmsNormEqualsItsFormula) {
+  for (const std::int64_t width : {2, 7, 64, 577}) {
+    const auto x = leaf({3, 5, width}, GetParam().dtype);
+    const auto w = leaf({width}, at::kFloat);
+    compare(
+        {x, w}, [&] { return rms_norm(x, w, 1e-5); },
+        [&] {
+          const auto wide = x.to(at::kFloat);
+          return wide * at::rsqrt(wide.square().mean(-1, true) + 1e-5) * w;
+        });
+  }
+}
+
+TEST_P(Fused, GatedSiluEqualsItsFormula) {
+  for (const std::int64_t width : {1, 19, 256}) {
+    const auto gate = leaf({2, 9, width}, GetParam().dtype);
+    const auto up = leaf({2, 9, width}, GetParam().dtype);
+    compare(
+        {gate, up}, [&] { return gated_silu(gate, up); },
+        [&] { return at::silu(gate.to(at::kFloat)) * up.to(at::kFloat); });
+  }
+}
+
+TEST_P(Fused, RotaryEqualsItsFormula) {
+  const RotaryTables tables(20, 12, 10000.0);
+  const auto cosine = tables.cosine.slice(0, 3, 10), sine = tables.sine.slice(0, 3, 10);
+  const auto x = leaf({2, 7, 3, 12}, GetParam().dtype);
+  compare(
+      {x}, [&] { return rotate(x, cosine, sine); },
+      [&] {
+        const auto wide = x.to(at::kFloat);
+        const auto turned = at::cat({-wide.slice(-1, 6), wide.slice(-1, 0, 6)}, -1);
+        const auto c = at::cat({cosine, cosine}, -1).unsqueeze(1);
+        const auto s = at::cat({sine, sine}, -1).unsqueeze(1);
+        return wide * c + turned * s;
+      });
+}
+
+TEST_P(Fused, TakesTransposedInputs) {
+  const auto x = leaf({8, 4}, GetParam().dtype), u = leaf({8, 4}, GetParam().dtype);
+  compare(
+      {x, u}, [&] { return gated_silu(x.t(), u.t()); },
+      [&] { return at::silu(x.t().to(at::kFloat)) * u.t().to(at::kFloat); });
+}
+
+TEST(GatedSilu, StaysRightAtExtremesAndKeepsNan) {
+  const auto gate = at::tensor({-1e30F, -100.0F, -20.0F, 0.0F, 20.0F, 100.0F, 1e30F, NAN});
+  const auto got = gated_silu(gate, at::ones_like(gate));
+  EXPECT_LT((got - at::silu(gate)).slice(0, 1, 6).abs().max().item<float>(), 1e-6);
+  EXPECT_EQ(got[6].item<float>(), 1e30F);
+  EXPECT_TRUE(std::isnan(got[7].item<float>()));
+  const auto narrow = gated_silu(gate.to(at::kBFloat16), at::ones({8}, at::kBFloat16));
+  EXPECT_TRUE(std::isnan(narrow[7].item<float>()));
+}
+
+TEST(FusedOperations, AcceptNoRows) {
+  const auto none = at::empty({0, 8});
+  EXPECT_EQ(rms_norm(none, at::ones({8}), 1e-5).sizes(), none.sizes());
+  EXPECT_EQ(gated_silu(none, none).sizes(), none.sizes());
+}
+
+}  // namespace
+}  // namespace medseg
