@@ -1,0 +1,24 @@
+/// \file
+/// What every global visual encoder offers: patch features of a picture. (DINOv2 now; CLIP and SigLIP are further
+/// implementations of this interface.)
+#pragma once
+
+#include <cstdint>
+
+#include "medseg/nn/module.h"
+
+namespace medseg {
+
+class VisionTower : public Module {
+ public:
+  /// `pixels` [B, 3, S, S] normalised, model frame. All tokens after the final norm, class token first where the
+  /// tower has one: [B, 1+N, Dv].
+  virtual at::Tensor tokens(const at::Tensor& pixels) const = 0;
+  /// Patch tokens that the language model sees, class token dropped: [B, N, Dv], row by row.
+  virtual at::Tensor features(const at::Tensor& pixels) const = 0;
+  virtual std::int64_t width() const = 0;          ///< Dv
+  virtual std::int64_t grid() const = 0;           ///< side of the patch grid, N = grid²
+  virtual std::int64_t image_size() const = 0;     ///< S
+};
+
+}  // namespace medseg

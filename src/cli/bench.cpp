@@ -1,0 +1,134 @@
+#include <algorithm>
+#include <functional>
+#include <iostream>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <nlohmann/json.hpp>
+
+#include "commands.h"
+#include "medseg/base/clock.h"
+#include "medseg/base/error.h"
+#include "medseg/base/str.h"
+#include "medseg/models/dinov2.h"
+#include "medseg/models/grounding.h"
+#include "medseg/nn/autocast.h"
+
+namespace medseg {
+namespace {
+
+struct BenchArguments {
+  std::string what = "grounding";
+  std::string only;
+  int threads = 0;
+  int runs = 7;
+  bool json = false;
+};
+
+/// Times and prints; the unit is milliseconds a piece (a picture, a mask).
+class Bench {
+ public:
+  explicit Bench(const BenchArguments& arguments) : arguments_(arguments) {}
+
+  void measure(const std::string& name, const std::string& precision, std::int64_t pieces,
+               const std::function<void()>& work) const {
+    if (name.find(arguments_.only) == std::string::npos) return;
+    const AutocastScope autocast(at::kCPU, precision == "bf16" ? at::kBFloat16 : at::kFloat);
+    work();  // caches, kernels and the allocator warm up
+    std::vector<double> times;
+    for (int run = 0; run < arguments_.runs; ++run) {
+      const Stopwatch watch;
+      work();
+      times.push_back(watch.seconds() * 1e3 / static_cast<double>(pieces));
+    }
+    std::sort(times.begin(), times.end());
+    const double median = times[times.size() / 2];
+    if (arguments_.json) {
+      const nlohmann::ordered_json line = {
+          {"name", name},          {"value", median},
+          {"unit", "ms"},          {"median", median},
+          {"min", times.front()},  {"max", times.back()},
+          {"runs", times.size()},  {"threads", at::get_num_threads()},
+          {"precision", precision}};
+      std::cout << line.dump() << std::endl;
+    } else {
+      std::cout << name << std::string(name.size() < 44 ? 44 - name.size() : 1, ' ') << precision
+                << "  " << fixed(median, 2) << " ms (" << fixed(times.front(), 2) << " to "
+                << fixed(times.back(), 2) << ")" << std::endl;
+    }
+  }
+
+ private:
+  const BenchArguments& arguments_;
+};
+
+void bench_encoders(const Bench& bench) {
+  const at::NoGradGuard no_grad;
+  const auto tower = make_dinov2({});
+  const auto encoder = make_tiny_vit({}, 256);
+  encoder->prepare_frozen();
+  for (const std::string precision : {"fp32", "bf16"}) {
+    for (const std::int64_t batch : {1, 4}) {
+      const auto seen = at::randn({batch, 3, tower->image_size(), tower->image_size()});
+      bench.measure(str("vision_tower.forward.batch", batch), precision, batch,
+                    [&] { tower->features(seen); });
+      const auto drawn = at::rand({batch, 3, encoder->image_size(), encoder->image_size()});
+      bench.measure(str("grounding_encoder.forward.batch", batch), precision, batch,
+                    [&] { encoder->forward(drawn); });
+    }
+  }
+}
+
+void bench_decoder(const Bench& bench) {
+  const Grounding grounding{GroundingOptions{}};
+  auto& module = const_cast<Grounding&>(grounding);
+  for (const auto& [name, tensor] : module.named_parameters()) {
+    tensor->set_requires_grad(name.starts_with("mask_decoder."));
+  }
+  const auto grid = grounding.encoder().grid(), width = grounding.options().width;
+  for (const std::string precision : {"fp32", "bf16"}) {
+    for (const std::int64_t masks : {1, 4, 8}) {
+      const auto image = at::randn({masks, width, grid, grid})
+                             .to(precision == "bf16" ? at::kBFloat16 : at::kFloat);
+      const auto prompts = at::randn({masks, width}).set_requires_grad(true);
+      const auto owners = at::arange(masks);
+      bench.measure(str("mask_decoder.forward.masks", masks), precision, masks, [&] {
+        const at::NoGradGuard no_grad;
+        grounding.decode_batch(image, prompts, owners);
+      });
+      bench.measure(str("mask_decoder.forward_backward.masks", masks), precision, masks, [&] {
+        grounding.decode_batch(image, prompts, owners).mask_logits.square().mean().backward();
+      });
+    }
+  }
+}
+
+void bench(const BenchArguments& arguments) {
+  if (arguments.what != "grounding") {
+    throw ConfigError("bench: unknown measurement \"" + arguments.what + "\"" +
+                      did_you_mean(arguments.what, {"grounding"}));
+  }
+  if (arguments.threads > 0) at::set_num_threads(arguments.threads);
+  const Bench timer(arguments);
+  bench_encoders(timer);
+  bench_decoder(timer);
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+  auto arguments = std::make_shared<BenchArguments>();
+  auto* command = app.add_subcommand(
+      "bench", "Time the program's own parts, with random weights of the demo's sizes");
+  command->add_option("what", arguments->what,
+                      "grounding: encoders and mask decoder, milliseconds a picture or mask");
+  command->add_option("--only", arguments->only, "measurements whose name contains this");
+  command->add_option("--runs", arguments->runs, "repetitions after a warm-up")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--threads", arguments->threads, "0: as many as there are");
+  command->add_flag("--json", arguments->json, "one JSON object a measurement");
+  command->footer("Example: medseg bench grounding --only mask_decoder --json");
+  command->callback([arguments] { bench(*arguments); });
+}
+
+}  // namespace medseg

@@ -1,0 +1,90 @@
+#include "medseg/models/grounding.h"
+
+#include <ATen/ATen.h>
+
+#include "mask_decoder.h"
+#include "medseg/base/error.h"
+#include "medseg/nn/autocast.h"
+#include "prompt_encoder.h"
+
+namespace medseg {
+namespace {
+
+std::unique_ptr<GroundingEncoder> make_encoder(const GroundingOptions& options) {
+  if (options.encoder == "tiny_vit") return make_tiny_vit(options.tiny_vit, options.width);
+  throw ConfigError("grounding.encoder: unknown encoder \"" + options.encoder + "\"" +
+                    did_you_mean(options.encoder, {"tiny_vit"}));
+}
+
+/// [B, C, h, w] -> [B, h·w, C] in `dtype`, without the gradient's or the memory's detour when nothing changes.
+at::Tensor cells_of(const at::Tensor& maps, at::ScalarType dtype) {
+  return maps.flatten(2).transpose(1, 2).to(dtype).contiguous();
+}
+
+}  // namespace
+
+Grounding::Grounding(const GroundingOptions& options)
+    : options_(options),
+      encoder_(make_encoder(options)),
+      prompt_encoder_(std::make_unique<PromptEncoder>(
+          options.width, encoder_->grid(), encoder_->image_size(), options.mask_channels)),
+      mask_decoder_(std::make_unique<MaskDecoder>(options)) {
+  register_module("image_encoder", *encoder_);
+  register_module("prompt_encoder", *prompt_encoder_);
+  register_module("mask_decoder", *mask_decoder_);
+}
+Grounding::~Grounding() = default;
+
+MaskOutput Grounding::decode_tokens(const at::Tensor& image_embeddings, const at::Tensor& prompts,
+                                    const at::Tensor& image_of_prompt) const {
+  const auto grid = encoder_->grid();
+  TORCH_CHECK(image_embeddings.dim() == 4 && image_embeddings.size(1) == options_.width &&
+                  image_embeddings.size(2) == grid && image_embeddings.size(3) == grid,
+              "Grounding: image embeddings [B, ", options_.width, ", ", grid, ", ", grid,
+              "] are expected, got ", image_embeddings.sizes());
+  const auto masks = prompts.size(0);
+  if (masks == 0) {
+    const auto empty = prompts.options().dtype(at::kFloat);
+    return {at::zeros({0, 1, 4 * grid, 4 * grid}, empty), at::zeros({0, 1}, empty)};
+  }
+  const auto dtype = compute_dtype(image_embeddings);
+  auto cells =
+      cells_of(image_embeddings, dtype) + prompt_encoder_->no_mask().to(dtype);  // [B, L, C]
+  if (image_of_prompt.defined()) {
+    cells = cells.index_select(0, image_of_prompt.to(cells.device()));  // [K, L, C]
+  } else if (masks > 1) {
+    cells = cells.expand({masks, -1, -1})
+                .contiguous();  // batched products want a picture of their own each
+  }
+  return mask_decoder_->forward(cells, prompt_encoder_->grid_positions(dtype), prompts);
+}
+
+MaskOutput Grounding::decode(const at::Tensor& image_embedding, const at::Tensor& prompts) const {
+  TORCH_CHECK(image_embedding.size(0) == 1, "Grounding: one picture is expected, got ",
+              image_embedding.size(0));
+  return decode_tokens(image_embedding, prompts.unsqueeze(1), {});
+}
+
+MaskOutput Grounding::decode_batch(const at::Tensor& image_embeddings, const at::Tensor& prompts,
+                                   const at::Tensor& image_of_prompt) const {
+  TORCH_CHECK(image_of_prompt.dim() == 1 && image_of_prompt.size(0) == prompts.size(0),
+              "Grounding: ", prompts.size(0), " prompts, but pictures for ",
+              image_of_prompt.sizes());
+  return decode_tokens(image_embeddings, prompts.unsqueeze(1), image_of_prompt);
+}
+
+MaskOutput Grounding::decode_boxes(const at::Tensor& image_embedding,
+                                   const at::Tensor& boxes) const {
+  TORCH_CHECK(image_embedding.size(0) == 1, "Grounding: one picture is expected, got ",
+              image_embedding.size(0));
+  return decode_tokens(image_embedding, prompt_encoder_->embed_boxes(boxes), {});
+}
+
+MaskOutput Grounding::decode_points(const at::Tensor& image_embedding, const at::Tensor& points,
+                                    const at::Tensor& labels) const {
+  TORCH_CHECK(image_embedding.size(0) == 1, "Grounding: one picture is expected, got ",
+              image_embedding.size(0));
+  return decode_tokens(image_embedding, prompt_encoder_->embed_points(points, labels), {});
+}
+
+}  // namespace medseg

@@ -1,0 +1,80 @@
+/// \file
+/// TinyViT without gradients, made for speed: batch norms folded into convolutions, channels last throughout, wide hidden
+/// maps never leave a core's cache.
+///
+/// A picture is [B, H, W, C] contiguous, fp32 or bf16; every part computes in the dtype of its input.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "medseg/nn/conv.h"
+#include "medseg/nn/pixelwise.h"
+
+namespace medseg::frozen {
+
+/// A dense layer, its weights ready in both precisions.
+class Dense {
+ public:
+  Dense() = default;
+  Dense(const at::Tensor& weight, const at::Tensor& bias);  ///< [out, in], [out]
+  explicit Dense(const ConvBatchNorm& pointwise);           ///< a 1×1 convolution with its norm
+
+  at::Tensor forward(const at::Tensor& x) const;                 ///< [..., in] -> [..., out]
+  void forward_into(const at::Tensor& x, at::Tensor out) const;  ///< [n, in] -> [n, out] contiguous
+  std::int64_t out() const { return weight_.size(0); }
+
+ private:
+  at::Tensor weight_, bias_, narrow_weight_, narrow_bias_;
+};
+
+/// Expand 1×1, GELU, depthwise 3×3, GELU, project 1×1; with `residual` also + x, GELU. MBConv and patch merging alike.
+struct Bottleneck {
+  Dense expand, project;
+  DepthwiseWeights depthwise;
+  std::int64_t stride = 1;
+  bool residual = false;
+
+  at::Tensor forward(const at::Tensor& x) const;  ///< [B, H, W, C] -> [B, H', W', C']
+};
+
+struct Norm {
+  at::Tensor weight, bias;
+  double eps = 1e-5;
+
+  at::Tensor forward(const at::Tensor& x) const;
+};
+
+/// Window attention, local convolution, MLP.
+struct Block {
+  std::int64_t heads = 1, window = 7;
+  Norm attention_norm, mlp_norm;
+  Dense qkv, projection, fc1, fc2;
+  at::Tensor attention_bias;  ///< [1, heads, window², window²] float
+  DepthwiseWeights local;
+
+  at::Tensor forward(const at::Tensor& x) const;  ///< [B, H, W, C] -> the same
+
+ private:
+  at::Tensor attend(const at::Tensor& windows) const;  // [n, window², C] normalised -> the same
+  void add_mlp(at::Tensor& x) const;                   // in place
+};
+
+struct Encoder {
+  Dense embed0, embed2;
+  std::vector<Bottleneck>
+      bottlenecks;  ///< stage 0's blocks, then one merging after each of stages 0 … 2
+  std::size_t first_merging = 0;
+  std::vector<std::vector<Block>> stages;  ///< 1 … 3
+  Dense neck0;
+  Norm neck1, neck3;
+  at::Tensor neck2, narrow_neck2;  ///< [C, C, 3, 3]
+
+  at::Tensor forward(
+      const at::Tensor& pixels) const;  ///< [B, 3, G, G] fp32 or bf16 -> [B, C, h, w]
+};
+
+}  // namespace medseg::frozen
