@@ -1,0 +1,48 @@
+/// \file
+/// Fields of a foreign JSON file; every fault names file and place.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "medseg/base/error.h"
+#include "medseg/base/str.h"
+
+namespace medseg {
+
+/// Value of `key`, nothing when it is absent or null. \throws DataError on another type.
+template <class T>
+std::optional<T> optional_field(const nlohmann::json& object, const char* key,
+                                const std::string& where) {
+  if (!object.is_object()) throw DataError(where + ": expected an object");
+  const auto it = object.find(key);
+  if (it == object.end() || it->is_null()) return std::nullopt;
+  try {
+    return it->template get<T>();
+  } catch (const nlohmann::json::exception&) {
+    throw DataError(str(where, ".", key, ": wrong type, got ", it->dump().substr(0, 60)));
+  }
+}
+
+template <class T>
+T field_or(const nlohmann::json& object, const char* key, const std::string& where, T fallback) {
+  return optional_field<T>(object, key, where).value_or(std::move(fallback));
+}
+
+template <class T>
+T required_field(const nlohmann::json& object, const char* key, const std::string& where) {
+  auto value = optional_field<T>(object, key, where);
+  if (!value) throw DataError(str(where, ".", key, ": missing"));
+  return std::move(*value);
+}
+
+[[noreturn]] inline void unknown_type(const std::string& where, const std::string& type,
+                                      const std::vector<std::string>& known) {
+  throw DataError(str(where, ".type: unknown \"", type, "\"; known are ", join(known, " ")));
+}
+
+}  // namespace medseg

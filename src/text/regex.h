@@ -1,0 +1,36 @@
+/// \file
+/// Unicode regular expressions of tokenizer files, with the classes that the `tokenizers` package gives them.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+struct pcre2_real_code_8;
+
+namespace medseg {
+
+/// Half-open byte range.
+struct ByteRange {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+/// Compiled once, used from any thread.
+class Regex {
+ public:
+  /// \throws DataError "where: …" if the pattern does not compile.
+  Regex(const std::string& pattern, std::string where);
+
+  /// Non-empty matches from left to right; `text` is valid UTF-8.
+  /// \throws DataError if a match needs more steps than any honest text.
+  std::vector<ByteRange> find_all(std::string_view text) const;
+
+ private:
+  std::shared_ptr<const pcre2_real_code_8> code_;
+  std::string where_;
+};
+
+}  // namespace medseg

@@ -1,0 +1,323 @@
+#include "sentencepiece_tokenizer.h"
+
+#include <sentencepiece_processor.h>
+
+#include "json_field.h"
+#include "medseg/base/file.h"
+#include "medseg/base/hash.h"
+#include "unicode.h"
+
+namespace medseg {
+namespace {
+
+// ModelProto has no API for these changes, but protobuf merges what is appended to its bytes.
+constexpr std::string_view kNoDummyPrefix("\x1A\x02\x18\x00",
+                                          4);  // normalizer_spec.add_dummy_prefix = false
+
+std::string user_defined_piece(
+    const std::string& piece) {  // pieces += {piece, score 0, USER_DEFINED}
+  const auto varint = [](std::size_t value) {
+    std::string bytes;
+    for (; value >= 0x80; value >>= 7) bytes.push_back(static_cast<char>((value & 0x7F) | 0x80));
+    bytes.push_back(static_cast<char>(value));
+    return bytes;
+  };
+  const std::string message =
+      "\x0A" + varint(piece.size()) + piece + std::string("\x15\x00\x00\x00\x00\x18\x04", 7);
+  return "\x0A" + varint(message.size()) + message;
+}
+
+std::unique_ptr<sentencepiece::SentencePieceProcessor> opened(const std::string& bytes,
+                                                              const std::string& where) {
+  sentencepiece::SetMinLogLevel(2);  // the fault is reported below, once
+  auto processor = std::make_unique<sentencepiece::SentencePieceProcessor>();
+  const auto status = processor->LoadFromSerializedProto(bytes);
+  if (!status.ok() || processor->GetPieceSize() == 0) {
+    throw DataError(where + ": is no SentencePiece model" +
+                    (status.ok() ? " with pieces" : str(" (", status.error_message(), ")")));
+  }
+  return processor;
+}
+
+std::vector<int> to_int(const std::vector<std::int64_t>& ids) { return {ids.begin(), ids.end()}; }
+
+}  // namespace
+
+SentencePieceTokenizer::SentencePieceTokenizer(std::string model_bytes,
+                                               const std::map<std::string, std::int64_t>& added,
+                                               bool adds_bos, TokenizerMode mode,
+                                               const std::string& where)
+    : bytes_(std::move(model_bytes)), mode_(mode), adds_bos_(adds_bos) {
+  prefixing_ = opened(bytes_, where);
+  pieces_ = size_ = prefixing_->GetPieceSize();
+  bos_ = prefixing_->bos_id();
+  eos_ = prefixing_->eos_id();
+  unknown_ = prefixing_->unk_id();
+  for (const auto id : {bos_, eos_, unknown_}) {
+    if (id < 0) continue;
+    tokens_.push_back(
+        {.content = prefixing_->IdToPiece(static_cast<int>(id)), .id = id, .special = true});
+    matcher_.add(tokens_.back().content, &tokens_.back());
+  }
+  std::map<std::int64_t, std::string> by_id;
+  for (const auto& [token, id] : added) {
+    const auto [it, fresh] = by_id.emplace(id, token);
+    if (!fresh) {
+      throw DataError(
+          str(where, ": added tokens \"", it->second, "\" and \"", token, "\" share the id ", id));
+    }
+  }
+  for (const auto& [id, token] : by_id) {
+    if (id < 0 || id > size_) {
+      throw DataError(str(where, ": added token \"", token, "\" has the id ", id,
+                          ", but the next free one is ", size_));
+    }
+    if (id < pieces_ && prefixing_->IdToPiece(static_cast<int>(id)) != token) {
+      throw DataError(str(where, ": added token \"", token, "\" has the id ", id,
+                          " of the piece \"", prefixing_->IdToPiece(static_cast<int>(id)), "\""));
+    }
+    if (id >= pieces_ || !is_marker(id)) add(token, id);
+  }
+  load_processors(where);
+}
+
+SentencePieceTokenizer::~SentencePieceTokenizer() = default;
+
+void SentencePieceTokenizer::add(const std::string& token, std::int64_t id) {
+  const bool strips = mode_ == TokenizerMode::kHfLegacy;
+  tokens_.push_back({.content = token, .id = id, .lstrip = strips, .rstrip = strips});
+  matcher_.add(token, &tokens_.back());
+  added_ids_[token] = id;
+  added_by_id_[id] = token;
+  size_ = std::max(size_, id + 1);
+}
+
+void SentencePieceTokenizer::load_processors(const std::string& where) {
+  std::string bytes = bytes_;
+  if (mode_ == TokenizerMode::kSpmNative) {
+    for (const auto& [id, token] : added_by_id_) {
+      if (id >= pieces_) bytes += user_defined_piece(token);
+    }
+  }
+  prefixing_ = opened(bytes, where);
+  bare_ = opened(bytes.append(kNoDummyPrefix), where);
+}
+
+bool SentencePieceTokenizer::is_marker(std::int64_t id) const {
+  return id == unknown_ || (id < pieces_ && prefixing_->IsControl(static_cast<int>(id)));
+}
+
+bool SentencePieceTokenizer::adds_bos() const {
+  return adds_bos_ && bos_ >= 0 && mode_ != TokenizerMode::kSpmNative;
+}
+
+void SentencePieceTokenizer::append(const Processor& processor, std::string_view text,
+                                    std::vector<std::int64_t>& ids) const {
+  std::vector<int> pieces;
+  const auto status = processor.Encode({text.data(), text.size()}, &pieces);
+  MEDSEG_CHECK(status.ok(), std::string("sentencepiece: ") + status.error_message());
+  ids.insert(ids.end(), pieces.begin(), pieces.end());
+}
+
+// In the middle of a sentence the blank that starts the text is the one SentencePiece puts in front.
+void SentencePieceTokenizer::append_glued(std::string_view text,
+                                          std::vector<std::int64_t>& ids) const {
+  if (text.size() > 1 && text.front() == ' ') {
+    append(*prefixing_, text.substr(1), ids);
+  } else {
+    append(*bare_, text, ids);
+  }
+}
+
+// transformers with legacy=false: a leading blank must survive, so `<unk>` shields it.
+void SentencePieceTokenizer::append_modern(std::string_view text,
+                                           std::vector<std::int64_t>& ids) const {
+  if (unknown_ < 0 || !(text.starts_with(' ') || text.starts_with(kBlockSpace))) {
+    append(*bare_, text, ids);
+    return;
+  }
+  std::string shielded = prefixing_->IdToPiece(static_cast<int>(unknown_));
+  std::vector<std::int64_t> shield;
+  append(*bare_, shielded, shield);
+  std::vector<std::int64_t> pieces;
+  append(*bare_, shielded.append(text), pieces);
+  const auto drop = std::min(shield.size(), pieces.size());
+  ids.insert(ids.end(), pieces.begin() + static_cast<std::ptrdiff_t>(drop), pieces.end());
+}
+
+std::vector<std::int64_t> SentencePieceTokenizer::encode(std::string_view text) const {
+  return encode_after(text, After::kNothing);
+}
+
+std::vector<std::int64_t> SentencePieceTokenizer::encode_after(std::string_view given,
+                                                               After after) const {
+  const std::string text = valid_utf8(given);
+  std::vector<std::int64_t> ids;
+  if (mode_ == TokenizerMode::kHf) return encode_modern(text, after);
+  if (mode_ == TokenizerMode::kSpmNative) {
+    if (after == After::kText) {
+      append_glued(text, ids);
+    } else {
+      append(*prefixing_, text, ids);
+    }
+    return ids;
+  }
+  for (const auto& cut : matcher_.cut(text, is_python_space)) {
+    const auto piece = std::string_view(text).substr(cut.begin, cut.end - cut.begin);
+    if (cut.token != nullptr) {
+      ids.push_back(cut.token->id);
+    } else if (cut.begin == 0 && after == After::kText) {
+      append_glued(piece, ids);
+    } else {
+      append(*prefixing_, piece, ids);
+    }
+  }
+  return ids;
+}
+
+std::vector<std::int64_t> SentencePieceTokenizer::encode_modern(const std::string& given,
+                                                                After after) const {
+  std::string text = given;
+  replace_all(text, kBlockSpace, " ");
+  std::vector<std::int64_t> ids;
+  for (const auto& cut : matcher_.cut(text)) {
+    if (cut.token != nullptr) {
+      ids.push_back(cut.token->id);
+      continue;
+    }
+    auto piece = text.substr(cut.begin, cut.end - cut.begin);
+    if (cut.begin == 0 && after == After::kNothing) piece.insert(0, kBlockSpace);
+    append_modern(piece, ids);
+  }
+  return ids;
+}
+
+std::string SentencePieceTokenizer::decode(const std::vector<std::int64_t>& ids,
+                                           bool skip_special) const {
+  for (const auto id : ids) {
+    MEDSEG_CHECK(id >= 0 && id < size_,
+                 str("decode: id ", id, " is no token; the vocabulary has ", size_));
+  }
+  if (mode_ == TokenizerMode::kSpmNative) return prefixing_->DecodeIds(to_int(ids));
+  // Where encoding took the blanks round an added token away, one is put back.
+  const bool spaced = mode_ == TokenizerMode::kHfLegacy;
+  std::string text;
+  bool started = false;  // something was written
+  bool behind_added = false;
+  std::vector<int> run;
+  const auto flush = [&] {
+    if (run.empty()) return;
+    if (behind_added) text += ' ';
+    const bool prefixed = mode_ != TokenizerMode::kHf || !started;
+    text += (prefixed ? prefixing_ : bare_)->DecodeIds(run);
+    run.clear();
+    started = true;
+    behind_added = false;
+  };
+  for (const auto id : ids) {
+    const auto added = added_by_id_.find(id);
+    if (added != added_by_id_.end()) {
+      flush();
+      if (spaced && started) text += ' ';
+      text += added->second;
+      started = true;
+      behind_added = spaced;
+    } else if (is_marker(id)) {
+      if (skip_special) continue;
+      flush();
+      if (behind_added) text += ' ';
+      text += prefixing_->IdToPiece(static_cast<int>(id));
+      started = true;
+      behind_added = false;
+    } else {
+      run.push_back(static_cast<int>(id));
+    }
+  }
+  flush();
+  return text;
+}
+
+std::optional<std::int64_t> SentencePieceTokenizer::id_of(std::string_view token) const {
+  if (const auto it = added_ids_.find(token); it != added_ids_.end()) return it->second;
+  const int id = prefixing_->PieceToId({token.data(), token.size()});
+  if (id >= 0 && id < pieces_ && prefixing_->IdToPiece(id) == token) return id;
+  return std::nullopt;
+}
+
+std::vector<std::int64_t> SentencePieceTokenizer::add_tokens(
+    const std::vector<std::string>& tokens) {
+  std::vector<std::int64_t> ids;
+  for (const auto& token : tokens) {
+    const auto known = id_of(token);
+    const bool matched = known && (added_by_id_.contains(*known) || is_marker(*known));
+    if (!matched) add(token, known.value_or(size_));
+    ids.push_back(*id_of(token));
+  }
+  load_processors("tokenizer.model");
+  return ids;
+}
+
+void SentencePieceTokenizer::save(const std::filesystem::path& folder) const {
+  write_file(folder / "tokenizer.model", bytes_);
+  if (!added_ids_.empty()) {
+    write_file(folder / "added_tokens.json", nlohmann::json(added_ids_).dump(2) + "\n");
+  }
+  if (!adds_bos_) write_file(folder / "tokenizer_config.json", "{\"add_bos_token\": false}\n");
+}
+
+std::string SentencePieceTokenizer::fingerprint() const {
+  return sha256(bytes_ + "\n" + nlohmann::json(added_ids_).dump());
+}
+
+namespace {
+
+nlohmann::json parsed_object(const std::filesystem::path& file) {
+  auto json = nlohmann::json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded()) throw DataError(file.string() + ": is not whole JSON");
+  if (!json.is_object()) throw DataError(file.string() + ": expected a JSON object");
+  return json;
+}
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> load_sentencepiece_tokenizer(const std::filesystem::path& file,
+                                                        TokenizerMode mode) {
+  namespace fs = std::filesystem;
+  std::map<std::string, std::int64_t> added;
+  bool adds_bos = true;
+  const auto config_file = file.parent_path() / "tokenizer_config.json";
+  nlohmann::json listed;  // tokenizer_config.json's own list, by id, in newer folders
+  if (fs::exists(config_file)) {
+    const auto config = parsed_object(config_file);
+    adds_bos = field_or(config, "add_bos_token", config_file.string() + ": $", true);
+    listed = config.value("added_tokens_decoder", nlohmann::json());
+  }
+  const auto added_file = file.parent_path() / "added_tokens.json";
+  if (fs::exists(added_file)) {
+    const auto json = parsed_object(added_file);
+    for (auto it = json.begin(); it != json.end(); ++it) {
+      if (!it->is_number_integer()) {
+        throw DataError(
+            str(added_file.string(), ": \"", it.key(), "\": expected an id, got ", it->dump()));
+      }
+      added[it.key()] = it->get<std::int64_t>();
+    }
+  } else if (listed.is_object()) {
+    for (auto it = listed.begin(); it != listed.end(); ++it) {
+      if (it.key().empty() || it.key().find_first_not_of("0123456789") != std::string::npos ||
+          it.key().size() > 9) {
+        throw DataError(
+            str(config_file.string(), ": added_tokens_decoder: \"", it.key(), "\" is no id"));
+      }
+      added[required_field<std::string>(
+          *it, "content", config_file.string() + ": added_tokens_decoder." + it.key())] =
+          std::stoll(it.key());
+    }
+  }
+  const auto where = fs::exists(added_file) && !added.empty() ? added_file.string() : file.string();
+  auto bytes = read_file(file);
+  opened(bytes, file.string());  // faults of the model name the model
+  return std::make_unique<SentencePieceTokenizer>(std::move(bytes), added, adds_bos, mode, where);
+}
+
+}  // namespace medseg

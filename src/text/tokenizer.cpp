@@ -1,0 +1,76 @@
+#include "medseg/text/tokenizer.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include "bpe_tokenizer.h"
+#include "medseg/base/str.h"
+#include "sentencepiece_tokenizer.h"
+#include "unicode.h"
+
+namespace medseg {
+namespace {
+
+const std::vector<std::string>& mode_names() {  // in the order of TokenizerMode
+  static const std::vector<std::string> names = {"hf", "hf_legacy", "hf_legacy_nostrip",
+                                                 "spm_native"};
+  return names;
+}
+
+bool starts_like_json(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  char first = 0;
+  stream >> first;  // skips white space
+  return first == '{';
+}
+
+}  // namespace
+
+TokenizerMode tokenizer_mode(const std::string& name) {
+  const auto& names = mode_names();
+  const auto it = std::find(names.begin(), names.end(), name);
+  if (it == names.end()) {
+    throw ConfigError(str("tokenizer mode: unknown \"", name, "\"; known are ", join(names, " ")));
+  }
+  return static_cast<TokenizerMode>(it - names.begin());
+}
+
+std::string tokenizer_mode_name(TokenizerMode mode) {
+  return mode_names()[static_cast<std::size_t>(mode)];
+}
+
+std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path, TokenizerMode mode) {
+  namespace fs = std::filesystem;
+  if (fs::is_directory(path)) {
+    // The published models of this family were trained with tokenizer.model where both are there.
+    if (fs::exists(path / "tokenizer.model")) {
+      return load_sentencepiece_tokenizer(path / "tokenizer.model", mode);
+    }
+    if (fs::exists(path / "tokenizer.json")) return load_bpe_tokenizer(path / "tokenizer.json");
+    throw DataError(path.string() + ": holds neither tokenizer.model nor tokenizer.json");
+  }
+  if (!fs::exists(path)) throw DataError(path.string() + ": no such file or folder");
+  if (path.extension() == ".json" || starts_like_json(path)) return load_bpe_tokenizer(path);
+  return load_sentencepiece_tokenizer(path, mode);
+}
+
+std::string StreamingDecoder::push(std::int64_t id) {
+  ids_.push_back(id);
+  const auto text = tokenizer_.decode(ids_);
+  std::size_t end = text.size();
+  // A U+FFFD at the end may be a character whose bytes are still to come.
+  while (std::string_view(text).substr(0, end).ends_with(kReplacement)) end -= kReplacement.size();
+  if (end <= emitted_) return "";
+  const auto fresh = text.substr(emitted_, end - emitted_);
+  emitted_ = end;
+  return fresh;
+}
+
+std::string StreamingDecoder::flush() {
+  const auto text = tokenizer_.decode(ids_);
+  const auto rest = text.substr(std::min(emitted_, text.size()));
+  emitted_ = text.size();
+  return rest;
+}
+
+}  // namespace medseg

