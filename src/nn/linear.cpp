@@ -3,7 +3,9 @@
 #include <cmath>
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
+#include "medseg/nn/dropout.h"
 #include "medseg/nn/initialise.h"
 
 namespace medseg {
@@ -19,7 +21,7 @@ at::Tensor Linear::forward(const at::Tensor& x) const {
   auto y = at::linear(x, weight, bias);
   if (!has_adapter()) return y;
   const bool drops = dropout_ > 0 && is_training();
-  const auto low = at::linear(drops ? at::dropout(x, dropout_, true) : x, lora_a);  // [..., r]
+  const auto low = at::linear(drops ? dropout(x, dropout_) : x, lora_a);  // [..., r]
   return at::add(y, at::linear(low, lora_b), scale_);
 }
 

@@ -105,4 +105,17 @@ MEDSEG_FOR_ALL_CPUS void gated_silu_backward(const float* __restrict g, const fl
   }
 }
 
+MEDSEG_FOR_ALL_CPUS void drop(const float* __restrict x, std::uint32_t key, std::uint32_t threshold,
+                              float scale, float* __restrict y, std::int64_t n) {
+  const auto count = static_cast<std::uint32_t>(n);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    std::uint32_t h = key + i;  // then the finaliser "lowbias32"
+    h = (h ^ (h >> 16)) * 0x7feb352dU;
+    h = (h ^ (h >> 15)) * 0x846ca68bU;
+    h ^= h >> 16;
+    const float factor = h >= threshold ? scale : 0.0F;
+    y[i] = x[i] * factor;
+  }
+}
+
 }  // namespace medseg::rows

@@ -28,4 +28,8 @@ void gated_silu(const float* g, const float* u, float* y, std::int64_t n);
 void gated_silu_backward(const float* g, const float* u, const float* dy, float* dg, float* du,
                          std::int64_t n);
 
+/// y = x · scale where hash(key, i) ≥ threshold, else 0
+void drop(const float* x, std::uint32_t key, std::uint32_t threshold, float scale, float* y,
+          std::int64_t n);
+
 }  // namespace medseg::rows

@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "medseg/nn/dropout.h"
 #include "medseg/nn/gated_silu.h"
 #include "medseg/nn/norm.h"
 #include "medseg/nn/rotary.h"
@@ -107,6 +108,28 @@ TEST(GatedSilu, StaysRightAtExtremesAndKeepsNan) {
   EXPECT_TRUE(std::isnan(got[7].item<float>()));
   const auto narrow = gated_silu(gate.to(at::kBFloat16), at::ones({8}, at::kBFloat16));
   EXPECT_TRUE(std::isnan(narrow[7].item<float>()));
+}
+
+TEST(Dropout, DropsTheShareAndKeepsTheMean) {
+  at::manual_seed(3);
+  const auto y = dropout(at::ones({400, 500}), 0.2);
+  EXPECT_NEAR((y == 0).to(at::kFloat).mean().item<double>(), 0.2, 0.004);
+  EXPECT_NEAR(y.mean().item<double>(), 1.0, 0.005);
+  // Neither rows nor columns share their fate.
+  EXPECT_LT((y == 0).to(at::kFloat).mean(0).sub(0.2).abs().max().item<double>(), 0.1);
+  EXPECT_LT((y == 0).to(at::kFloat).mean(1).sub(0.2).abs().max().item<double>(), 0.1);
+  EXPECT_FALSE(at::equal(y[0], y[1]));
+}
+
+TEST(Dropout, FollowsTheSeedAndItsGradientTheMask) {
+  const auto x = leaf({30, 40}, at::kFloat);
+  at::manual_seed(5);
+  const auto y = dropout(x, 0.5);
+  at::manual_seed(5);
+  EXPECT_TRUE(at::equal(dropout(x, 0.5), y));
+  EXPECT_FALSE(at::equal(dropout(x, 0.5), y));
+  y.sum().backward();
+  EXPECT_TRUE(at::allclose(x.grad() * x, y));
 }
 
 TEST(FusedOperations, AcceptNoRows) {
