@@ -1,0 +1,81 @@
+/// \file
+/// A bundle: the folder that holds everything needed to predict.
+///
+///     config.json          architecture, preprocessing, template, special tokens, windows, provenance
+///     tokenizer.json | tokenizer.model
+///     model.safetensors    (or shards with model.safetensors.index.json)
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "medseg/config/fields.h"
+#include "medseg/models/segmenter.h"
+#include "medseg/weights/name_map.h"
+
+namespace medseg {
+
+/// How a picture becomes the tower's input (semantics 10).
+struct VisionPreprocess {
+  std::string mode = "pad";                          ///< "crop" (LISA, GLaMM) | "pad" (LLaVA-Med)
+  std::vector<double> mean = {0.485, 0.456, 0.406};
+  std::vector<double> deviation = {0.229, 0.224, 0.225};
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("mode", self.mode);
+    visit("mean", self.mean);
+    visit("deviation", self.deviation);
+  }
+};
+
+/// Everything of config.json but provenance.
+struct BundleOptions {
+  SegmenterOptions model;
+  VisionPreprocess vision_preprocess;
+  std::string grounding_preprocess = "sam";          ///< sam | medsam_square | medsam_pil | litemedsam
+  std::string conversation = "llava_v1";
+  std::string system;
+  bool image_start_end = false;
+  std::string tokenizer_mode = "hf_legacy";
+  std::string tokenizer_fingerprint;
+  std::map<std::string, std::int64_t> special_tokens;  ///< "[SEG]" -> id, …
+  /// Parameters that are neither loaded nor trained yet (exact names); empty in a bundle one may use.
+  std::vector<std::string> initialised;
+  std::int64_t max_new_tokens = 128;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("model", self.model);
+    visit("vision_preprocess", self.vision_preprocess);
+    visit("grounding_preprocess", self.grounding_preprocess);
+    visit("conversation", self.conversation);
+    visit("system", self.system);
+    visit("image_start_end", self.image_start_end);
+    visit("tokenizer_mode", self.tokenizer_mode);
+    visit("tokenizer_fingerprint", self.tokenizer_fingerprint);
+    visit("special_tokens", self.special_tokens);
+    visit("initialised", self.initialised);
+    visit("max_new_tokens", self.max_new_tokens, at_least(1));
+  }
+};
+
+/// Reads config.json. \throws CheckpointError naming the folder and the fault.
+BundleOptions read_bundle_options(const std::filesystem::path& bundle);
+
+/// Builds the model and loads every tensor, strictly. \throws CheckpointError listing missing, unused or mismatched tensors.
+std::unique_ptr<Segmenter> load_segmenter(const std::filesystem::path& bundle, const BundleOptions& options);
+
+/// Writes config.json and model.safetensors into `folder` (which the caller makes appear atomically, with the
+/// tokenizer's files). Adapters are merged into the written weights, the model in memory keeps them. `provenance` is free JSON.
+void save_bundle(const std::filesystem::path& folder, Segmenter& model, const BundleOptions& options,
+                 const nlohmann::json& provenance);
+
+/// The guard of evaluate, predict and serve: \throws CheckpointError (exit 4) naming tensors of the segmentation head,
+/// projector or token rows that were never loaded or trained.
+void refuse_untrained(const BundleOptions& options, const std::filesystem::path& bundle);
+
+}  // namespace medseg

@@ -1,0 +1,124 @@
+/// \file
+/// The whole model: sees a picture, reads a dialogue, answers in words and draws a mask for each `[SEG]`.
+///
+/// Wiring follows GLaMM and LISA (reference/recipes 2.1, 2.2): picture -> tower -> projector -> spliced into the
+/// dialogue -> LLM; the state that predicted a `[SEG]` -> text_hidden_fcs -> prompt of the mask decoder.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "medseg/config/fields.h"
+#include "medseg/models/dinov2.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/llama.h"
+#include "medseg/models/vision_tower.h"
+
+namespace medseg {
+
+struct VisionOptions {
+  std::string tower = "dinov2";        ///< "dinov2"; "" is a model without eyes
+  Dinov2Options dinov2;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("tower", self.tower);
+    visit("dinov2", self.dinov2);
+  }
+};
+
+struct ProjectorOptions {
+  std::string type = "mlp2x_gelu";     ///< "linear" | "mlp2x_gelu" (erf GELU)
+  std::int64_t merge = 1;              ///< 2: each 2×2 block of patches is one token of 4·Dv, a quarter of the tokens
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("type", self.type);
+    visit("merge", self.merge, in_range(1, 4));
+  }
+};
+
+struct SegmenterOptions {
+  LlamaOptions language;
+  VisionOptions vision;
+  ProjectorOptions projector;
+  GroundingOptions grounding;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("language", self.language);
+    visit("vision", self.vision);
+    visit("projector", self.projector);
+    visit("grounding", self.grounding);
+  }
+};
+
+/// Ids and labels as `text` renders them (kImageToken, kIgnoreLabel), which this module does not see.
+inline constexpr std::int64_t kImagePlaceId = -200;
+inline constexpr std::int64_t kNoLabel = -100;
+
+/// A batch of dialogues, right padded. Any number of images a dialogue, anywhere in it, and of `[SEG]`.
+struct DialogueBatch {
+  std::vector<std::vector<std::int64_t>> ids;      ///< per dialogue; kImageToken (-200) where an image goes
+  std::vector<std::vector<std::int64_t>> labels;   ///< same lengths; -100 where ignored; may be empty (no loss)
+  std::vector<std::vector<std::int64_t>> seg_positions;  ///< per dialogue, indices into ids of the `[SEG]` to draw
+  at::Tensor vision_features;                      ///< [I, N, Dv], images in order of their places over all dialogues
+};
+
+/// The batch with image tokens in place.
+struct Spliced {
+  at::Tensor embeddings;        ///< [B, T, D]
+  at::Tensor labels;            ///< [B, T] int64, -100 at image places and padding
+  std::vector<std::int64_t> lengths;
+  /// Of each `[SEG]`: dialogue and the position of the state that PREDICTS it (its own position minus one).
+  at::Tensor seg_dialogue, seg_position;   ///< [K] int64
+};
+
+struct SegmenterOutput {
+  at::Tensor text_loss;         ///< scalar, mean CE over the labelled tokens; undefined without labels
+  std::int64_t labelled = 0;    ///< tokens behind that mean
+  at::Tensor prompts;           ///< [K, C] float32, dialogue by dialogue, in order of `[SEG]`; undefined without grounding
+  at::Tensor seg_dialogue;      ///< [K] int64
+};
+
+/// Keys: model.{embed_tokens,layers,norm}…, lm_head.weight, model.vision_tower.vision_tower.…, model.mm_projector.…,
+/// model.text_hidden_fcs.0.{0,2}.…, model.grounding_encoder.…
+class Segmenter : public Module {
+ public:
+  explicit Segmenter(const SegmenterOptions& options);
+  ~Segmenter() override;
+
+  const SegmenterOptions& options() const { return options_; }
+  Llama& language() const { return *language_; }
+  VisionTower& vision() const { return *vision_; }         ///< \pre has_vision()
+  Grounding& grounding() const { return *grounding_; }     ///< \pre has_grounding()
+  bool has_vision() const { return vision_ != nullptr; }
+  bool has_grounding() const { return grounding_ != nullptr; }
+  std::int64_t image_tokens() const;                       ///< places an image takes in the dialogue
+
+  at::Tensor project(const at::Tensor& vision_features) const;     ///< [B, N, Dv] -> [B, N', D]
+  at::Tensor prompts(const at::Tensor& hidden) const;              ///< [K, D] -> [K, C] float32
+  Spliced splice(const DialogueBatch& batch) const;
+
+  /// What an optimiser moves: every parameter that requires a gradient under its name, and the leaves of
+  /// Llama::split_rows as "model.embed_tokens.new_rows" and "lm_head.new_rows".
+  std::vector<std::pair<std::string, at::Tensor*>> trainable_leaves();
+
+  /// Teacher-forced pass: text loss (logits only where labelled) and the prompts of all `[SEG]`.
+  SegmenterOutput forward(const DialogueBatch& batch) const;
+
+ private:
+  class Projector;
+  class SegmentationHead;
+  SegmenterOptions options_;
+  std::unique_ptr<Llama> language_;
+  std::unique_ptr<VisionTower> vision_;
+  std::unique_ptr<Projector> projector_;
+  std::unique_ptr<SegmentationHead> head_;
+  std::unique_ptr<Grounding> grounding_;
+};
+
+}  // namespace medseg

@@ -1,0 +1,138 @@
+#include "medseg/models/bundle.h"
+
+#include <map>
+#include <set>
+
+#include <ATen/ATen.h>
+
+#include "medseg/base/error.h"
+#include "medseg/base/file.h"
+#include "medseg/config/load.h"
+#include "medseg/nn/initialise.h"
+#include "medseg/nn/linear.h"
+#include "medseg/weights/tensor_file.h"
+
+namespace medseg {
+namespace {
+
+constexpr const char* kFormat = "medseg-bundle-1";
+constexpr std::size_t kNamesShown = 10;
+
+/// "; 2 missing: a, b" or "" when there are none.
+std::string complaint(const char* what, const std::vector<std::string>& names) {
+  if (names.empty()) return "";
+  const auto shown = std::min(names.size(), kNamesShown);
+  const std::vector<std::string> first(names.begin(),
+                                       names.begin() + static_cast<std::ptrdiff_t>(shown));
+  return str("; ", names.size(), " ", what, ": ", join(first, ", "),
+             shown < names.size() ? ", …" : "");
+}
+
+std::vector<TensorSource> same_names(const TensorFile& file) {
+  std::vector<TensorSource> sources;
+  for (const auto& tensor : file.tensors()) sources.push_back({tensor.name, tensor.name, {}});
+  return sources;
+}
+
+std::filesystem::path weights_of(const std::filesystem::path& bundle) {
+  for (const char* name : {"model.safetensors", "model.safetensors.index.json"}) {
+    if (std::filesystem::exists(bundle / name)) return bundle / name;
+  }
+  throw CheckpointError(bundle.string() +
+                        ": no model.safetensors and no model.safetensors.index.json");
+}
+
+/// What is written: adapters merged, new token rows in place, every tensor in its own dtype.
+std::vector<std::pair<std::string, at::Tensor>> tensors_to_save(Segmenter& model) {
+  std::map<std::string, at::Tensor> changed;
+  std::set<std::string> left_out;
+  for (const auto& [name, layer] : model.modules_of_type<Linear>()) {
+    if (!layer->has_adapter()) continue;
+    changed[name + ".weight"] = layer->merged_weight();
+    left_out.insert({name + ".lora_A.weight", name + ".lora_B.weight"});
+  }
+  const auto& language = model.language();
+  if (language.split_at() >= 0) {
+    changed["model.embed_tokens.weight"] = language.whole_embedding();
+    if (!language.options().tied_head) changed["lm_head.weight"] = language.whole_head();
+  }
+  std::vector<std::pair<std::string, at::Tensor>> tensors;
+  for (const auto& named : {model.named_parameters(), model.named_buffers()}) {
+    for (const auto& [name, tensor] : named) {
+      if (left_out.contains(name)) continue;
+      const auto found = changed.find(name);
+      tensors.emplace_back(name, (found != changed.end() ? found->second : tensor->detach()).cpu());
+    }
+  }
+  return tensors;
+}
+
+}  // namespace
+
+BundleOptions read_bundle_options(const std::filesystem::path& bundle) {
+  const auto path = bundle / "config.json";
+  try {
+    auto json = parse_json(read_file(path), path.string());
+    if (!json.is_object() || json.value("format", nlohmann::json()) != kFormat) {
+      throw CheckpointError(path.string() + ": not a bundle: \"format\" is not \"" + kFormat +
+                            "\"");
+    }
+    json.erase("format");
+    json.erase("provenance");
+    BundleOptions options;
+    read_options(json, options);
+    return options;
+  } catch (const ConfigError& error) {
+    const std::string what = error.what();
+    throw CheckpointError(what.starts_with(path.string()) ? what : path.string() + ": " + what);
+  } catch (const DataError& error) {
+    throw CheckpointError(bundle.string() + ": not a bundle: " + error.what());
+  }
+}
+
+std::unique_ptr<Segmenter> load_segmenter(const std::filesystem::path& bundle,
+                                          const BundleOptions& options) {
+  std::unique_ptr<Segmenter> model;
+  try {
+    const SkipInitialisation skip;
+    model = std::make_unique<Segmenter>(options.model);
+  } catch (const ConfigError& error) {
+    throw CheckpointError((bundle / "config.json").string() + ": model." + error.what());
+  }
+  const auto file = open_tensor_file(weights_of(bundle));
+  const auto report = load_into(*model, *file, same_names(*file));
+  const auto faults = complaint("missing", report.initialised) +
+                      complaint("unused", report.unused) +
+                      complaint("mismatched", report.mismatched);
+  if (!faults.empty()) {
+    throw CheckpointError(file->path().string() + ": does not fit config.json" + faults);
+  }
+  return model;
+}
+
+void save_bundle(const std::filesystem::path& folder, Segmenter& model,
+                 const BundleOptions& options, const nlohmann::json& provenance) {
+  auto written = options;
+  written.model = model.options();
+  auto json = write_options(written);
+  json["format"] = kFormat;
+  json["provenance"] = provenance;
+  write_safetensors(folder / "model.safetensors", tensors_to_save(model), {{"format", "pt"}});
+  write_file(folder / "config.json", json.dump(2) + "\n");
+}
+
+void refuse_untrained(const BundleOptions& options, const std::filesystem::path& bundle) {
+  std::vector<std::string> untrained;
+  for (const auto& name : options.initialised) {
+    for (const char* part : {"text_hidden_fcs", "mm_projector", "embed_tokens", "lm_head"}) {
+      if (name.find(part) == std::string::npos) continue;
+      untrained.push_back(name);
+      break;
+    }
+  }
+  if (untrained.empty()) return;
+  throw CheckpointError(bundle.string() + ": must not be used before training" +
+                        complaint("initialised and never trained", untrained));
+}
+
+}  // namespace medseg

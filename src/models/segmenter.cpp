@@ -1,0 +1,167 @@
+#include "medseg/models/segmenter.h"
+
+#include <ATen/ATen.h>
+
+#include "medseg/base/error.h"
+#include "medseg/nn/autocast.h"
+#include "medseg/nn/linear.h"
+
+namespace medseg {
+namespace {
+
+/// To the dtype that `layer` works in, where autocast does not do it by itself.
+at::Tensor as_input_of(const Linear& layer, const at::Tensor& x) {
+  return x.to(compute_dtype(layer.weight));
+}
+
+/// [B, g², C] -> [B, (g/m)², m²·C]: an m×m block of patches, row by row, is one token.
+at::Tensor merge_patches(const at::Tensor& features, std::int64_t grid, std::int64_t merge) {
+  if (merge == 1) return features;
+  const auto B = features.size(0), C = features.size(2), cells = grid / merge;
+  return features.view({B, cells, merge, cells, merge, C})
+      .permute({0, 1, 3, 2, 4, 5})
+      .reshape({B, cells * cells, merge * merge * C});
+}
+
+std::unique_ptr<VisionTower> make_tower(const VisionOptions& options) {
+  if (options.tower.empty()) return nullptr;
+  if (options.tower == "dinov2") return make_dinov2(options.dinov2);
+  throw ConfigError("vision.tower: unknown \"" + options.tower + "\"; known are dinov2 and \"\"");
+}
+
+}  // namespace
+
+/// Keys: weight, bias (linear) or 0.{weight,bias}, 2.{weight,bias} (mlp2x_gelu).
+class Segmenter::Projector : public Module {
+ public:
+  Projector(const ProjectorOptions& options, const VisionTower& tower, std::int64_t width)
+      : grid_(tower.grid()),
+        merge_(options.merge),
+        first_(options.merge * options.merge * tower.width(), width) {
+    if (grid_ % merge_ != 0) {
+      throw ConfigError(
+          str("projector.merge: ", merge_, " does not divide the patch grid of ", grid_));
+    }
+    if (options.type == "linear") {
+      register_module("", first_);
+    } else if (options.type == "mlp2x_gelu") {
+      second_ = std::make_unique<Linear>(width, width);
+      register_module("0", first_);
+      register_module("2", *second_);
+    } else {
+      throw ConfigError("projector.type: unknown \"" + options.type +
+                        "\"; known are linear and mlp2x_gelu");
+    }
+  }
+
+  at::Tensor forward(const at::Tensor& features) const {
+    TORCH_CHECK(features.dim() == 3 && features.size(1) == grid_ * grid_,
+                "Projector: features [B, ", grid_ * grid_, ", Dv], got ", features.sizes());
+    const auto x = first_.forward(as_input_of(first_, merge_patches(features, grid_, merge_)));
+    return second_ == nullptr ? x : second_->forward(at::gelu(x));
+  }
+
+  std::int64_t tokens() const { return (grid_ / merge_) * (grid_ / merge_); }
+
+ private:
+  std::int64_t grid_, merge_;
+  Linear first_;
+  std::unique_ptr<Linear> second_;
+};
+
+/// The language state that predicted a `[SEG]` -> the prompt of its mask. Keys: 0.{weight,bias}, 2.{weight,bias}.
+class Segmenter::SegmentationHead : public Module {
+ public:
+  SegmentationHead(std::int64_t width, std::int64_t prompt_width)
+      : first_(width, width), second_(width, prompt_width) {
+    register_module("0", first_);
+    register_module("2", second_);
+  }
+
+  at::Tensor forward(const at::Tensor& hidden) const {
+    const auto prompts = second_.forward(at::relu(first_.forward(as_input_of(first_, hidden))));
+    return prompts.to(at::kFloat);
+  }
+
+ private:
+  Linear first_, second_;
+};
+
+Segmenter::Segmenter(const SegmenterOptions& options)
+    : options_(options), language_(std::make_unique<Llama>(options.language)) {
+  register_module("model", *language_);
+  if (!options.language.tied_head) {
+    register_parameter("lm_head.weight", language_->head, language_->head);
+  }
+  vision_ = make_tower(options.vision);
+  if (vision_ != nullptr) {
+    register_module("model.vision_tower.vision_tower", *vision_);
+    projector_ = std::make_unique<Projector>(options.projector, *vision_, options.language.width);
+    register_module("model.mm_projector", *projector_);
+  }
+  if (!options.grounding.encoder.empty()) {
+    head_ = std::make_unique<SegmentationHead>(options.language.width, options.grounding.width);
+    register_module("model.text_hidden_fcs.0", *head_);
+    grounding_ = std::make_unique<Grounding>(options.grounding);
+    register_module("model.grounding_encoder", *grounding_);
+  }
+}
+
+Segmenter::~Segmenter() = default;
+
+std::int64_t Segmenter::image_tokens() const {
+  return projector_ == nullptr ? 0 : projector_->tokens();
+}
+
+at::Tensor Segmenter::project(const at::Tensor& vision_features) const {
+  MEDSEG_CHECK(has_vision(), "this model has no vision tower");
+  return projector_->forward(vision_features);
+}
+
+at::Tensor Segmenter::prompts(const at::Tensor& hidden) const {
+  MEDSEG_CHECK(has_grounding(), "this model has no grounding part");
+  return head_->forward(hidden);
+}
+
+std::vector<std::pair<std::string, at::Tensor*>> Segmenter::trainable_leaves() {
+  std::vector<std::pair<std::string, at::Tensor*>> leaves;
+  for (const auto& [name, tensor] : named_parameters()) {
+    if (tensor->requires_grad()) leaves.emplace_back(name, tensor);
+  }
+  for (const auto& [name, tensor] : language_->trainable_rows()) {
+    if (!tensor->requires_grad()) continue;
+    leaves.emplace_back(name == "head.new_rows" ? "lm_head.new_rows" : "model." + name, tensor);
+  }
+  return leaves;
+}
+
+SegmenterOutput Segmenter::forward(const DialogueBatch& batch) const {
+  const auto spliced = splice(batch);
+  const auto hidden = language_->forward(spliced.embeddings);  // [B, T, D]
+  const auto T = hidden.size(1), D = hidden.size(2);
+  const auto states = hidden.reshape({-1, D});
+
+  SegmenterOutput output;
+  output.seg_dialogue = spliced.seg_dialogue;
+  if (has_grounding()) {
+    const auto places = (spliced.seg_dialogue * T + spliced.seg_position).to(states.device());
+    output.prompts = prompts(states.index_select(0, places));
+  }
+  if (batch.labels.empty()) return output;
+
+  // The state at t is asked for the label of t+1: only where there is one are logits made.
+  const auto next = at::constant_pad_nd(spliced.labels.slice(1, 1), {0, 1}, kNoLabel).flatten();
+  const auto places = at::nonzero(next != kNoLabel).flatten();
+  output.labelled = places.size(0);
+  if (output.labelled == 0) {
+    output.text_loss = states.slice(0, 0, 1).to(at::kFloat).sum() * 0.0;
+    return output;
+  }
+  const auto device_places = places.to(states.device());
+  const auto logits = language_->logits(states.index_select(0, device_places));  // [labelled, V]
+  output.text_loss = at::cross_entropy_loss(logits.to(at::kFloat),
+                                            next.index_select(0, places).to(states.device()));
+  return output;
+}
+
+}  // namespace medseg
