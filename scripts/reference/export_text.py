@@ -6,9 +6,10 @@
     export_text.py OUT hf_legacy            transformers 4.31.0 (the slow LLaMA tokenizer that LISA pins)
     export_text.py OUT hf_legacy_nostrip    transformers 4.36.2, legacy=True
     export_text.py OUT hf                   transformers 4.36.2, legacy=False
-    export_text.py OUT check                tokenizers: what `save` wrote into OUT/saved loads and gives OUT/saved/ids.json
+    export_text.py OUT smollm2 GGUF         tokenizers + gguf: ids of the real SmolLM2 vocabulary
+    export_text.py OUT check TOKENIZER_JSON tokenizers: the file that medseg saved from that GGUF loads and gives the same ids
 
-The last four read what `bpe` and `spm` wrote. The old transformers live in environments of their own
+All but `bpe` read what `bpe` and `spm` wrote. The old transformers live in environments of their own
 (pip install transformers==4.31.0 sentencepiece "protobuf<4" "numpy<2").
 """
 import json
@@ -161,10 +162,22 @@ def slow(out, mode):
     dump(out / "spm" / (mode + ".json"), [t(text).input_ids for text in json.loads((out / "strings.json").read_text())])
 
 
+def smollm2(out):
+    import gguf
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    reader = gguf.GGUFReader(sys.argv[3])
+    field = lambda key: reader.fields["tokenizer.ggml." + key].contents()
+    tokens = field("tokens")
+    t = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=[tuple(m.split(" ", 1)) for m in field("merges")]))
+    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)])
+    t.add_special_tokens([token for token, kind in zip(tokens, field("token_type")) if kind == 3] + ["[SEG]", "<p>", "</p>"])
+    dump(out / "smollm2.json", [t.encode(text).ids for text in json.loads((out / "strings.json").read_text())])
+
+
 def check(out):
     from tokenizers import Tokenizer
-    tokenizer = Tokenizer.from_file(str(out / "saved/tokenizer.json"))
-    texts, expected = json.loads((out / "saved/strings.json").read_text()), json.loads((out / "saved/ids.json").read_text())
+    tokenizer = Tokenizer.from_file(sys.argv[3])
+    texts, expected = json.loads((out / "strings.json").read_text()), json.loads((out / "smollm2.json").read_text())
     wrong = [t for t, ids in zip(texts, expected) if tokenizer.encode(t, add_special_tokens=False).ids != ids]
     print(len(texts), "texts,", len(wrong), "differ", wrong[:3])
     sys.exit(bool(wrong))
@@ -172,4 +185,4 @@ def check(out):
 
 if __name__ == "__main__":
     target, what = Path(sys.argv[1]), sys.argv[2]
-    {"bpe": bpe, "spm": spm, "check": check}.get(what, lambda out: slow(out, what))(target)
+    {"bpe": bpe, "spm": spm, "smollm2": smollm2, "check": check}.get(what, lambda out: slow(out, what))(target)

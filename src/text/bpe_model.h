@@ -16,14 +16,14 @@ namespace medseg {
 
 /// What a file says; BpeModel checks it.
 struct BpeDefinition {
-  std::vector<std::string> tokens;                          ///< by id; "" where no token has the id
-  std::vector<std::pair<std::string, std::string>> merges;  ///< best first
+  std::vector<std::string> tokens = {};  ///< by id; "" where no token has the id
+  std::vector<std::pair<std::string, std::string>> merges = {};  ///< best first
   bool byte_fallback = false;  ///< an unknown character becomes its <0x..> tokens
   bool ignore_merges = false;  ///< a word that is a token is that token
   bool fuse_unk = false;
-  std::string unk_token;
-  std::string continuing_subword_prefix;
-  std::string end_of_word_suffix;
+  std::string unk_token = {};
+  std::string continuing_subword_prefix = {};
+  std::string end_of_word_suffix = {};
 };
 
 /// `model` of a tokenizer.json. \throws DataError "where…: what".

@@ -18,14 +18,14 @@ constexpr const char* kLlama2System =
 
 // A template in words: what stands before the question and the answer, and how an answer ends.
 struct Template {
-  std::string default_system;
-  std::string system_before, system_after;  // round the system text, when there is any
-  std::string first_question, question;     // before the first and the later questions
-  std::string after_question;               // an open prompt ends with it
-  std::string before_answer, after_answer;  // inside the answer's labelled span
-  std::string end_token;                    // "" is the tokenizer's EOS
-  std::string after_end;                    // not labelled
-  bool bos_between = false;                 // BOS before later rounds
+  std::string default_system = {};
+  std::string system_before = {}, system_after = {};  // round the system text, when there is any
+  std::string first_question = {}, question = {};     // before the first and the later questions
+  std::string after_question = {};                    // an open prompt ends with it
+  std::string before_answer = {}, after_answer = {};  // inside the answer's labelled span
+  std::string end_token = {};                         // "" is the tokenizer's EOS
+  std::string after_end = {};                         // not labelled
+  bool bos_between = false;                           // BOS before later rounds
 };
 
 const std::map<std::string, Template>& templates() {

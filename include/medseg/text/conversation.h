@@ -34,7 +34,7 @@ struct Turn {
 struct ConversationOptions {
   /// One of `conversation_templates()`: llava_v1, llama2, mistral_instruct, llama3, chatml, plain.
   std::string name = "llava_v1";
-  std::string system;             ///< empty: the template's own system text
+  std::string system = {};        ///< empty: the template's own system text
   bool image_start_end = false;   ///< `<image>` becomes `<im_start><image><im_end>` (LISA)
   bool image_overview = false;    ///< the first `<image>\n` becomes a sentence about the picture (GLaMM)
 

@@ -19,12 +19,12 @@ namespace medseg {
 
 /// What a GGUF's `tokenizer.ggml.*` keys say; filled by the caller (`text` does not read weights).
 struct GgufVocabulary {
-  std::string model;                ///< "gpt2" (byte-level BPE); others are refused by name
-  std::string pre;                  ///< pre-tokenizer: "smollm", "gpt-2", "llama-bpe", "qwen2", …
-  std::vector<std::string> tokens;  ///< by id
-  std::vector<std::int32_t> types;  ///< 1 normal, 3 control, 4 user-defined, …; may be empty
-  std::vector<std::string> merges;  ///< "left right", best first
-  std::optional<std::int64_t> bos, eos, unknown, padding;
+  std::string model = {};                ///< "gpt2" (byte-level BPE); others are refused by name
+  std::string pre = {};                  ///< pre-tokenizer: "smollm", "gpt-2", "llama-bpe", "qwen2", …
+  std::vector<std::string> tokens = {};  ///< by id
+  std::vector<std::int32_t> types = {};  ///< 1 normal, 3 control, 4 user-defined, …; may be empty
+  std::vector<std::string> merges = {};  ///< "left right", best first
+  std::optional<std::int64_t> bos = {}, eos = {}, unknown = {}, padding = {};
   bool add_bos = false;
 };
 

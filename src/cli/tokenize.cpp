@@ -1,0 +1,79 @@
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "commands.h"
+#include "medseg/base/file.h"
+#include "medseg/base/str.h"
+#include "medseg/pipeline/gguf_tokenizer.h"
+
+namespace medseg {
+namespace {
+
+struct TokenizeArguments {
+  std::filesystem::path tokenizer;
+  std::string mode;
+  bool json = false;
+};
+
+// A bundle says how its tokenizer is meant; other folders and files leave the default.
+TokenizerMode mode_of(const TokenizeArguments& arguments) {
+  if (!arguments.mode.empty()) return tokenizer_mode(arguments.mode);
+  const auto config = arguments.tokenizer / "config.json";
+  if (std::filesystem::exists(config)) {
+    const auto json = nlohmann::json::parse(read_file(config), nullptr, /*allow_exceptions=*/false);
+    if (json.is_object() && json.contains("tokenizer_mode") && json["tokenizer_mode"].is_string()) {
+      return tokenizer_mode(json["tokenizer_mode"].get<std::string>());
+    }
+  }
+  return TokenizerMode::kHfLegacy;
+}
+
+std::string text_of(const std::string& line, std::size_t number, bool json) {
+  if (!json) return line;
+  const auto object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object() || !object.contains("text") || !object["text"].is_string()) {
+    throw DataError(str("stdin:", number, ": expected {\"text\": …}, got ", line.substr(0, 60)));
+  }
+  return object["text"].get<std::string>();
+}
+
+void tokenize(const TokenizeArguments& arguments) {
+  const auto mode = mode_of(arguments);
+  const auto tokenizer = is_gguf(arguments.tokenizer)
+                             ? load_gguf_tokenizer(*open_tensor_file(arguments.tokenizer))
+                             : load_tokenizer(arguments.tokenizer, mode);
+  std::string line;
+  for (std::size_t number = 1; std::getline(std::cin, line); ++number) {
+    auto ids = tokenizer->encode(text_of(line, number, arguments.json));
+    const auto decoded = tokenizer->decode(ids);  // of the text: without the BOS put in front
+    if (tokenizer->adds_bos()) ids.insert(ids.begin(), *tokenizer->bos());
+    const nlohmann::ordered_json result = {{"ids", ids}, {"decoded", decoded}};
+    std::cout << result.dump() << "\n";
+  }
+  std::cout << std::flush;
+}
+
+}  // namespace
+
+void add_tokenize(CLI::App& app) {
+  auto arguments = std::make_shared<TokenizeArguments>();
+  auto* command =
+      app.add_subcommand("tokenize", "Token ids of lines on stdin, and their text again");
+  command
+      ->add_option("--tokenizer", arguments->tokenizer,
+                   "bundle, Hugging Face folder, tokenizer.model, tokenizer.json or GGUF")
+      ->required();
+  command->add_option(
+      "--mode", arguments->mode,
+      "tokenizer.model only: hf, hf_legacy, hf_legacy_nostrip or spm_native (default: the "
+      "bundle's, else hf_legacy)");
+  command->add_flag("--json", arguments->json, "lines are {\"text\": …} objects");
+  command->footer("Example: echo 'It is [SEG].' | medseg tokenize --tokenizer runs/demo-start");
+  command->callback([arguments] { tokenize(*arguments); });
+}
+
+}  // namespace medseg
