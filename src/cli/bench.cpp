@@ -20,6 +20,7 @@ namespace {
 struct BenchArguments {
   std::string what = "grounding";
   std::string only;
+  std::string precision;
   int threads = 0;
   int runs = 7;
   bool json = false;
@@ -33,6 +34,7 @@ class Bench {
   void measure(const std::string& name, const std::string& precision, std::int64_t pieces,
                const std::function<void()>& work) const {
     if (name.find(arguments_.only) == std::string::npos) return;
+    if (!arguments_.precision.empty() && precision != arguments_.precision) return;
     const AutocastScope autocast(at::kCPU, precision == "bf16" ? at::kBFloat16 : at::kFloat);
     work();  // caches, kernels and the allocator warm up
     std::vector<double> times;
@@ -123,6 +125,8 @@ void add_bench(CLI::App& app) {
   command->add_option("what", arguments->what,
                       "grounding: encoders and mask decoder, milliseconds a picture or mask");
   command->add_option("--only", arguments->only, "measurements whose name contains this");
+  command->add_option("--precision", arguments->precision, "fp32 or bf16 alone")
+      ->check(CLI::IsMember({"fp32", "bf16"}));
   command->add_option("--runs", arguments->runs, "repetitions after a warm-up")
       ->check(CLI::PositiveNumber);
   command->add_option("--threads", arguments->threads, "0: as many as there are");

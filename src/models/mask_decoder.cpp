@@ -7,18 +7,13 @@
 #include "medseg/base/str.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/initialise.h"
-#include "medseg/nn/pixelwise.h"
 
 namespace medseg {
 namespace {
 
 constexpr std::int64_t kMlpDepth = 3;
 
-at::Tensor activated(at::Tensor x) {
-  if (x.requires_grad()) return at::gelu(x);
-  gelu_in_place(x);
-  return x;
-}
+at::Tensor activated(at::Tensor x) { return x.requires_grad() ? at::gelu(x) : at::gelu_(x); }
 
 }  // namespace
 

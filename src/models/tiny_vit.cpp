@@ -47,7 +47,7 @@ class Bottleneck : public Module {
     const auto [weight, bias] = conv2_.folded();
     return {.expand = frozen::Dense(conv1_),
             .project = frozen::Dense(conv3_),
-            .depthwise = {weight, bias},
+            .depthwise = depthwise_taps(weight, bias),
             .stride = stride_,
             .residual = residual_};
   }
@@ -113,16 +113,14 @@ class Block : public Module {
     frozen::Block block;
     block.heads = heads_;
     block.window = window_;
-    block.attention_norm = {attention_norm_.weight.detach().to(at::kFloat),
-                            attention_norm_.bias.detach().to(at::kFloat), kNormEps};
-    block.mlp_norm = {mlp_norm_.weight.detach().to(at::kFloat),
-                      mlp_norm_.bias.detach().to(at::kFloat), kNormEps};
+    block.attention_norm = {attention_norm_.weight, attention_norm_.bias, kNormEps};
+    block.mlp_norm = {mlp_norm_.weight, mlp_norm_.bias, kNormEps};
     block.qkv = {qkv_.weight, qkv_.bias};
     block.projection = {projection_.weight, projection_.bias};
     block.fc1 = {fc1_.weight, fc1_.bias};
     block.fc2 = {fc2_.weight, fc2_.bias};
     block.attention_bias = attention_bias().detach().to(at::kFloat);
-    block.local = {weight, bias};
+    block.local = depthwise_taps(weight, bias);
     return block;
   }
 
@@ -243,9 +241,9 @@ class TinyVit : public GroundingEncoder {
       encoder.stages.emplace_back();
       for (const auto& block : blocks_[stage]) encoder.stages.back().push_back(block->freeze());
     }
-    encoder.neck0 = frozen::Dense(neck0_.weight.flatten(1), at::zeros({neck0_.weight.size(0)}));
-    encoder.neck1 = {neck1_.weight.detach(), neck1_.bias.detach(), neck1_.eps()};
-    encoder.neck3 = {neck3_.weight.detach(), neck3_.bias.detach(), neck3_.eps()};
+    encoder.neck0 = frozen::Matrix(neck0_.weight.flatten(1));
+    encoder.neck1 = {neck1_.weight, neck1_.bias, neck1_.eps()};
+    encoder.neck3 = {neck3_.weight, neck3_.bias, neck3_.eps()};
     encoder.neck2 =
         neck2_.weight.detach().to(at::kFloat).contiguous(at::MemoryFormat::ChannelsLast);
     encoder.narrow_neck2 = encoder.neck2.to(at::kBFloat16);

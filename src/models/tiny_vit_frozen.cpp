@@ -85,36 +85,42 @@ class Windows {
 
 }  // namespace
 
-Dense::Dense(const at::Tensor& weight, const at::Tensor& bias)
+Matrix::Matrix(const at::Tensor& weight)
     : weight_(weight.detach().to(at::kFloat).contiguous()),
-      bias_(bias.detach().to(at::kFloat)),
-      narrow_weight_(weight_.to(at::kBFloat16)),
-      narrow_bias_(bias_.to(at::kBFloat16)) {}
+      narrow_weight_(weight_.to(at::kBFloat16)) {}
+
+at::Tensor Matrix::forward(const at::Tensor& x) const {
+  return at::linear(x, x.scalar_type() == at::kBFloat16 ? narrow_weight_ : weight_);
+}
+
+void Matrix::forward_into(const at::Tensor& x, at::Tensor& out) const {
+  at::mm_out(out, x, (x.scalar_type() == at::kBFloat16 ? narrow_weight_ : weight_).t());
+}
+
+Dense::Dense(const at::Tensor& weight, const at::Tensor& offset) : matrix(weight), bias(offset) {}
 
 Dense::Dense(const ConvBatchNorm& pointwise) {
-  const auto [weight, bias] = pointwise.folded();
-  *this = Dense(weight.flatten(1), bias);
+  const auto [weight, offset] = pointwise.folded();
+  *this = Dense(weight.flatten(1), offset);
 }
 
-at::Tensor Dense::forward(const at::Tensor& x) const {
-  const bool narrow = x.scalar_type() == at::kBFloat16;
-  return at::linear(x, narrow ? narrow_weight_ : weight_, narrow ? narrow_bias_ : bias_);
+at::Tensor Dense::forward(const at::Tensor& x, Then then) const {
+  auto y = matrix.forward(x);
+  add_bias(y, bias, then);
+  return y;
 }
 
-void Dense::forward_into(const at::Tensor& x, at::Tensor out) const {
-  const bool narrow = x.scalar_type() == at::kBFloat16;
-  at::addmm_out(out, narrow ? narrow_bias_ : bias_, x, (narrow ? narrow_weight_ : weight_).t());
-}
-
-at::Tensor Norm::forward(const at::Tensor& x) const {
-  return at::layer_norm(x, weight.sizes(), weight, bias, eps);
-}
+Norm::Norm(const at::Tensor& weight, const at::Tensor& bias, double epsilon)
+    : affine(at::stack({weight.detach(), bias.detach()})),
+      zero(bias.detach().to(at::kFloat)),
+      eps(epsilon) {}
 
 // The hidden map is four times as wide as its input: it is made, convolved and projected strip by strip of rows.
 at::Tensor Bottleneck::forward(const at::Tensor& x) const {
-  const auto height = x.size(1), width = x.size(2), hidden = expand.out();
+  const auto height = x.size(1), width = x.size(2), hidden = expand.matrix.out(),
+             out_channels = project.matrix.out();
   const auto out_height = (height + stride - 1) / stride, out_width = (width + stride - 1) / stride;
-  auto out = at::empty({x.size(0), out_height, out_width, project.out()}, x.options());
+  auto out = at::empty({x.size(0), out_height, out_width, out_channels}, x.options());
   const auto rows = std::clamp<std::int64_t>(
       kCacheBytes / (width * hidden * item_bytes(x) * stride), 1, out_height);
   const auto strips = (out_height + rows - 1) / rows;
@@ -128,20 +134,20 @@ at::Tensor Bottleneck::forward(const at::Tensor& x) const {
       const auto top = first * stride - 1,
                  bottom = (first + count - 1) * stride + 2;  // rows [top, bottom) are needed
       const auto from = std::max<std::int64_t>(top, 0), to = std::min(bottom, height);
-      auto strip = wide.narrow(0, 0, bottom - top);
+      const auto strip = wide.narrow(0, 0, bottom - top);
       if (from > top) strip.narrow(0, 0, from - top).zero_();
       if (to < bottom) strip.narrow(0, to - top, bottom - to).zero_();
       auto inside = strip.narrow(0, from - top, to - from).view({-1, hidden});
-      expand.forward_into(picture.narrow(0, from, to - from).view({-1, x.size(3)}), inside);
-      gelu_in_place(inside);
+      expand.matrix.forward_into(picture.narrow(0, from, to - from).view({-1, x.size(3)}), inside);
+      add_bias(inside, expand.bias, Then::kGelu);
       auto middle = convolved.narrow(0, 0, count);
-      depthwise_3x3_rows(strip, depthwise, stride, middle);
-      gelu_in_place(middle);
-      auto result = target.narrow(0, first, count).view({-1, project.out()});
-      project.forward_into(middle.view({-1, hidden}), result);
+      depthwise_3x3_rows(strip, depthwise, stride, Then::kGelu, middle);
+      auto result = target.narrow(0, first, count).view({-1, out_channels});
+      project.matrix.forward_into(middle.view({-1, hidden}), result);
       if (residual) {
-        result.add_(picture.narrow(0, first, count).view({-1, project.out()}));
-        gelu_in_place(result);
+        add_bias_and(result, project.bias, picture.narrow(0, first, count), Then::kGelu);
+      } else {
+        add_bias(result, project.bias, Then::kNothing);
       }
     }
   });
@@ -155,20 +161,19 @@ at::Tensor Block::attend(const at::Tensor& windows) const {
                          .permute({3, 0, 2, 1, 4});
   const auto mixed = at::scaled_dot_product_attention(parts[0], parts[1], parts[2],
                                                       attention_bias.to(windows.dtype()));
-  return projection.forward(mixed.transpose(1, 2).reshape(windows.sizes()));
+  return projection.matrix.forward(mixed.transpose(1, 2).reshape(windows.sizes()));
 }
 
 void Block::add_mlp(at::Tensor& x) const {
   auto cells = x.view({-1, x.size(3)});
-  const auto rows = std::max<std::int64_t>(kCacheBytes / (fc1.out() * item_bytes(x)), 1);
+  const auto rows = std::max<std::int64_t>(kCacheBytes / (fc1.matrix.out() * item_bytes(x)), 1);
   const auto chunks = (cells.size(0) + rows - 1) / rows;
   parallel_for(0, chunks, 1, [&](std::int64_t begin, std::int64_t end) {
     const WithoutAutograd guard;
     for (std::int64_t i = begin; i < end; ++i) {
       auto chunk = cells.narrow(0, i * rows, std::min(rows, cells.size(0) - i * rows));
-      auto hidden = fc1.forward(mlp_norm.forward(chunk));
-      gelu_in_place(hidden);
-      chunk.add_(fc2.forward(hidden));
+      const auto added = fc2.matrix.forward(fc1.forward(mlp_norm.forward(chunk), Then::kGelu));
+      add_bias_and(chunk, fc2.bias, added, Then::kNothing);
     }
   });
 }
@@ -176,18 +181,17 @@ void Block::add_mlp(at::Tensor& x) const {
 at::Tensor Block::forward(const at::Tensor& x) const {
   const Windows windows(x, window);
   // Zeros around the map are normalised like any cell, to the norm's bias, and take part in the attention.
-  const auto outside = attention_norm.bias.to(x.scalar_type());
-  const auto attended = attend(windows.take(attention_norm.forward(x), outside));
-  auto y = depthwise_3x3(windows.put_back(attended).add_(x), local);
+  const auto outside = attention_norm.zero.to(x.scalar_type());
+  auto y = windows.put_back(attend(windows.take(attention_norm.forward(x), outside)));
+  add_bias_and(y, projection.bias, x, Then::kNothing);
+  y = depthwise_3x3(y, local);
   add_mlp(y);
   return y;
 }
 
 at::Tensor Encoder::forward(const at::Tensor& pixels) const {
   auto x = pixels.permute({0, 2, 3, 1}).contiguous();  // [B, G, G, 3]
-  x = embed0.forward(x);
-  gelu_in_place(x);
-  x = embed2.forward(x);
+  x = embed2.forward(embed0.forward(x, Then::kGelu));
   for (std::size_t i = 0; i < first_merging; ++i) x = bottlenecks[i].forward(x);
   for (std::size_t i = 0; i < stages.size(); ++i) {
     x = bottlenecks[first_merging + i].forward(x);
@@ -195,7 +199,7 @@ at::Tensor Encoder::forward(const at::Tensor& pixels) const {
   }
   x = neck1.forward(neck0.forward(x)).permute({0, 3, 1, 2});  // channels last in memory
   x = at::conv2d(x, x.scalar_type() == at::kBFloat16 ? narrow_neck2 : neck2, {}, {1, 1}, {1, 1});
-  return neck3.forward(x.permute({0, 2, 3, 1})).permute({0, 3, 1, 2});
+  return neck3.forward(x.permute({0, 2, 3, 1}).contiguous()).permute({0, 3, 1, 2});
 }
 
 }  // namespace medseg::frozen

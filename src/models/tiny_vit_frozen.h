@@ -16,36 +16,52 @@
 
 namespace medseg::frozen {
 
-/// A dense layer, its weights ready in both precisions.
-class Dense {
+/// A matrix, ready in both precisions.
+class Matrix {
  public:
-  Dense() = default;
-  Dense(const at::Tensor& weight, const at::Tensor& bias);  ///< [out, in], [out]
-  explicit Dense(const ConvBatchNorm& pointwise);           ///< a 1×1 convolution with its norm
+  Matrix() = default;
+  explicit Matrix(const at::Tensor& weight);  ///< [out, in]
 
-  at::Tensor forward(const at::Tensor& x) const;                 ///< [..., in] -> [..., out]
-  void forward_into(const at::Tensor& x, at::Tensor out) const;  ///< [n, in] -> [n, out] contiguous
+  at::Tensor forward(const at::Tensor& x) const;  ///< [..., in] -> [..., out]
+  void forward_into(const at::Tensor& x,
+                    at::Tensor& out) const;  ///< [n, in] -> [n, out] contiguous
   std::int64_t out() const { return weight_.size(0); }
 
  private:
-  at::Tensor weight_, bias_, narrow_weight_, narrow_bias_;
+  at::Tensor weight_, narrow_weight_;
+};
+
+/// A dense layer whose bias is added by the pass that follows.
+struct Dense {
+  Dense() = default;
+  Dense(const at::Tensor& weight, const at::Tensor& offset);  ///< [out, in], [out]
+  explicit Dense(const ConvBatchNorm& pointwise);             ///< a 1×1 convolution with its norm
+
+  at::Tensor forward(const at::Tensor& x,
+                     Then then = Then::kNothing) const;  ///< [..., in] -> [..., out]
+
+  Matrix matrix;
+  PerChannel bias;
+};
+
+struct Norm {
+  Norm() = default;
+  Norm(const at::Tensor& weight, const at::Tensor& bias, double epsilon);
+
+  at::Tensor forward(const at::Tensor& x) const { return normalise(x, affine, eps); }
+  PerChannel affine;
+  at::Tensor zero;  ///< [C] float: what a vector of zeros becomes
+  double eps = 1e-5;
 };
 
 /// Expand 1×1, GELU, depthwise 3×3, GELU, project 1×1; with `residual` also + x, GELU. MBConv and patch merging alike.
 struct Bottleneck {
   Dense expand, project;
-  DepthwiseWeights depthwise;
+  PerChannel depthwise;
   std::int64_t stride = 1;
   bool residual = false;
 
   at::Tensor forward(const at::Tensor& x) const;  ///< [B, H, W, C] -> [B, H', W', C']
-};
-
-struct Norm {
-  at::Tensor weight, bias;
-  double eps = 1e-5;
-
-  at::Tensor forward(const at::Tensor& x) const;
 };
 
 /// Window attention, local convolution, MLP.
@@ -54,13 +70,14 @@ struct Block {
   Norm attention_norm, mlp_norm;
   Dense qkv, projection, fc1, fc2;
   at::Tensor attention_bias;  ///< [1, heads, window², window²] float
-  DepthwiseWeights local;
+  PerChannel local;
 
   at::Tensor forward(const at::Tensor& x) const;  ///< [B, H, W, C] -> the same
 
  private:
-  at::Tensor attend(const at::Tensor& windows) const;  // [n, window², C] normalised -> the same
-  void add_mlp(at::Tensor& x) const;                   // in place
+  at::Tensor attend(
+      const at::Tensor& windows) const;  // [n, window², C] normalised -> the same, without bias
+  void add_mlp(at::Tensor& x) const;     // in place
 };
 
 struct Encoder {
@@ -69,7 +86,7 @@ struct Encoder {
       bottlenecks;  ///< stage 0's blocks, then one merging after each of stages 0 … 2
   std::size_t first_merging = 0;
   std::vector<std::vector<Block>> stages;  ///< 1 … 3
-  Dense neck0;
+  Matrix neck0;
   Norm neck1, neck3;
   at::Tensor neck2, narrow_neck2;  ///< [C, C, 3, 3]
 

@@ -1,194 +1,235 @@
 #include "medseg/nn/pixelwise.h"
 
+#include <cmath>
+
 #include <ATen/ATen.h>
 
+#include "gelu_lanes.h"
 #include "medseg/nn/parallel.h"
 #include "simd.h"
 
 namespace medseg {
 namespace {
 
+using c10::BFloat16;
 using simd::Float;
 using simd::kLanes;
+using simd::Pair;
 
-// Φ(x) - 1/2 = x · P(x²) on [-4.5, 4.5], fitted so that the error of x·Φ(x) is even; 4.5 and beyond count as 4.5.
-MEDSEG_INLINE void gelu(Float& x) {
-  constexpr float kEnd = 4.5F;
-  Float clamped = x < -kEnd ? Float{} - kEnd : x;
-  clamped = clamped > kEnd ? Float{} + kEnd : clamped;
-  const Float square = clamped * clamped;
-  Float p = square * -1.4000082560264304e-12F + 1.6972448446672672e-10F;
-  p = p * square - 9.193500183357628e-09F;
-  p = p * square + 2.9588403549496434e-07F;
-  p = p * square - 6.3651741584180854e-06F;
-  p = p * square + 9.787065937416628e-05F;
-  p = p * square - 0.0011226747883483768F;
-  p = p * square + 0.00983317382633686F;
-  p = p * square - 0.06633704155683517F;
-  p = p * square + 0.39888378977775574F;
-  x = x * (clamped * p + 0.5F);
-}
+constexpr std::int64_t kGrain = 1 << 15;  // numbers that are worth a thread
 
-MEDSEG_VECTORISED void gelu_span(c10::BFloat16* x, std::int64_t count) {
-  std::int64_t i = 0;
-  Float value;
-  for (; i + kLanes <= count; i += kLanes) {
-    simd::load(x + i, value);
-    gelu(value);
-    simd::store(value, x + i);
-  }
-  if (i < count) {
-    simd::load_part(x + i, count - i, value);
-    gelu(value);
-    simd::store_part(value, count - i, x + i);
-  }
-}
-
-// Sixteen channels of one output row. Each input column is read once: it ends the output to its left, is the middle of
-// its own and starts the one to its right.
-template <class T, bool kWhole>
-MEDSEG_INLINE void depthwise_lanes(const T* const rows[3], const float* taps, T* out,
-                                   std::int64_t width, std::int64_t channels, std::int64_t stride,
-                                   std::int64_t count) {
-  const auto get = [count](const auto* from, Float& to) {
+// Up to 32 channels of every row: x = x + bias (+ other), then perhaps GELU.
+template <bool kWhole, bool kOther, bool kGelu, class T>
+MEDSEG_INLINE void add_lanes(T* x, const T* other, const float* bias, std::int64_t rows,
+                             std::int64_t channels, std::int64_t count) {
+  Pair constant, value, more;
+  simd::load_parted(bias, constant);
+  for (std::int64_t row = 0; row < rows; ++row, x += channels) {
     if constexpr (kWhole)
-      simd::load(from, to);
+      simd::load(x, value);
     else
-      simd::load_part(from, count, to);
-  };
-  Float tap[9], bias;
-  for (std::int64_t k = 0; k < 9; ++k) get(taps + k * channels, tap[k]);
-  get(taps + 9 * channels, bias);
-  Float before = bias, here = bias, top, middle, bottom;  // outputs x-1 and x, so far
-  const auto put = [&](const Float& value, std::int64_t x) {
-    if (x < 0 || x % stride != 0) return;
-    if constexpr (kWhole)
-      simd::store(value, out + x / stride * channels);
-    else
-      simd::store_part(value, count, out + x / stride * channels);
-  };
-  for (std::int64_t x = 0; x < width; ++x) {
-    get(rows[0] + x * channels, top);
-    get(rows[1] + x * channels, middle);
-    get(rows[2] + x * channels, bottom);
-    put(before + top * tap[2] + middle * tap[5] + bottom * tap[8], x - 1);
-    before = here + top * tap[1] + middle * tap[4] + bottom * tap[7];
-    here = bias + top * tap[0] + middle * tap[3] + bottom * tap[6];
-  }
-  put(before, width - 1);
-}
-
-template <class T>
-MEDSEG_INLINE void depthwise_row_of(const T* const rows[3], const float* taps, T* out,
-                                    std::int64_t width, std::int64_t channels,
-                                    std::int64_t stride) {
-  std::int64_t c = 0;
-  for (; c + kLanes <= channels; c += kLanes) {
-    const T* const at[3] = {rows[0] + c, rows[1] + c, rows[2] + c};
-    depthwise_lanes<T, true>(at, taps + c, out + c, width, channels, stride, kLanes);
-  }
-  if (c < channels) {
-    const T* const at[3] = {rows[0] + c, rows[1] + c, rows[2] + c};
-    depthwise_lanes<T, false>(at, taps + c, out + c, width, channels, stride, channels - c);
-  }
-}
-
-MEDSEG_VECTORISED void depthwise_row(const float* const rows[3], const float* taps, float* out,
-                                     std::int64_t width, std::int64_t channels,
-                                     std::int64_t stride) {
-  depthwise_row_of(rows, taps, out, width, channels, stride);
-}
-MEDSEG_VECTORISED void depthwise_row(const c10::BFloat16* const rows[3], const float* taps,
-                                     c10::BFloat16* out, std::int64_t width, std::int64_t channels,
-                                     std::int64_t stride) {
-  depthwise_row_of(rows, taps, out, width, channels, stride);
-}
-
-template <class T>
-void depthwise_rows_of(const at::Tensor& rows, const at::Tensor& taps, std::int64_t stride,
-                       at::Tensor& out) {
-  const auto width = rows.size(1), channels = rows.size(2);
-  const T* from = rows.const_data_ptr<T>();
-  T* to = out.mutable_data_ptr<T>();
-  for (std::int64_t y = 0; y < out.size(0); ++y) {
-    const T* first = from + y * stride * width * channels;
-    const T* const three[3] = {first, first + width * channels, first + 2 * width * channels};
-    depthwise_row(three, taps.const_data_ptr<float>(), to + y * out.size(1) * channels, width,
-                  channels, stride);
-  }
-}
-
-template <class T>
-void depthwise_map_of(const at::Tensor& x, const at::Tensor& taps, std::int64_t stride,
-                      at::Tensor& out) {
-  const auto height = x.size(1), width = x.size(2), channels = x.size(3), out_height = out.size(1);
-  const auto nothing = at::zeros({width * channels}, x.options());
-  const T* from = x.const_data_ptr<T>();
-  T* to = out.mutable_data_ptr<T>();
-  parallel_for(0, x.size(0) * out_height, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const T* picture = from + i / out_height * height * width * channels;
-      const T* three[3];
-      for (std::int64_t k = 0; k < 3; ++k) {
-        const auto y = i % out_height * stride + k - 1;
-        three[k] =
-            y < 0 || y >= height ? nothing.const_data_ptr<T>() : picture + y * width * channels;
-      }
-      depthwise_row(three, taps.const_data_ptr<float>(), to + i * out.size(2) * channels, width,
-                    channels, stride);
+      simd::load_part(x, count, value);
+    value.even += constant.even;
+    value.odd += constant.odd;
+    if constexpr (kOther) {
+      if constexpr (kWhole)
+        simd::load(other + row * channels, more);
+      else
+        simd::load_part(other + row * channels, count, more);
+      value.even += more.even;
+      value.odd += more.odd;
     }
-  });
+    if constexpr (kGelu) gelu(value);
+    if constexpr (kWhole)
+      simd::store(value, x);
+    else
+      simd::store_part(value, count, x);
+  }
 }
 
-void check_float_or_bf16(const at::Tensor& x) {
-  TORCH_CHECK(x.is_cpu() && x.is_contiguous() &&
-                  (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16),
-              "a contiguous float or bf16 map on the CPU is expected, got ", x.toString());
+// A few rows at a time, all channels of them, so that memory is read in order.
+template <bool kOther, bool kGelu, class T>
+MEDSEG_INLINE void add_rows(T* x, const T* other, const float* bias, std::int64_t rows,
+                            std::int64_t channels) {
+  constexpr std::int64_t kTogether = 16;
+  for (std::int64_t row = 0; row < rows; row += kTogether) {
+    const auto some = std::min(kTogether, rows - row);
+    T* from = x + row * channels;
+    const T* with = kOther ? other + row * channels : nullptr;
+    std::int64_t c = 0;
+    for (; c + kLanes <= channels; c += kLanes) {
+      add_lanes<true, kOther, kGelu>(from + c, kOther ? with + c : nullptr, bias + c, some,
+                                     channels, kLanes);
+    }
+    if (c < channels) {
+      add_lanes<false, kOther, kGelu>(from + c, kOther ? with + c : nullptr, bias + c, some,
+                                      channels, channels - c);
+    }
+  }
+}
+
+MEDSEG_VECTORISED void add_gelu(BFloat16* x, const float* bias, std::int64_t rows,
+                                std::int64_t channels) {
+  add_rows<false, true>(x, static_cast<const BFloat16*>(nullptr), bias, rows, channels);
+}
+MEDSEG_VECTORISED void add_plain(BFloat16* x, const float* bias, std::int64_t rows,
+                                 std::int64_t channels) {
+  add_rows<false, false>(x, static_cast<const BFloat16*>(nullptr), bias, rows, channels);
+}
+MEDSEG_VECTORISED void add_other_gelu(BFloat16* x, const BFloat16* other, const float* bias,
+                                      std::int64_t rows, std::int64_t channels) {
+  add_rows<true, true>(x, other, bias, rows, channels);
+}
+MEDSEG_VECTORISED void add_other(BFloat16* x, const BFloat16* other, const float* bias,
+                                 std::int64_t rows, std::int64_t channels) {
+  add_rows<true, false>(x, other, bias, rows, channels);
+}
+MEDSEG_VECTORISED void add_plain(float* x, const float* bias, std::int64_t rows,
+                                 std::int64_t channels) {
+  add_rows<false, false>(x, static_cast<const float*>(nullptr), bias, rows, channels);
+}
+MEDSEG_VECTORISED void add_other(float* x, const float* other, const float* bias, std::int64_t rows,
+                                 std::int64_t channels) {
+  add_rows<true, false>(x, other, bias, rows, channels);
+}
+
+// Mean and variance in two passes over a row that is in the nearest cache by then.
+template <class T>
+MEDSEG_INLINE void normalise_row(const T* x, const float* weight, const float* bias, float eps,
+                                 T* y, std::int64_t channels) {
+  const auto whole = channels / kLanes * kLanes, rest = channels - whole;
+  Float sums = {}, squares = {};
+  Pair value, scale, shift;
+  for (std::int64_t c = 0; c < whole; c += kLanes) {
+    simd::load(x + c, value);
+    sums += value.even + value.odd;
+  }
+  if (rest > 0) {
+    simd::load_part(x + whole, rest, value);
+    sums += value.even + value.odd;
+  }
+  float sum = 0, square = 0;
+  for (int i = 0; i < kLanes / 2; ++i) sum += sums[i];
+  const float mean = sum / static_cast<float>(channels);
+  for (std::int64_t c = 0; c < whole; c += kLanes) {
+    simd::load(x + c, value);
+    const Float even = value.even - mean, odd = value.odd - mean;
+    squares += even * even + odd * odd;
+  }
+  for (int i = 0; i < kLanes / 2; ++i) square += squares[i];
+  for (std::int64_t c = whole; c < channels; ++c) {
+    const float off = static_cast<float>(x[c]) - mean;
+    square += off * off;
+  }
+  const float factor = 1.0F / std::sqrt(square / static_cast<float>(channels) + eps);
+  for (std::int64_t c = 0; c < channels; c += kLanes) {
+    if (c < whole)
+      simd::load(x + c, value);
+    else
+      simd::load_part(x + c, rest, value);
+    simd::load_parted(weight + c, scale);
+    simd::load_parted(bias + c, shift);
+    value.even = (value.even - mean) * factor * scale.even + shift.even;
+    value.odd = (value.odd - mean) * factor * scale.odd + shift.odd;
+    if (c < whole)
+      simd::store(value, y + c);
+    else
+      simd::store_part(value, rest, y + c);
+  }
+}
+
+MEDSEG_VECTORISED void normalise_rows(const float* x, const float* weight, const float* bias,
+                                      float eps, float* y, std::int64_t rows,
+                                      std::int64_t channels) {
+  for (std::int64_t i = 0; i < rows; ++i)
+    normalise_row(x + i * channels, weight, bias, eps, y + i * channels, channels);
+}
+MEDSEG_VECTORISED void normalise_rows(const BFloat16* x, const float* weight, const float* bias,
+                                      float eps, BFloat16* y, std::int64_t rows,
+                                      std::int64_t channels) {
+  for (std::int64_t i = 0; i < rows; ++i)
+    normalise_row(x + i * channels, weight, bias, eps, y + i * channels, channels);
+}
+
+bool is_bf16(const at::Tensor& x) { return x.scalar_type() == at::kBFloat16; }
+
+void check_map(const at::Tensor& x, std::int64_t channels) {
+  TORCH_CHECK(x.is_cpu() && x.is_contiguous() && (is_bf16(x) || x.scalar_type() == at::kFloat) &&
+                  x.size(-1) == channels,
+              "a contiguous float or bf16 map of ", channels,
+              " channels on the CPU is expected, got ", x.toString(), " ", x.sizes());
 }
 
 }  // namespace
 
-void gelu_in_place(at::Tensor& x) {
-  if (x.scalar_type() != at::kBFloat16 || !x.is_cpu() || !x.is_contiguous()) {
-    at::gelu_(x);
-    return;
-  }
-  auto* values = x.mutable_data_ptr<c10::BFloat16>();
-  parallel_for(0, x.numel(), 1 << 15, [values](std::int64_t begin, std::int64_t end) {
-    gelu_span(values + begin, end - begin);
-  });
-}
-
-DepthwiseWeights::DepthwiseWeights(const at::Tensor& weight, const at::Tensor& bias) {
-  TORCH_CHECK(
-      weight.dim() == 4 && weight.size(1) == 1 && weight.size(2) == 3 && weight.size(3) == 3,
-      "a 3x3 depthwise convolution is expected, got weights ", weight.sizes());
+PerChannel::PerChannel(const at::Tensor& rows) {
   const at::NoGradGuard no_grad;
-  taps = at::cat({weight.reshape({-1, 9}).t(), bias.unsqueeze(0)}).to(at::kFloat).contiguous();
+  const auto values = (rows.dim() == 1 ? rows.unsqueeze(0) : rows).detach().to(at::kFloat);
+  channels_ = values.size(1);
+  const auto blocks = (channels_ + kLanes - 1) / kLanes;
+  parted_ = at::constant_pad_nd(values, {0, blocks * kLanes - channels_})
+                .view({-1, blocks, kLanes / 2, 2})
+                .transpose(2, 3)
+                .reshape({-1, blocks * kLanes})
+                .contiguous();
 }
 
-void depthwise_3x3_rows(const at::Tensor& rows, const DepthwiseWeights& weights,
-                        std::int64_t stride, at::Tensor& out) {
-  check_float_or_bf16(rows);
-  TORCH_CHECK(
-      rows.dim() == 3 && out.is_contiguous() && (out.size(0) - 1) * stride + 3 <= rows.size(0),
-      "rows ", rows.sizes(), " do not give ", out.sizes());
-  if (rows.scalar_type() == at::kFloat)
-    depthwise_rows_of<float>(rows, weights.taps, stride, out);
-  else
-    depthwise_rows_of<c10::BFloat16>(rows, weights.taps, stride, out);
+void add_bias(at::Tensor& x, const PerChannel& bias, Then then) {
+  check_map(x, bias.channels());
+  const auto channels = bias.channels(), rows = x.numel() / channels;
+  parallel_for(0, rows, kGrain / channels + 1, [&](std::int64_t begin, std::int64_t end) {
+    if (!is_bf16(x)) {
+      add_plain(x.mutable_data_ptr<float>() + begin * channels, bias.data(), end - begin, channels);
+    } else if (then == Then::kGelu) {
+      add_gelu(x.mutable_data_ptr<BFloat16>() + begin * channels, bias.data(), end - begin,
+               channels);
+    } else {
+      add_plain(x.mutable_data_ptr<BFloat16>() + begin * channels, bias.data(), end - begin,
+                channels);
+    }
+  });
+  if (!is_bf16(x) && then == Then::kGelu) at::gelu_(x);
 }
 
-at::Tensor depthwise_3x3(const at::Tensor& x, const DepthwiseWeights& weights,
-                         std::int64_t stride) {
-  check_float_or_bf16(x);
-  const auto smaller = [stride](std::int64_t side) { return (side + stride - 1) / stride; };
-  auto out = at::empty({x.size(0), smaller(x.size(1)), smaller(x.size(2)), x.size(3)}, x.options());
-  if (x.scalar_type() == at::kFloat)
-    depthwise_map_of<float>(x, weights.taps, stride, out);
-  else
-    depthwise_map_of<c10::BFloat16>(x, weights.taps, stride, out);
-  return out;
+void add_bias_and(at::Tensor& x, const PerChannel& bias, const at::Tensor& other, Then then) {
+  check_map(x, bias.channels());
+  check_map(other, bias.channels());
+  TORCH_CHECK(x.numel() == other.numel() && x.scalar_type() == other.scalar_type(),
+              "add_bias_and: ", x.sizes(), " and ", other.sizes());
+  const auto channels = bias.channels(), rows = x.numel() / channels;
+  parallel_for(0, rows, kGrain / channels + 1, [&](std::int64_t begin, std::int64_t end) {
+    const auto from = begin * channels;
+    if (!is_bf16(x)) {
+      add_other(x.mutable_data_ptr<float>() + from, other.const_data_ptr<float>() + from,
+                bias.data(), end - begin, channels);
+      return;
+    }
+    const auto add =
+        then == Then::kGelu ? add_other_gelu : static_cast<decltype(add_other_gelu)*>(add_other);
+    add(x.mutable_data_ptr<BFloat16>() + from, other.const_data_ptr<BFloat16>() + from, bias.data(),
+        end - begin, channels);
+  });
+  if (!is_bf16(x) && then == Then::kGelu) at::gelu_(x);
+}
+
+at::Tensor normalise(const at::Tensor& x, const PerChannel& affine, double eps) {
+  check_map(x, affine.channels());
+  auto y = at::empty(x.sizes(), x.options());
+  const auto channels = affine.channels(), rows = x.numel() / channels;
+  const float* weight = affine.data();
+  const float* bias = weight + affine.stride();
+  const auto small = static_cast<float>(eps);
+  parallel_for(0, rows, kGrain / channels + 1, [&](std::int64_t begin, std::int64_t end) {
+    const auto from = begin * channels;
+    if (is_bf16(x)) {
+      normalise_rows(x.const_data_ptr<BFloat16>() + from, weight, bias, small,
+                     y.mutable_data_ptr<BFloat16>() + from, end - begin, channels);
+    } else {
+      normalise_rows(x.const_data_ptr<float>() + from, weight, bias, small,
+                     y.mutable_data_ptr<float>() + from, end - begin, channels);
+    }
+  });
+  return y;
 }
 
 }  // namespace medseg

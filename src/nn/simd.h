@@ -1,5 +1,8 @@
 /// \file
-/// Sixteen floats at a time, in the compiler's own vector types: one source, compiled for each instruction set.
+/// Thirty-two numbers at a time, in the compiler's own vector types: one source, compiled for each instruction set.
+///
+/// Even and odd numbers travel in vectors of their own: of two neighbouring bf16 in a 32-bit word, the odd one is the word
+/// without its lower half and the even one the word shifted up, so that bf16 costs next to nothing to read or write.
 #pragma once
 
 #include <cstdint>
@@ -19,44 +22,61 @@
 
 namespace medseg::simd {
 
-constexpr std::int64_t kLanes = 16;
+constexpr std::int64_t kLanes = 32;
 using Float = float __attribute__((vector_size(64)));
 using Word = std::uint32_t __attribute__((vector_size(64)));
-using Half = std::uint16_t __attribute__((vector_size(32)));
 
-MEDSEG_INLINE void widen(const Half& half, Float& to) {
-  const Word word = __builtin_convertvector(half, Word) << 16;
-  std::memcpy(&to, &word, sizeof to);
+struct Pair {
+  Float even, odd;
+};
+
+MEDSEG_INLINE void load(const c10::BFloat16* from, Pair& to) {
+  Word words;
+  std::memcpy(&words, from, sizeof words);
+  const Word even = words << 16, odd = words & 0xffff0000U;
+  std::memcpy(&to.even, &even, sizeof even);
+  std::memcpy(&to.odd, &odd, sizeof odd);
 }
 
-MEDSEG_INLINE void narrow(const Float& from, Half& half) {  // to nearest, ties to even
-  Word word;
-  std::memcpy(&word, &from, sizeof word);
-  half = __builtin_convertvector((word + 0x7fffu + ((word >> 16) & 1u)) >> 16, Half);
+MEDSEG_INLINE void store(const Pair& from, c10::BFloat16* to) {  // to nearest, ties away from zero
+  Word even, odd;
+  std::memcpy(&even, &from.even, sizeof even);
+  std::memcpy(&odd, &from.odd, sizeof odd);
+  const Word words = ((even + 0x8000U) >> 16) | ((odd + 0x8000U) & 0xffff0000U);
+  std::memcpy(static_cast<void*>(to), &words, sizeof words);
 }
 
-MEDSEG_INLINE void load(const float* from, Float& to) { std::memcpy(&to, from, sizeof to); }
-MEDSEG_INLINE void load(const c10::BFloat16* from, Float& to) {
-  Half half;
-  std::memcpy(&half, from, sizeof half);
-  widen(half, to);
-}
-MEDSEG_INLINE void store(const Float& from, float* to) { std::memcpy(to, &from, sizeof from); }
-MEDSEG_INLINE void store(const Float& from, c10::BFloat16* to) {
-  Half half;
-  narrow(from, half);
-  std::memcpy(static_cast<void*>(to), &half, sizeof half);
+MEDSEG_INLINE void load(const float* from, Pair& to) {
+  using Index = std::int32_t __attribute__((vector_size(64)));
+  constexpr Index kEven = {0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30};
+  Float low, high;
+  std::memcpy(&low, from, sizeof low);
+  std::memcpy(&high, from + 16, sizeof high);
+  to.even = __builtin_shuffle(low, high, kEven);
+  to.odd = __builtin_shuffle(low, high, kEven + 1);
 }
 
-/// The first `count` < kLanes values; the other lanes are zero, and are not written.
+MEDSEG_INLINE void store(const Pair& from, float* to) {
+  using Index = std::int32_t __attribute__((vector_size(64)));
+  constexpr Index kLow = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
+  const Float low = __builtin_shuffle(from.even, from.odd, kLow);
+  const Float high = __builtin_shuffle(from.even, from.odd, kLow + 8);
+  std::memcpy(to, &low, sizeof low);
+  std::memcpy(to + 16, &high, sizeof high);
+}
+
+/// Numbers already parted, as `parted` of pixelwise.h arranges them.
+MEDSEG_INLINE void load_parted(const float* from, Pair& to) { std::memcpy(&to, from, sizeof to); }
+
+/// The first `count` < kLanes numbers; the others are zero, and are not written.
 template <class T>
-MEDSEG_INLINE void load_part(const T* from, std::int64_t count, Float& to) {
+MEDSEG_INLINE void load_part(const T* from, std::int64_t count, Pair& to) {
   T padded[kLanes] = {};
   std::memcpy(static_cast<void*>(padded), from, static_cast<std::size_t>(count) * sizeof(T));
   load(padded, to);
 }
 template <class T>
-MEDSEG_INLINE void store_part(const Float& from, std::int64_t count, T* to) {
+MEDSEG_INLINE void store_part(const Pair& from, std::int64_t count, T* to) {
   T padded[kLanes];
   store(from, padded);
   std::memcpy(static_cast<void*>(to), padded, static_cast<std::size_t>(count) * sizeof(T));

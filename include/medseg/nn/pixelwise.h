@@ -1,6 +1,8 @@
 /// \file
-/// Passes over feature maps that memory traffic decides: written for the CPU, fp32 and bf16, without gradient.
+/// Passes over feature maps that memory traffic decides: for the CPU, fp32 and bf16, channels last, without gradient.
 /// (Where gradients are wanted, or on another device, use the ATen operators of the same meaning.)
+///
+/// In bf16, GELU is a polynomial that stays 4e-4 from x · Φ(x), a tenth of bf16's own step; in fp32 it is at::gelu.
 #pragma once
 
 #include <cstdint>
@@ -9,23 +11,42 @@
 
 namespace medseg {
 
-/// x · Φ(x) in place. fp32 is at::gelu; bf16 is a polynomial that stays 5e-5 from it, far below bf16's own step.
-void gelu_in_place(at::Tensor& x);
+/// Numbers that belong to channels, in the order of the inner loops.
+class PerChannel {
+ public:
+  PerChannel() = default;
+  explicit PerChannel(const at::Tensor& rows);  ///< [R, C] or [C], any float dtype
 
-/// Weights of a 3×3 depthwise convolution in the order of its inner loop.
-struct DepthwiseWeights {
-  DepthwiseWeights() = default;
-  DepthwiseWeights(const at::Tensor& weight, const at::Tensor& bias);  ///< [C, 1, 3, 3], [C]
-  at::Tensor taps;  ///< [10, C] float: nine taps, then the bias
+  std::int64_t channels() const { return channels_; }
+  std::int64_t stride() const { return parted_.size(1); }  ///< floats from row to row
+  const float* data() const { return parted_.const_data_ptr<float>(); }
+
+ private:
+  std::int64_t channels_ = 0;
+  at::Tensor
+      parted_;  // [R, C rounded up to 32] float: of each 32 the even channels, then the odd ones
 };
+
+enum class Then { kNothing, kGelu };
+
+/// x = x + bias, then GELU; `x` [..., C] contiguous. `bias` may be left out.
+void add_bias(at::Tensor& x, const PerChannel& bias, Then then);
+/// x = x + bias + other, then perhaps GELU; both [..., C] contiguous.
+void add_bias_and(at::Tensor& x, const PerChannel& bias, const at::Tensor& other, Then then);
+
+/// LayerNorm over the last axis: `x` [..., C] contiguous -> the same. `affine` holds weight and bias.
+at::Tensor normalise(const at::Tensor& x, const PerChannel& affine, double eps);
+
+/// A 3×3 depthwise convolution: nine taps and the bias. `weight` [C, 1, 3, 3], `bias` [C].
+PerChannel depthwise_taps(const at::Tensor& weight, const at::Tensor& bias);
 
 /// Zero-padded by one to the left and right only: the rows come with their neighbours above and below.
 /// `rows` [R, W, C] -> `out` [(R-3)/stride + 1, ceil(W / stride), C], same dtype, both contiguous. One thread.
-void depthwise_3x3_rows(const at::Tensor& rows, const DepthwiseWeights& weights,
-                        std::int64_t stride, at::Tensor& out);
+void depthwise_3x3_rows(const at::Tensor& rows, const PerChannel& taps, std::int64_t stride,
+                        Then then, at::Tensor& out);
 
 /// The whole map, zero-padded by one: `x` [B, H, W, C] contiguous -> [B, ceil(H / stride), ceil(W / stride), C].
-at::Tensor depthwise_3x3(const at::Tensor& x, const DepthwiseWeights& weights,
-                         std::int64_t stride = 1);
+at::Tensor depthwise_3x3(const at::Tensor& x, const PerChannel& taps, std::int64_t stride = 1,
+                         Then then = Then::kNothing);
 
 }  // namespace medseg
