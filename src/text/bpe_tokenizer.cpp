@@ -32,7 +32,7 @@ std::string token_name(const nlohmann::json& config, const char* key) {  // "…
 // The special token that a post-processor puts in front of a single text.
 std::string leading_token(const nlohmann::json& processor) {
   if (!processor.is_object()) return "";
-  const auto type = processor.value("type", "");
+  const auto type = string_or_empty(processor, "type");
   if (type == "Sequence" && processor.contains("processors")) {
     for (const auto& part : processor["processors"]) {
       if (const auto token = leading_token(part); !token.empty()) return token;
@@ -41,19 +41,11 @@ std::string leading_token(const nlohmann::json& processor) {
   if (type == "TemplateProcessing" && processor.contains("single") &&
       processor["single"].is_array() && !processor["single"].empty()) {
     const auto& first = processor["single"][0];
-    if (first.is_object() && first.contains("SpecialToken") && first["SpecialToken"].is_object()) {
-      return first["SpecialToken"].value("id", "");
+    if (first.is_object() && first.contains("SpecialToken")) {
+      return string_or_empty(first["SpecialToken"], "id");
     }
   }
   return "";
-}
-
-nlohmann::json parsed(const std::filesystem::path& file) {
-  const auto text = read_file(file);
-  auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) throw DataError(file.string() + ": is not whole JSON");
-  if (!json.is_object()) throw DataError(file.string() + ": expected a JSON object");
-  return json;
 }
 
 }  // namespace
@@ -250,14 +242,14 @@ std::string BpeTokenizer::fingerprint() const {
 }
 
 std::unique_ptr<Tokenizer> load_bpe_tokenizer(const std::filesystem::path& file) {
-  auto frame = parsed(file);
+  auto frame = read_json_object(file);
   const auto model = frame.find("model");
   if (model == frame.end()) throw DataError(file.string() + ": model: missing");
   auto definition = read_bpe_definition(*model, file.string() + ": model");
   frame.erase("model");
   const auto config_file = file.parent_path() / "tokenizer_config.json";
-  auto config =
-      std::filesystem::exists(config_file) ? parsed(config_file) : nlohmann::json::object();
+  auto config = std::filesystem::exists(config_file) ? read_json_object(config_file)
+                                                     : nlohmann::json::object();
   return std::make_unique<BpeTokenizer>(std::move(frame), std::move(config), std::move(definition),
                                         file.string());
 }

@@ -2,6 +2,7 @@
 /// Fields of a foreign JSON file; every fault names file and place.
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,12 @@
 #include "medseg/base/str.h"
 
 namespace medseg {
+
+/// A whole file. \throws DataError naming it if it is no JSON object.
+nlohmann::json read_json_object(const std::filesystem::path& file);
+
+/// "" where there is no such string.
+std::string string_or_empty(const nlohmann::json& object, const char* key);
 
 /// Value of `key`, nothing when it is absent or null. \throws DataError on another type.
 template <class T>

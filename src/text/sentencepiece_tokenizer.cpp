@@ -269,17 +269,6 @@ std::string SentencePieceTokenizer::fingerprint() const {
   return sha256(bytes_ + "\n" + nlohmann::json(added_ids_).dump());
 }
 
-namespace {
-
-nlohmann::json parsed_object(const std::filesystem::path& file) {
-  auto json = nlohmann::json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) throw DataError(file.string() + ": is not whole JSON");
-  if (!json.is_object()) throw DataError(file.string() + ": expected a JSON object");
-  return json;
-}
-
-}  // namespace
-
 std::unique_ptr<Tokenizer> load_sentencepiece_tokenizer(const std::filesystem::path& file,
                                                         TokenizerMode mode) {
   namespace fs = std::filesystem;
@@ -288,13 +277,13 @@ std::unique_ptr<Tokenizer> load_sentencepiece_tokenizer(const std::filesystem::p
   const auto config_file = file.parent_path() / "tokenizer_config.json";
   nlohmann::json listed;  // tokenizer_config.json's own list, by id, in newer folders
   if (fs::exists(config_file)) {
-    const auto config = parsed_object(config_file);
+    const auto config = read_json_object(config_file);
     adds_bos = field_or(config, "add_bos_token", config_file.string() + ": $", true);
     listed = config.value("added_tokens_decoder", nlohmann::json());
   }
   const auto added_file = file.parent_path() / "added_tokens.json";
   if (fs::exists(added_file)) {
-    const auto json = parsed_object(added_file);
+    const auto json = read_json_object(added_file);
     for (auto it = json.begin(); it != json.end(); ++it) {
       if (!it->is_number_integer()) {
         throw DataError(

@@ -31,6 +31,9 @@ TEST(BadTokenizerJson, IsNamedInOneLine) {
   EXPECT_EQ(error_of(file_with(good).substr(0, 40)), "is not whole JSON");
   EXPECT_EQ(error_of("[]"), "expected a JSON object");
   EXPECT_EQ(error_of("{}"), "model: missing");
+  EXPECT_EQ(error_of("{\"a\":" + std::string(1'000'000, '[')),
+            "is nested deeper than any tokenizer");
+  EXPECT_EQ(error_of(file_with(good, R"(, "post_processor": {"type": 5})")), "no error");
   EXPECT_EQ(error_of(R"({"model": {"type": "Unigram"}})"),
             "model.type: unknown \"Unigram\"; known are BPE");
   EXPECT_EQ(error_of(file_with(R"("vocab": {"a": 0}, "merges": ["a x"])")),
