@@ -1,7 +1,7 @@
 """Pictures as the two encoders see them, made by Pillow, scikit-image and NumPy.
 
 Writes OUT/{grey,rgb,tall}.png and OUT/expected.safetensors (float32 [3, S, S], named PICTURE.KIND).
-Packages: pillow, numpy, safetensors, scikit-image (versions in tests/golden/preprocess/README.md).
+Packages: pillow < 13 (it resizes rows first, always), numpy, safetensors, scikit-image (versions in tests/golden/preprocess/README.md).
 Command: python scripts/reference/export_preprocess.py tests/golden/preprocess
 """
 import pathlib

@@ -1,0 +1,55 @@
+/// \file
+/// Features of the frozen encoders, computed once a picture and kept.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+#include "medseg/image/image.h"
+#include "medseg/models/bundle.h"
+#include "medseg/models/segmenter.h"
+
+namespace medseg {
+
+struct ImageFeatures {
+  at::Tensor vision;     ///< [N, Dv], the tower's patch features, storage dtype
+  at::Tensor grounding;  ///< [C, h, w], storage dtype; undefined in a language-only model
+  ModelFrame frame;
+};
+
+/// Runs both encoders on one picture, without autograd.
+ImageFeatures encode_image(const Image& image, const Segmenter& model, const BundleOptions& options,
+                           bool bf16);
+
+/// In memory, keyed by the picture's bytes; values are shared and never change. Safe for several threads.
+/// Only valid while encoders do not train and pictures are not augmented.
+class FeatureCache {
+ public:
+  /// `limit_bytes`: beyond it features are computed again each time (least recently used go first).
+  FeatureCache(const Segmenter& model, const BundleOptions& options, bool bf16,
+               std::uint64_t limit_bytes);
+
+  std::shared_ptr<const ImageFeatures> get(const Image& image);
+  std::uint64_t hits() const { return hits_; }
+  std::uint64_t misses() const { return misses_; }
+
+ private:
+  struct Entry {
+    std::shared_ptr<const ImageFeatures> features;
+    std::uint64_t bytes = 0, used = 0;
+  };
+  const Segmenter& model_;
+  const BundleOptions& options_;
+  bool bf16_;
+  std::uint64_t limit_bytes_, bytes_ = 0, clock_ = 0, hits_ = 0, misses_ = 0;
+  std::map<std::string, Entry> entries_;
+  std::mutex mutex_;  ///< not held while a picture is encoded
+};
+
+}  // namespace medseg

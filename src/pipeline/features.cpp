@@ -1,0 +1,79 @@
+#include "medseg/pipeline/features.h"
+
+#include <ATen/ATen.h>
+
+#include "medseg/base/hash.h"
+#include "medseg/base/str.h"
+#include "medseg/nn/autocast.h"
+#include "medseg/pipeline/preprocess.h"
+
+namespace medseg {
+namespace {
+
+std::string key_of(const Image& image) {
+  return str(image.width, "x", image.height, "x", image.channels, ":",
+             sha256(std::span<const std::uint8_t>(image.pixels)));
+}
+
+std::uint64_t bytes_of(const at::Tensor& tensor) { return tensor.defined() ? tensor.nbytes() : 0; }
+
+}  // namespace
+
+ImageFeatures encode_image(const Image& image, const Segmenter& model, const BundleOptions& options,
+                           bool bf16) {
+  const at::NoGradGuard no_grad;  // not InferenceMode: training reads these tensors under autograd
+  const AutocastScope autocast(at::kCPU, bf16 ? at::kBFloat16 : at::kFloat);
+  const auto storage = bf16 ? at::kBFloat16 : at::kFloat;
+  ImageFeatures features;
+  if (model.has_vision()) {
+    const auto& tower = model.vision();
+    const auto pixels = vision_input(image, options.vision_preprocess, tower.image_size());
+    features.vision = tower.features(pixels.unsqueeze(0)).squeeze(0).to(storage).contiguous();
+  }
+  if (model.has_grounding()) {
+    const auto& encoder = model.grounding().encoder();
+    const auto input = grounding_input(image, options.grounding_preprocess, encoder.image_size());
+    features.grounding =
+        encoder.forward(input.pixels.unsqueeze(0)).squeeze(0).to(storage).contiguous();
+    features.frame = input.frame;
+  }
+  return features;
+}
+
+FeatureCache::FeatureCache(const Segmenter& model, const BundleOptions& options, bool bf16,
+                           std::uint64_t limit_bytes)
+    : model_(model), options_(options), bf16_(bf16), limit_bytes_(limit_bytes) {}
+
+std::shared_ptr<const ImageFeatures> FeatureCache::get(const Image& image) {
+  const std::string key = key_of(image);
+  std::unique_lock lock(mutex_);
+  ++clock_;
+  if (const auto found = entries_.find(key); found != entries_.end()) {
+    ++hits_;
+    found->second.used = clock_;
+    return found->second.features;
+  }
+  ++misses_;
+  lock.unlock();
+  auto features =
+      std::make_shared<const ImageFeatures>(encode_image(image, model_, options_, bf16_));
+  lock.lock();
+  if (const auto found = entries_.find(key); found != entries_.end())
+    return found->second.features;  // another's
+  const std::uint64_t bytes = bytes_of(features->vision) + bytes_of(features->grounding);
+  while (!entries_.empty() && bytes_ + bytes > limit_bytes_) {
+    auto oldest = entries_.begin();
+    for (auto it = entries_.begin(); it != entries_.end(); ++it) {
+      if (it->second.used < oldest->second.used) oldest = it;
+    }
+    bytes_ -= oldest->second.bytes;
+    entries_.erase(oldest);
+  }
+  if (bytes <= limit_bytes_) {
+    entries_[key] = {features, bytes, clock_};
+    bytes_ += bytes;
+  }
+  return features;
+}
+
+}  // namespace medseg

@@ -1,0 +1,87 @@
+#include "medseg/pipeline/sample.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+#include "medseg/base/str.h"
+
+namespace medseg {
+namespace {
+
+// The label that a `[SEG]` answers; of a union of several labels, all of them.
+std::string target_of(const Record& record, const std::vector<std::string>& ids) {
+  std::vector<std::string> labels;
+  for (const auto& id : ids) {
+    const auto found = record.masks.find(id);
+    const std::string label = found == record.masks.end() ? id : found->second.label;
+    if (std::find(labels.begin(), labels.end(), label) == labels.end()) labels.push_back(label);
+  }
+  return join(labels, " + ");
+}
+
+std::int64_t image_places(const std::vector<std::int64_t>& ids) {
+  return std::count(ids.begin(), ids.end(), kImageToken);
+}
+
+}  // namespace
+
+std::vector<std::string> targets_of(const Record& record, const RecordTurn& turn) {
+  std::vector<std::string> targets;
+  for (const auto& ids : turn.masks) targets.push_back(target_of(record, ids));
+  return targets;
+}
+
+std::vector<const RecordTurn*> answered_turns(const Record& record) {
+  std::vector<const RecordTurn*> turns;
+  for (const auto& turn : record.turns) {
+    if (turn.has_answer) turns.push_back(&turn);
+  }
+  return turns;
+}
+
+Sample load_sample(const Manifest& manifest, const Record& record, const OpenBundle& bundle,
+                   FeatureCache& cache, std::int64_t max_tokens) {
+  const std::string where = str(manifest.path().string(), ":", record.line);
+  Sample sample;
+  sample.id = record.id;
+  sample.dialogue = render(turns_of(record), *bundle.tokenizer, bundle.conversation());
+  const auto image_tokens = bundle.model->has_vision() ? bundle.model->image_tokens() : 0;
+  const auto length = static_cast<std::int64_t>(sample.dialogue.ids.size()) +
+                      image_places(sample.dialogue.ids) * (image_tokens - 1);
+  if (length > max_tokens) {
+    throw DataError(
+        str(where, ": ", length, " tokens with the picture, but max_tokens is ", max_tokens));
+  }
+  const Image image = load_image(manifest, record);
+  for (const RecordTurn* turn : answered_turns(record)) {
+    for (const auto& ids : turn->masks) {
+      sample.masks.push_back(load_mask(manifest, record, ids, image.width, image.height));
+      sample.targets.push_back(target_of(record, ids));
+    }
+  }
+  if (sample.masks.size() != sample.dialogue.seg_positions.size()) {
+    throw DataError(str(where, ": [SEG] count ", sample.dialogue.seg_positions.size(), ", masks ",
+                        sample.masks.size()));
+  }
+  sample.features = cache.get(image);
+  return sample;
+}
+
+DialogueBatch make_batch(const std::vector<const Sample*>& samples) {
+  DialogueBatch batch;
+  std::vector<at::Tensor> features;
+  for (const Sample* sample : samples) {
+    const auto& dialogue = sample->dialogue;
+    batch.ids.push_back(dialogue.ids);
+    batch.labels.push_back(dialogue.labels);
+    batch.seg_positions.push_back(dialogue.seg_positions);
+    for (auto places = image_places(dialogue.ids); places > 0; --places) {
+      features.push_back(sample->features->vision.to(at::kFloat));
+    }
+  }
+  if (!features.empty()) batch.vision_features = at::stack(features);
+  return batch;
+}
+
+}  // namespace medseg

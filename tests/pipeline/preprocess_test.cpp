@@ -1,0 +1,81 @@
+#include "medseg/pipeline/preprocess.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "medseg/image/codec.h"
+#include "medseg/weights/tensor_file.h"
+
+namespace medseg {
+namespace {
+
+const std::string kGolden = MEDSEG_SOURCE_DIR "/tests/golden/preprocess/";
+
+VisionPreprocess clip(const std::string& mode) {
+  return {.mode = mode,
+          .mean = {0.48145466, 0.4578275, 0.40821073},
+          .deviation = {0.26862954, 0.26130258, 0.27577711}};
+}
+
+void expect_close(const at::Tensor& got, const std::string& name, double tolerance) {
+  const auto expected = open_tensor_file(kGolden + "expected.safetensors")->load(name);
+  ASSERT_EQ(got.sizes(), expected.sizes()) << name;
+  EXPECT_EQ(got.scalar_type(), at::kFloat);
+  EXPECT_LT((got - expected).abs().max().item<double>(), tolerance) << name;
+}
+
+TEST(Preprocess, VisionInputEqualsPillow) {
+  for (const std::string picture : {"grey", "rgb", "tall"}) {
+    const Image image = read_image(kGolden + picture + ".png");
+    expect_close(vision_input(image, clip("crop"), 28), picture + ".crop", 2e-6);
+    expect_close(vision_input(image, clip("pad"), 28), picture + ".pad", 2e-6);
+  }
+}
+
+TEST(Preprocess, GroundingInputEqualsPillow) {
+  for (const std::string picture : {"grey", "rgb", "tall"}) {
+    const Image image = read_image(kGolden + picture + ".png");
+    for (const std::string kind : {"sam", "litemedsam", "medsam_pil"}) {
+      expect_close(grounding_input(image, kind, 48).pixels, picture + "." + kind, 2e-6);
+    }
+  }
+}
+
+TEST(Preprocess, SquareSplineEqualsScikitImage) {
+  for (const std::string picture : {"grey", "rgb", "tall"}) {
+    const Image image = read_image(kGolden + picture + ".png");
+    expect_close(grounding_input(image, "medsam_square", 48).pixels, picture + ".medsam_square",
+                 2e-6);
+  }
+}
+
+TEST(Preprocess, FrameSaysWhatThePictureCovers) {
+  const Image image = read_image(kGolden + "grey.png");  // 53 wide, 37 high
+  const auto sam = grounding_input(image, "sam", 48).frame;
+  EXPECT_EQ(sam.size, 48);
+  EXPECT_EQ(sam.resized_width, 48);
+  EXPECT_EQ(sam.resized_height, 34);  // int(37 * 48 / 53 + 0.5)
+  EXPECT_EQ(sam.image_width, 53);
+  EXPECT_EQ(sam.image_height, 37);
+  EXPECT_EQ(grounding_input(image, "medsam_pil", 48).frame.resized_height, 48);
+}
+
+TEST(Preprocess, UnknownKindsNameTheKnown) {
+  const Image image = read_image(kGolden + "grey.png");
+  EXPECT_THROW(grounding_input(image, "sum", 48), ConfigError);
+  EXPECT_THROW(vision_input(image, clip("stretch"), 28), ConfigError);
+}
+
+TEST(Preprocess, MasksGoIntoTensorsAndBack) {
+  Mask mask(3, 2);
+  mask.pixels = {0, 1, 0, 1, 1, 0};
+  const auto tensor = mask_tensor({mask, Mask(3, 2)}, 3, 2);
+  EXPECT_EQ(tensor.sizes(), (std::vector<std::int64_t>{2, 2, 3}));
+  EXPECT_EQ(tensor.sum().item<float>(), 3);
+  EXPECT_EQ(mask_from_logits(tensor[0] - 0.5), mask);
+  EXPECT_EQ(mask_from_logits(tensor[0]), mask) << "0 is background";
+  EXPECT_EQ(mask_tensor({}, 3, 2).sizes(), (std::vector<std::int64_t>{0, 2, 3}));
+}
+
+}  // namespace
+}  // namespace medseg
