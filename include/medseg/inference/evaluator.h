@@ -1,0 +1,33 @@
+/// \file
+/// Evaluation by generating: every turn of a split is asked, answered and scored.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "medseg/inference/generate.h"
+#include "medseg/inference/predictions.h"
+
+namespace medseg {
+
+struct EvaluationOptions {
+  GenerationOptions generation;
+  std::int64_t limit = 0;  ///< records, spread evenly over the split; 0 is all
+  bool bf16 = true;
+  bool show_progress = true;
+};
+
+struct Evaluation {
+  std::vector<Prediction> predictions;
+  Scores scores;
+};
+
+/// Within a record the model's own earlier answers are the history of later turns (as a user would have it).
+Evaluation evaluate(const OpenBundle& bundle, const Manifest& manifest, const std::string& split,
+                    FeatureCache& cache, const EvaluationOptions& options);
+
+/// predictions.jsonl, scores.json into a folder.
+void write_evaluation(const std::filesystem::path& folder, const Evaluation& evaluation);
+
+}  // namespace medseg

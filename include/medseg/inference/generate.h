@@ -1,0 +1,72 @@
+/// \file
+/// Greedy answers with a KV cache, and the masks of their `[SEG]`.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "medseg/pipeline/sample.h"
+
+namespace medseg {
+
+struct GenerationOptions {
+  std::int64_t max_new_tokens = 128;
+  std::int64_t max_seg = 16;  ///< after so many `[SEG]` the token is no longer chosen
+};
+
+struct GeneratedMask {
+  std::string
+      phrase;         ///< the last `<p>` text between the `[SEG]` before and this one; may be empty
+  Mask mask;          ///< image frame, logits > 0
+  at::Tensor logits;  ///< [H, W] float32, image frame
+  double seg_probability = 0;  ///< softmax probability of `[SEG]` at its step
+  double predicted_iou = 0;
+
+  double score() const;  ///< seg_probability · predicted_iou clamped to [0, 1]
+};
+
+struct Answer {
+  std::string text;                  ///< without the end token
+  std::vector<std::int64_t> ids;     ///< the end token included when it came
+  std::vector<std::string> phrases;  ///< `<p>` texts
+  std::vector<GeneratedMask> masks;  ///< one per `[SEG]` of the text
+  std::string finish;                ///< "eos" | "length"
+  double seconds = 0;
+};
+
+/// Makes an opened model fast for answering: folds what the frozen encoder allows and, with `bf16`, stores the matrices of
+/// the language model's layers in bf16, which autocast would otherwise cast again for every token. Not for training.
+void prepare_for_inference(OpenBundle& bundle, bool bf16);
+
+/// A dialogue about one picture. Each question continues the KV cache; image tokens are paid for once.
+/// The picture's features are those of FeatureCache or encode_image. Precision is that of the AutocastScope round
+/// `ask`; logits are always taken outside of it, so that a greedy choice is not made between rounded numbers.
+class Dialogue {
+ public:
+  /// `features` may be null in a model without eyes.
+  Dialogue(const OpenBundle& bundle, std::shared_ptr<const ImageFeatures> features,
+           const GenerationOptions& options);
+
+  /// `question` without `<image>`; the first gets it, unless it says itself where the picture goes. `on_text` receives
+  /// new text as it comes. \throws DataError if the dialogue leaves no room for an answer (max_positions).
+  Answer ask(const std::string& question,
+             const std::function<void(const std::string&)>& on_text = {});
+
+ private:
+  at::Tensor feed(const std::vector<std::int64_t>&
+                      ids);  ///< state of the last, [1, D]; their keys join the cache
+  at::Tensor feed_prompt(const std::vector<std::int64_t>& prompt);
+  std::int64_t places(const std::vector<std::int64_t>& ids, std::size_t count) const;
+  void draw_masks(const std::vector<at::Tensor>& states, Answer& answer) const;
+
+  const OpenBundle& bundle_;
+  std::shared_ptr<const ImageFeatures> features_;
+  GenerationOptions options_;
+  KvCache cache_;
+  std::vector<Turn> turns_;
+  std::vector<std::int64_t> consumed_;  ///< ids whose keys are in the cache
+};
+
+}  // namespace medseg

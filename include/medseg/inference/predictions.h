@@ -1,0 +1,49 @@
+/// \file
+/// predictions.jsonl: one line per answered turn; scores never need the model again.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "medseg/dataset/manifest.h"
+#include "medseg/image/rle.h"
+#include "medseg/metrics/scores.h"
+
+namespace medseg {
+
+struct PredictedMask {
+  Rle rle;
+  double seg_probability = 0, predicted_iou = 0,
+         score = 0;  ///< score = seg_probability · predicted_iou clamped to [0,1]
+};
+
+struct Prediction {
+  std::string id;
+  int turn = 0;  ///< counts the answers of a record from 0
+  std::string question, text;
+  std::vector<std::string> phrases;
+  std::vector<PredictedMask> masks;
+  std::string finish;
+  std::int64_t new_tokens = 0;
+  double seconds = 0;
+};
+
+std::string to_json_line(const Prediction& prediction);
+/// \throws DataError "file:line: what".
+std::vector<Prediction> read_predictions(const std::filesystem::path& path);
+
+/// What a turn's answer must be: targets, reference masks, and whether it asks for what is absent (no `[SEG]`, in a
+/// record that lists absent structures). `predicted` is left empty.
+ScoredTurn expected_turn(const Manifest& manifest, const Record& record, const RecordTurn& turn,
+                         int width, int height);
+/// Fills `predicted` and `phrases`. \throws DataError on a mask of another size than the picture's.
+void add_prediction(ScoredTurn& turn, const Prediction& prediction, const std::string& where,
+                    int width, int height);
+
+/// Joins predictions with the references of the manifest. \throws DataError on an id or turn the manifest lacks, a turn
+/// predicted twice, or, unless `partial`, a turn of `split` that was not predicted.
+Scores score_predictions(const std::vector<Prediction>& predictions, const Manifest& manifest,
+                         const std::string& split, bool partial = false);
+
+}  // namespace medseg

@@ -1,0 +1,86 @@
+#include "medseg/inference/evaluator.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+#include "medseg/base/file.h"
+#include "medseg/base/progress.h"
+#include "medseg/base/str.h"
+#include "medseg/nn/autocast.h"
+
+namespace medseg {
+namespace {
+
+// `limit` records spread evenly over the split, so that a manifest sorted by subject loses none.
+std::vector<const Record*> chosen_records(const Manifest& manifest, const std::string& split,
+                                          std::int64_t limit) {
+  const auto all = manifest.split(split);
+  if (all.empty())
+    throw DataError(manifest.path().string() + ": no record in split \"" + split + "\"");
+  const auto wanted = static_cast<std::size_t>(limit);
+  if (limit <= 0 || wanted >= all.size()) return all;
+  std::vector<const Record*> chosen;
+  for (std::size_t i = 0; i < wanted; ++i) chosen.push_back(all[i * all.size() / wanted]);
+  return chosen;
+}
+
+Prediction prediction_of(const Record& record, std::size_t turn, const std::string& question,
+                         const Answer& answer) {
+  Prediction prediction;
+  prediction.id = record.id;
+  prediction.turn = static_cast<int>(turn);
+  prediction.question = question;
+  prediction.text = answer.text;
+  prediction.phrases = answer.phrases;
+  for (const auto& mask : answer.masks) {
+    prediction.masks.push_back(
+        {encode_rle(mask.mask), mask.seg_probability, mask.predicted_iou, mask.score()});
+  }
+  prediction.finish = answer.finish;
+  prediction.new_tokens = static_cast<std::int64_t>(answer.ids.size());
+  prediction.seconds = answer.seconds;
+  return prediction;
+}
+
+}  // namespace
+
+Evaluation evaluate(const OpenBundle& bundle, const Manifest& manifest, const std::string& split,
+                    FeatureCache& cache, const EvaluationOptions& options) {
+  const AutocastScope autocast(at::kCPU, options.bf16 ? at::kBFloat16 : at::kFloat);
+  const auto records = chosen_records(manifest, split, options.limit);
+  Evaluation evaluation;
+  ScoreBoard board;
+  std::optional<Progress> progress;
+  if (options.show_progress)
+    progress.emplace("evaluate " + split, static_cast<std::int64_t>(records.size()));
+  for (std::size_t done = 0; done < records.size(); ++done) {
+    const Record& record = *records[done];
+    const std::string where = str(manifest.path().string(), ":", record.line);
+    const Image image = load_image(manifest, record);
+    Dialogue dialogue(bundle, cache.get(image), options.generation);
+    const auto turns = answered_turns(record);
+    for (std::size_t i = 0; i < turns.size(); ++i) {
+      const Answer answer = dialogue.ask(turns[i]->question);
+      evaluation.predictions.push_back(prediction_of(record, i, turns[i]->question, answer));
+      auto turn = expected_turn(manifest, record, *turns[i], image.width, image.height);
+      add_prediction(turn, evaluation.predictions.back(), where, image.width, image.height);
+      board.add(turn);
+    }
+    if (progress) {
+      progress->update(static_cast<std::int64_t>(done + 1),
+                       str("gIoU ", fixed(board.scores().giou, 3)));
+    }
+  }
+  evaluation.scores = board.scores();
+  return evaluation;
+}
+
+void write_evaluation(const std::filesystem::path& folder, const Evaluation& evaluation) {
+  std::string lines;
+  for (const auto& prediction : evaluation.predictions) lines += to_json_line(prediction) + "\n";
+  write_file(folder / "predictions.jsonl", lines);
+  write_file(folder / "scores.json", scores_json(evaluation.scores) + "\n");
+}
+
+}  // namespace medseg

@@ -1,0 +1,192 @@
+#include "medseg/inference/generate.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <ATen/ATen.h>
+
+#include "medseg/base/clock.h"
+#include "medseg/base/str.h"
+#include "medseg/nn/autocast.h"
+#include "medseg/pipeline/preprocess.h"
+
+namespace medseg {
+namespace {
+
+at::Tensor id_tensor(const std::vector<std::int64_t>& ids) {
+  return at::tensor(at::IntArrayRef(ids), at::kLong).unsqueeze(0);  // [1, T]
+}
+
+// [1, D] -> [V] in float32.
+at::Tensor next_logits(const Llama& language, const at::Tensor& state) {
+  const auto& weight = language.options().tied_head ? language.embed_tokens : language.head;
+  if (weight.scalar_type() != at::kFloat) return language.logits(state).squeeze(0).to(at::kFloat);
+  const AutocastScope exact(at::kCPU, at::kFloat);
+  return language.logits(state.to(at::kFloat)).squeeze(0);
+}
+
+// The phrase of each `[SEG]`: the last `<p>` text since the `[SEG]` before.
+std::vector<std::string> phrase_of_each_seg(const std::string& text) {
+  std::vector<std::string> phrases;
+  const std::string token = kSegToken;
+  std::size_t from = 0;
+  for (auto at = text.find(token); at != std::string::npos; at = text.find(token, from)) {
+    const auto own = phrases_of(text.substr(from, at - from));
+    phrases.push_back(own.empty() ? "" : own.back());
+    from = at + token.size();
+  }
+  return phrases;
+}
+
+// A history may not hold the place of a picture, whatever a model said.
+std::string without_image_place(std::string text) {
+  const std::string place = kImagePlace;
+  for (auto at = text.find(place); at != std::string::npos; at = text.find(place))
+    text.erase(at, place.size());
+  return text;
+}
+
+}  // namespace
+
+double GeneratedMask::score() const {
+  return seg_probability * std::clamp(predicted_iou, 0.0, 1.0);
+}
+
+void prepare_for_inference(OpenBundle& bundle, bool bf16) {
+  if (bundle.model->has_grounding()) bundle.model->grounding().encoder().prepare_frozen();
+  if (!bf16) return;
+  cast_parameters(bundle.model->language(), at::kBFloat16,
+                  [](const std::string& name, const at::Tensor& tensor) {
+                    return name.starts_with("layers.") && is_frozen_matrix(name, tensor);
+                  });
+}
+
+Dialogue::Dialogue(const OpenBundle& bundle, std::shared_ptr<const ImageFeatures> features,
+                   const GenerationOptions& options)
+    : bundle_(bundle),
+      features_(std::move(features)),
+      options_(options),
+      cache_(bundle.model->language().options().layers) {
+  MEDSEG_CHECK(features_ != nullptr || !bundle.model->has_vision(),
+               "Dialogue: no features of a picture");
+}
+
+// Positions that the first `count` ids take: an image place is as long as the model's image tokens.
+std::int64_t Dialogue::places(const std::vector<std::int64_t>& ids, std::size_t count) const {
+  const auto images =
+      std::count(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count), kImageToken);
+  const auto image_tokens = images > 0 ? bundle_.model->image_tokens() : 1;
+  return static_cast<std::int64_t>(count) + images * (image_tokens - 1);
+}
+
+at::Tensor Dialogue::feed(const std::vector<std::int64_t>& ids) {
+  const auto& model = *bundle_.model;
+  const auto images = std::count(ids.begin(), ids.end(), kImageToken);
+  at::Tensor embeddings;
+  if (images > 0) {
+    const auto vision = features_->vision.to(at::kFloat).unsqueeze(0);
+    embeddings = model.splice({{ids}, {}, {{}}, vision.expand({images, -1, -1})}).embeddings;
+  } else {
+    embeddings = model.language().embed(id_tensor(ids));
+  }
+  const auto hidden = model.language().forward(embeddings.to(at::kFloat), &cache_);  // [1, T, D]
+  consumed_.insert(consumed_.end(), ids.begin(), ids.end());
+  return hidden.select(1, hidden.size(1) - 1);
+}
+
+// Feeds what the cache does not hold yet. Where an answer was spelled in other tokens than its text is rendered in
+// (or ended without its end token), the cache goes back to where both agree: the model always sees exactly the
+// rendered dialogue.
+at::Tensor Dialogue::feed_prompt(const std::vector<std::int64_t>& prompt) {
+  const auto differ =
+      std::mismatch(consumed_.begin(), consumed_.end(), prompt.begin(), prompt.end());
+  const auto common = static_cast<std::size_t>(differ.second - prompt.begin());
+  const std::size_t keep =
+      std::min(common, prompt.size() - 1);  // one token at least gives the state
+  cache_.truncate(places(prompt, keep));
+  consumed_.resize(keep);
+  return feed({prompt.begin() + static_cast<std::ptrdiff_t>(keep), prompt.end()});
+}
+
+void Dialogue::draw_masks(const std::vector<at::Tensor>& states, Answer& answer) const {
+  if (states.empty()) return;
+  const auto& model = *bundle_.model;
+  const auto prompts = model.prompts(at::cat(states));  // [K, C]
+  const auto output =
+      model.grounding().decode(features_->grounding.to(at::kFloat).unsqueeze(0), prompts);
+  const auto logits = upscale_masks(output.mask_logits, features_->frame);  // [K, H, W]
+  const auto phrases = phrase_of_each_seg(answer.text);
+  for (std::size_t k = 0; k < answer.masks.size(); ++k) {
+    const auto row = static_cast<std::int64_t>(k);
+    auto& mask = answer.masks[k];
+    mask.logits = logits[row].to(at::kFloat);
+    mask.mask = mask_from_logits(mask.logits);
+    mask.predicted_iou = output.predicted_iou[row][0].item<double>();
+    if (k < phrases.size()) mask.phrase = phrases[k];
+  }
+}
+
+Answer Dialogue::ask(const std::string& question,
+                     const std::function<void(const std::string&)>& on_text) {
+  const at::NoGradGuard no_grad;
+  const Stopwatch watch;
+  const auto& tokenizer = *bundle_.tokenizer;
+  const auto& language = bundle_.model->language();
+  const bool shows_picture = question.find(kImagePlace) != std::string::npos;
+  if (shows_picture && !turns_.empty()) {
+    throw DataError("question: <image> may stand in the first turn only, found in: " + question);
+  }
+  const bool add_picture = turns_.empty() && !shows_picture && bundle_.model->has_vision();
+  auto turns = turns_;
+  turns.push_back({add_picture ? str(kImagePlace, "\n", question) : question, ""});
+  const auto prompt = render(turns, tokenizer, bundle_.conversation(), /*open_prompt=*/true).ids;
+  const auto room = language.options().max_positions - places(prompt, prompt.size());
+  const auto budget = std::min(options_.max_new_tokens, room);
+  if (budget <= 0) {
+    throw DataError(str("dialogue: ", places(prompt, prompt.size()),
+                        " tokens with the picture leave no room for an ", "answer in the model's ",
+                        language.options().max_positions));
+  }
+  const auto stops = stop_ids(tokenizer, bundle_.conversation());
+  const auto seg =
+      bundle_.model->has_grounding() ? bundle_.options.special_tokens.at(kSegToken) : -1;
+
+  Answer answer;
+  answer.finish = "length";
+  std::vector<at::Tensor> states;  // of each [SEG]: the state that predicted it (semantics 11)
+  StreamingDecoder stream(tokenizer);
+  at::Tensor state = feed_prompt(prompt);
+  for (;;) {
+    auto logits = next_logits(language, state);
+    if (seg >= 0 && static_cast<std::int64_t>(states.size()) >= options_.max_seg) {
+      logits[seg] = -std::numeric_limits<float>::infinity();
+    }
+    const auto next =
+        logits.argmax().item<std::int64_t>();  // the first, so the lowest id, of equal ones
+    answer.ids.push_back(next);
+    if (std::find(stops.begin(), stops.end(), next) != stops.end()) {
+      answer.finish = "eos";
+      break;
+    }
+    if (next == seg) {
+      states.push_back(state);
+      answer.masks.emplace_back().seg_probability = logits.softmax(0)[seg].item<double>();
+    }
+    if (on_text) on_text(stream.push(next));
+    if (static_cast<std::int64_t>(answer.ids.size()) >= budget) break;
+    state = feed({next});
+  }
+  if (on_text) on_text(stream.flush());
+
+  auto spoken = answer.ids;
+  if (answer.finish == "eos") spoken.pop_back();
+  answer.text = trim(tokenizer.decode(spoken));
+  answer.phrases = phrases_of(answer.text);
+  draw_masks(states, answer);
+  turns.back().answer = without_image_place(answer.text);
+  turns_ = std::move(turns);
+  answer.seconds = watch.seconds();
+  return answer;
+}
+
+}  // namespace medseg
