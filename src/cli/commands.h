@@ -5,5 +5,11 @@
 #include <CLI/CLI.hpp>
 
 namespace medseg {
+void add_tokenize(CLI::App& app);
+void add_evaluate(CLI::App& app);
+void add_score(CLI::App& app);
+void add_table(CLI::App& app);
+void add_predict(CLI::App& app);
+void add_chat(CLI::App& app);
 
 }  // namespace medseg

@@ -16,6 +16,12 @@ int run_cli(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", "medseg 0.1.0");
   // Commands, in the order a user meets them.
+  add_tokenize(app);
+  add_evaluate(app);
+  add_score(app);
+  add_table(app);
+  add_predict(app);
+  add_chat(app);
 
   try {
     app.parse(argc, argv);

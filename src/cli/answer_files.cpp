@@ -1,0 +1,85 @@
+#include "answer_files.h"
+
+#include <nlohmann/json.hpp>
+
+#include "medseg/base/file.h"
+#include "medseg/base/str.h"
+#include "medseg/image/codec.h"
+#include "medseg/image/overlay.h"
+
+namespace medseg {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+std::string mask_name(std::size_t turn, std::size_t index) {
+  return str("mask-", turn, "-", index, ".png");
+}
+
+bool is_own_file(const std::string& name) {
+  return name == "answer.json" || name == "overlay.png" ||
+         (name.starts_with("mask-") && name.ends_with(".png"));
+}
+
+// Replacing a folder removes what is in it: never a stranger's files.
+void refuse_foreign_folder(const fs::path& out) {
+  if (!fs::exists(out)) return;
+  if (!fs::is_directory(out))
+    throw DataError(out.string() + ": is a file, expected a folder to write");
+  for (const auto& entry : fs::directory_iterator(out)) {
+    const std::string name = entry.path().filename().string();
+    if (!is_own_file(name))
+      throw DataError(out.string() + ": holds " + name + ", expected a new or empty folder");
+  }
+}
+
+Json answer_json(const AnsweredQuestion& asked, std::size_t turn) {
+  Json json;
+  json["question"] = asked.question;
+  json["answer"] = asked.answer.text;
+  json["phrases"] = asked.answer.phrases;
+  json["finish"] = asked.answer.finish;
+  json["new_tokens"] = asked.answer.ids.size();
+  json["seconds"] = asked.answer.seconds;
+  json["masks"] = Json::array();
+  for (std::size_t i = 0; i < asked.answer.masks.size(); ++i) {
+    const auto& mask = asked.answer.masks[i];
+    json["masks"].push_back({{"file", mask_name(turn, i)},
+                             {"phrase", mask.phrase},
+                             {"seg_probability", mask.seg_probability},
+                             {"predicted_iou", mask.predicted_iou},
+                             {"score", mask.score()},
+                             {"area_pixels", mask.mask.area()}});
+  }
+  return json;
+}
+
+}  // namespace
+
+void write_answers(const fs::path& out, const fs::path& picture, const Image& image,
+                   const fs::path& model, const std::vector<AnsweredQuestion>& dialogue) {
+  refuse_foreign_folder(out);
+  AtomicFolder folder(out);
+  Json json;
+  json["image"] = picture.string();
+  json["size"] = {image.height, image.width};
+  json["model"] = model.string();
+  json["turns"] = Json::array();
+  std::vector<OverlayMask> shown;
+  for (std::size_t turn = 0; turn < dialogue.size(); ++turn) {
+    json["turns"].push_back(answer_json(dialogue[turn], turn));
+    const auto& masks = dialogue[turn].answer.masks;
+    for (std::size_t i = 0; i < masks.size(); ++i) {
+      write_png(folder.path() / mask_name(turn, i), masks[i].mask);
+      shown.push_back(
+          {masks[i].mask, masks[i].phrase.empty() ? str("mask ", turn, "-", i) : masks[i].phrase});
+    }
+  }
+  write_png(folder.path() / "overlay.png", draw_overlay(image, shown));
+  write_file(folder.path() / "answer.json",
+             json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  folder.commit();
+}
+
+}  // namespace medseg

@@ -1,0 +1,98 @@
+#include <iostream>
+
+#include "commands.h"
+#include "medseg/base/file.h"
+#include "medseg/base/log.h"
+#include "medseg/base/str.h"
+#include "medseg/inference/baselines.h"
+#include "medseg/inference/evaluator.h"
+#include "model_options.h"
+
+namespace medseg {
+namespace {
+
+struct EvaluateArguments {
+  ModelOptions model;
+  std::filesystem::path manifest, out;
+  std::string split = "test", training_split = "train";
+  std::int64_t limit = 0;
+  bool json = false;
+  bool baselines = false;
+};
+
+constexpr std::uint64_t kCacheBytes = std::uint64_t{1}
+                                      << 30;  // a split's pictures come in runs; this is ample
+
+void score_what_needs_no_training(const EvaluateArguments& arguments) {
+  const Manifest manifest = Manifest::read(arguments.manifest);
+  Baselines baselines;
+  if (arguments.model.bundle.empty()) {
+    baselines = score_baselines(manifest, arguments.training_split, arguments.split, nullptr,
+                                nullptr, false);
+  } else {
+    // The decoder alone answers here, and it is published: parts that only answers need may still be untrained.
+    const OpenBundle bundle = open_model(arguments.model, /*untrained_too=*/true);
+    FeatureCache cache(*bundle.model, bundle.options, arguments.model.bf16(), kCacheBytes);
+    baselines = score_baselines(manifest, arguments.training_split, arguments.split, &bundle,
+                                &cache, arguments.model.bf16());
+  }
+  write_file(arguments.out / "baselines.json", baselines_json(baselines) + "\n");
+  if (arguments.json) {
+    std::cout << baselines_json(baselines) << "\n";
+    return;
+  }
+  std::cout << "mean training mask\n"
+            << scores_table(baselines.mean_mask) << "\nnearest training slice\n"
+            << scores_table(baselines.nearest_slice);
+  if (baselines.true_box)
+    std::cout << "\ndecoder with the true box\n" << scores_table(*baselines.true_box);
+}
+
+void evaluate_model(const EvaluateArguments& arguments) {
+  if (arguments.model.bundle.empty()) throw ConfigError("--model: missing");
+  const OpenBundle bundle = open_model(arguments.model);
+  const Manifest manifest = Manifest::read(arguments.manifest);
+  FeatureCache cache(*bundle.model, bundle.options, arguments.model.bf16(), kCacheBytes);
+  EvaluationOptions options;
+  options.generation = arguments.model.generation(bundle);
+  options.limit = arguments.limit;
+  options.bf16 = arguments.model.bf16();
+  const Evaluation evaluation = evaluate(bundle, manifest, arguments.split, cache, options);
+  write_evaluation(arguments.out, evaluation);
+  log_info("wrote " + (arguments.out / "predictions.jsonl").string() + ", " +
+           (arguments.out / "scores.json").string());
+  std::cout << (arguments.json ? scores_json(evaluation.scores) + "\n"
+                               : scores_table(evaluation.scores));
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app) {
+  auto arguments = std::make_shared<EvaluateArguments>();
+  auto* command =
+      app.add_subcommand("evaluate", "Ask every question of a split, score words and masks");
+  add_model_options(*command, arguments->model, /*model_required=*/false);
+  command->add_option("--data", arguments->manifest, "manifest.jsonl")->required();
+  command->add_option("--split", arguments->split, "split to ask");
+  command->add_option("--out", arguments->out, "folder for predictions.jsonl and scores.json")
+      ->required();
+  command->add_option("--limit", arguments->limit,
+                      "so many records, spread over the split; 0: all");
+  command->add_flag("--baselines", arguments->baselines,
+                    "instead, score what needs no training into baselines.json: mean training "
+                    "mask, nearest training "
+                    "slice and, with --model, its decoder prompted with the true box");
+  command->add_option("--training-split", arguments->training_split,
+                      "split that --baselines learn from");
+  command->add_flag("--json", arguments->json, "scores as one JSON object");
+  command->footer(
+      "Example: medseg evaluate --model runs/demo/best --data data/demo/manifest.jsonl --split "
+      "test --out runs/demo/test");
+  command->callback([arguments] {
+    if (arguments->limit < 0)
+      throw ConfigError(str("--limit: ", arguments->limit, " is out of range"));
+    arguments->baselines ? score_what_needs_no_training(*arguments) : evaluate_model(*arguments);
+  });
+}
+
+}  // namespace medseg

@@ -1,0 +1,42 @@
+#include "model_options.h"
+
+#include <ATen/Parallel.h>
+
+#include "medseg/base/str.h"
+
+namespace medseg {
+
+GenerationOptions ModelOptions::generation(const OpenBundle& opened) const {
+  GenerationOptions generation;
+  generation.max_new_tokens = max_new_tokens > 0 ? max_new_tokens : opened.options.max_new_tokens;
+  return generation;
+}
+
+void add_model_options(CLI::App& command, ModelOptions& options, bool model_required) {
+  auto* model = command.add_option("--model", options.bundle,
+                                   "bundle: a folder with config.json and weights");
+  if (model_required) model->required();
+  command.add_option("--precision", options.precision, "bf16 (default) or fp32");
+  command.add_option("--threads", options.threads, "0: one a core");
+  command.add_option("--max-new-tokens", options.max_new_tokens,
+                     "longest answer; 0: what the bundle says");
+}
+
+OpenBundle open_model(const ModelOptions& options, bool untrained_too) {
+  if (options.precision != "bf16" && options.precision != "fp32") {
+    throw ConfigError("--precision: unknown precision \"" + options.precision + "\"" +
+                      did_you_mean(options.precision, {"bf16", "fp32"}));
+  }
+  if (options.threads < 0)
+    throw ConfigError(str("--threads: ", options.threads, " is out of range"));
+  if (options.max_new_tokens < 0) {
+    throw ConfigError(str("--max-new-tokens: ", options.max_new_tokens, " is out of range"));
+  }
+  if (options.threads > 0) at::set_num_threads(options.threads);
+  if (!untrained_too) refuse_untrained(read_bundle_options(options.bundle), options.bundle);
+  OpenBundle bundle = open_bundle(options.bundle);
+  prepare_for_inference(bundle, options.bf16());
+  return bundle;
+}
+
+}  // namespace medseg

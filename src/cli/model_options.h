@@ -1,0 +1,33 @@
+/// \file
+/// What every command that answers needs: a bundle, a precision, a number of threads.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "medseg/inference/generate.h"
+#include "medseg/pipeline/sample.h"
+
+namespace medseg {
+
+struct ModelOptions {
+  std::filesystem::path bundle;
+  std::string precision = "bf16";
+  int threads = 0;
+  std::int64_t max_new_tokens = 0;  ///< 0: what the bundle says
+
+  bool bf16() const { return precision == "bf16"; }
+  GenerationOptions generation(const OpenBundle& opened) const;
+};
+
+/// --model, --precision, --threads, --max-new-tokens.
+void add_model_options(CLI::App& command, ModelOptions& options, bool model_required = true);
+
+/// Sets the threads, opens the bundle and makes it fast. \throws CheckpointError if it may not answer: it cannot be read,
+/// does not fit, or holds parts that were never loaded nor trained (unless `untrained_too`).
+OpenBundle open_model(const ModelOptions& options, bool untrained_too = false);
+
+}  // namespace medseg

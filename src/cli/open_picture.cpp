@@ -1,0 +1,64 @@
+#include "open_picture.h"
+
+#include <algorithm>
+#include <cmath>
+#include <variant>
+
+#include "medseg/base/str.h"
+#include "medseg/image/codec.h"
+#include "medseg/volume/volume.h"
+
+namespace medseg {
+namespace {
+
+bool is_scan(const std::filesystem::path& file) {
+  const std::string name = file.filename().string();
+  const std::vector<std::string> ends = {".nii", ".nii.gz", ".nrrd", ".inv3"};
+  return std::any_of(ends.begin(), ends.end(),
+                     [&](const std::string& end) { return name.ends_with(end); });
+}
+
+Image slice_of_scan(const PictureOptions& options) {
+  if (!options.slice)
+    throw ConfigError("--slice: missing: " + options.file.string() + " is a scan");
+  const Volume scan = to_canonical(read_volume(options.file));
+  if (*options.slice < 0 || *options.slice >= scan.size[2]) {
+    throw ConfigError(str("--slice: ", *options.slice, " is out of range: ", options.file.string(),
+                          " has slices 0 to ", scan.size[2] - 1));
+  }
+  const Window window =
+      options.window.empty() ? percentile_window(scan, 0.5, 99.5) : named_window(options.window);
+  return axial_slice(scan, *options.slice, window);
+}
+
+Image through_window(const Image16& picture, const Window& window) {
+  Image image{picture.width, picture.height, 1, {}};
+  image.pixels.reserve(picture.pixels.size());
+  for (const auto value : picture.pixels) {
+    const double part = std::clamp((value - window.low) / (window.high - window.low), 0.0, 1.0);
+    image.pixels.push_back(static_cast<std::uint8_t>(std::lround(255.0 * part)));
+  }
+  return image;
+}
+
+}  // namespace
+
+void add_picture_options(CLI::App& command, PictureOptions& options) {
+  command
+      .add_option("--image", options.file,
+                  "picture (PNG, JPEG, TIFF, BMP) or scan (NIfTI, NRRD) with --slice")
+      ->required();
+  command.add_option("--window", options.window,
+                     "intensity window of a 16-bit picture or a scan, such as ct-soft");
+  command.add_option("--slice", options.slice, "axial slice of a scan, counted from the feet");
+}
+
+Image open_picture(const PictureOptions& options) {
+  if (is_scan(options.file)) return slice_of_scan(options);
+  auto picture = read_picture(options.file);
+  if (auto* image = std::get_if<Image>(&picture)) return std::move(*image);
+  if (options.window.empty()) return read_image(options.file);
+  return through_window(std::get<Image16>(picture), named_window(options.window));
+}
+
+}  // namespace medseg

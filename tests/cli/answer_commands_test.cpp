@@ -1,0 +1,202 @@
+// evaluate, score, table, predict and chat as a user runs them, on a tiny bundle.
+#include <array>
+#include <cstdio>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <sys/wait.h>
+
+#include "medseg/base/file.h"
+#include "medseg/image/codec.h"
+#include "medseg/inference/generate.h"
+#include "medseg/inference/predictions.h"
+#include "support/tiny_bundle.h"
+
+namespace medseg {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+struct Ran {
+  int code = 0;
+  std::string out, errors;
+};
+
+class Commands {
+ public:
+  Commands() {
+    bundle_ = tiny_bundle();
+    save_tiny_bundle(bundle_, scratch_ / "bundle");
+    manifest_ = write_tiny_data(scratch_ / "data");
+  }
+
+  Ran run(const std::string& arguments, const std::string& input = "") {
+    write_file(scratch_ / "stdin", input);
+    const std::string command =
+        std::string(MEDSEG_BINARY) + " " + arguments + " <" + at("stdin") + " 2>" + at("stderr");
+    Ran ran;
+    FILE* pipe = ::popen(command.c_str(), "r");
+    std::array<char, 4096> buffer;
+    for (std::size_t count; (count = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) {
+      ran.out.append(buffer.data(), count);
+    }
+    ran.code = WEXITSTATUS(::pclose(pipe));
+    ran.errors = read_file(scratch_ / "stderr");
+    return ran;
+  }
+  std::string at(const std::string& name) const { return (scratch_ / name).string(); }
+  std::string model() const { return "--model " + at("bundle") + " --precision fp32 --threads 1 "; }
+  std::string data() const { return "--data " + manifest_.string() + " "; }
+  std::string picture() const { return "--image " + at("data/images/slice-4.png") + " "; }
+
+  // The code, one line of complaint that says `what`, and no folder left.
+  void expect_refused(const std::string& arguments, int code, const std::string& what,
+                      const std::string& no_folder) {
+    const Ran ran = run(arguments);
+    EXPECT_EQ(ran.code, code) << arguments << "\n" << ran.errors;
+    EXPECT_EQ(ran.out, "");
+    EXPECT_THAT(ran.errors, HasSubstr(what));
+    EXPECT_EQ(std::count(ran.errors.begin(), ran.errors.end(), '\n'), 1) << ran.errors;
+    EXPECT_FALSE(fs::exists(at(no_folder)));
+  }
+
+  OpenBundle bundle_;
+
+ protected:
+  ScratchFolder scratch_{"commands"};
+  fs::path manifest_;
+};
+
+class EvaluateIntegration : public testing::Test, protected Commands {};
+class PredictIntegration : public testing::Test, protected Commands {};
+class ChatIntegration : public testing::Test, protected Commands {};
+
+TEST_F(EvaluateIntegration, WritesPredictionsThatScoreTheSameAgain) {
+  const Ran ran =
+      run("evaluate " + model() + data() + "--split test --out " + at("out") + " --json");
+  ASSERT_EQ(ran.code, 0) << ran.errors;
+  const auto scores = json::parse(ran.out);
+  EXPECT_EQ(scores["protocol"], "lisa");
+  EXPECT_EQ(scores["n"], 2);
+  EXPECT_EQ(scores["absent"], 1);
+  EXPECT_EQ(read_predictions(at("out/predictions.jsonl")).size(), 3U);
+
+  const Ran again = run("score " + at("out/predictions.jsonl") + " " + data() +
+                        "--split test --protocol lisa --json");
+  ASSERT_EQ(again.code, 0) << again.errors;
+  EXPECT_EQ(again.out, ran.out);
+  EXPECT_EQ(again.out, read_file(at("out/scores.json")));
+}
+
+TEST_F(EvaluateIntegration, TableStandsBesideTheBaselines) {
+  ASSERT_EQ(
+      run("evaluate " + model() + data() + "--split test --max-new-tokens 3 --out " + at("out"))
+          .code,
+      0);
+  const Ran baselines =
+      run("evaluate --baselines " + model() + data() + "--split test --out " + at("out"));
+  ASSERT_EQ(baselines.code, 0) << baselines.errors;
+  EXPECT_THAT(baselines.out, HasSubstr("nearest training slice"));
+  const Ran table = run("table " + at("out"));
+  ASSERT_EQ(table.code, 0) << table.errors;
+  EXPECT_THAT(table.out, HasSubstr("| mean mask | nearest slice | true box |"));
+  EXPECT_THAT(table.out, HasSubstr("| skull "));
+  EXPECT_THAT(run("table " + at("out") + " --format csv").out, HasSubstr("skull,2,"));
+  EXPECT_EQ(run("table " + at("out") + " --format word").code, 2);
+  EXPECT_EQ(run("table " + at("nowhere")).code, 3);
+}
+
+TEST_F(EvaluateIntegration, BadInputIsOneLineAndItsCode) {
+  const std::string out = "--out " + at("none");
+  expect_refused("evaluate " + model() + data() + "--split tset " + out, 3,
+                 "no record in split \"tset\"", "none");
+  expect_refused("evaluate " + model() + "--data " + at("no.jsonl") + " --split test " + out, 3,
+                 "no.jsonl", "none");
+  expect_refused("evaluate --model " + at("data") + " " + data() + out, 4, "not a bundle", "none");
+  expect_refused("evaluate " + data() + out, 2, "--model", "none");
+  expect_refused("evaluate " + model() + "--precision int3 " + data() + out, 2, "precision",
+                 "none");
+  expect_refused("score " + at("none.jsonl") + " " + data(), 3, "none.jsonl", "none");
+  expect_refused("score " + at("none.jsonl") + " " + data() + "--protocol lsia", 2,
+                 "known are lisa", "none");
+}
+
+TEST_F(PredictIntegration, LeavesMasksAnOverlayAndTheAnswer) {
+  {  // a bundle that draws: [SEG] after any state
+    const at::NoGradGuard no_grad;
+    const auto features = std::make_shared<const ImageFeatures>(
+        encode_image(tiny_picture(32, 24, 2), *bundle_.model, bundle_.options, false));
+    GenerationOptions generation{.max_new_tokens = 4, .max_seg = 16};
+    const auto ids =
+        render({{"<image>\nWhere?", ""}}, *bundle_.tokenizer, bundle_.conversation(), true).ids;
+    const auto spliced = bundle_.model->splice({{ids}, {}, {}, features->vision.unsqueeze(0)});
+    const auto state = bundle_.model->language().forward(spliced.embeddings).select(1, -1);
+    prefer(bundle_, bundle_.options.special_tokens.at("[SEG]"), state);
+    ASSERT_FALSE(Dialogue(bundle_, features, generation).ask("Where?").masks.empty());
+    save_tiny_bundle(bundle_, scratch_ / "bundle");
+  }
+  for (int round = 0; round < 2; ++round) {  // the second replaces the first
+    const Ran ran = run("predict " + model() + picture() +
+                        "--ask Where? --ask \"And why?\" --out " + at("out"));
+    ASSERT_EQ(ran.code, 0) << ran.errors;
+    const auto answer = json::parse(read_file(at("out/answer.json")));
+    ASSERT_EQ(answer["turns"].size(), 2U);
+    EXPECT_EQ(answer["turns"][1]["question"], "And why?");
+    EXPECT_THAT(ran.out, HasSubstr(answer["turns"][0]["answer"].get<std::string>()));
+    ASSERT_FALSE(answer["turns"][0]["masks"].empty());
+    std::size_t masks = 0;
+    for (const auto& turn : answer["turns"]) {
+      for (const auto& item : turn["masks"]) {
+        const Mask mask = read_mask(at("out/" + item["file"].get<std::string>()));
+        EXPECT_EQ(mask.width, 32);
+        EXPECT_EQ(mask.height, 24);
+        EXPECT_EQ(mask.area(), item["area_pixels"].get<std::int64_t>());
+        ++masks;
+      }
+    }
+    EXPECT_EQ(std::distance(fs::directory_iterator(at("out")), fs::directory_iterator()),
+              static_cast<std::ptrdiff_t>(masks + 2));
+    EXPECT_GE(read_image(at("out/overlay.png")).height, 512);
+  }
+}
+
+TEST_F(PredictIntegration, BadInputIsOneLineAndItsCode) {
+  const std::string out = " --out " + at("none");
+  write_file(at("broken.png"), "\x89PNG\r\n\x1a\n and nothing more");
+  expect_refused("predict " + model() + picture() + out, 2, "--ask", "none");
+  expect_refused("predict " + model() + picture() + "--ask ' '" + out, 2, "--ask", "none");
+  expect_refused("predict " + model() + "--image " + at("no.png") + " --ask Where?" + out, 3,
+                 "no.png", "none");
+  expect_refused("predict " + model() + "--image " + at("broken.png") + " --ask Where?" + out, 3,
+                 "broken.png", "none");
+  expect_refused("predict --model " + at("nothing") + " " + picture() + "--ask Where?" + out, 4,
+                 "nothing", "none");
+  bundle_.options.initialised = {"model.text_hidden_fcs.0.0.weight"};
+  save_tiny_bundle(bundle_, scratch_ / "bundle");
+  expect_refused("predict " + model() + picture() + "--ask Where?" + out, 4, "text_hidden_fcs",
+                 "none");
+}
+
+TEST_F(PredictIntegration, NeverRemovesAStrangersFiles) {
+  write_file(at("mine/notes.txt"), "keep");
+  const Ran ran = run("predict " + model() + picture() + "--ask Where? --out " + at("mine"));
+  EXPECT_EQ(ran.code, 3);
+  EXPECT_THAT(ran.errors, HasSubstr("notes.txt"));
+  EXPECT_EQ(read_file(at("mine/notes.txt")), "keep");
+}
+
+TEST_F(ChatIntegration, AnswersLineByLine) {
+  const Ran ran = run("chat " + model() + picture() + "--max-new-tokens 4 --out " + at("out"),
+                      "Where?\n\nWhy?\n/exit\nLost\n");
+  ASSERT_EQ(ran.code, 0) << ran.errors;
+  const auto answer = json::parse(read_file(at("out/answer.json")));
+  ASSERT_EQ(answer["turns"].size(), 2U);
+  EXPECT_EQ(answer["turns"][1]["question"], "Why?");
+  EXPECT_THAT(ran.out, HasSubstr(answer["turns"][1]["answer"].get<std::string>()));
+}
+
+}  // namespace
+}  // namespace medseg
