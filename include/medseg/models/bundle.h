@@ -40,6 +40,7 @@ struct BundleOptions {
   std::string conversation = "llava_v1";
   std::string system;
   bool image_start_end = false;
+  bool image_overview = false;                       ///< GLaMM's sentence round the picture
   std::string tokenizer_mode = "hf_legacy";
   std::string tokenizer_fingerprint;
   std::map<std::string, std::int64_t> special_tokens;  ///< "[SEG]" -> id, …
@@ -55,6 +56,7 @@ struct BundleOptions {
     visit("conversation", self.conversation);
     visit("system", self.system);
     visit("image_start_end", self.image_start_end);
+    visit("image_overview", self.image_overview);
     visit("tokenizer_mode", self.tokenizer_mode);
     visit("tokenizer_fingerprint", self.tokenizer_fingerprint);
     visit("special_tokens", self.special_tokens);
