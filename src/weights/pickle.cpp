@@ -1,0 +1,158 @@
+// torch.save's zip: `NAME/data.pkl` holds the structure, `NAME/data/KEY` the storages, little endian.
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+#include "byte_reader.h"
+#include "dtypes.h"
+#include "formats.h"
+#include "unpickler.h"
+#include "zip.h"
+
+namespace medseg {
+namespace {
+
+constexpr std::uint64_t kMaxPickle = 1ULL << 30;
+constexpr int kMaxDepth = 8;
+
+class TorchZip : public TensorFileBase {
+ public:
+  explicit TorchZip(std::shared_ptr<const MappedFile> file)
+      : TensorFileBase(file->path()), file_(std::move(file)) {
+    entries_ = read_zip(file_->bytes(), path_.string());
+    const auto pickle = std::find_if(entries_.begin(), entries_.end(), [](const auto& entry) {
+      return entry.first == "data.pkl" || entry.first.ends_with("/data.pkl");
+    });
+    if (pickle == entries_.end())
+      throw CheckpointError(path_.string() + ": a zip without data.pkl, not torch.save's");
+    root_ = pickle->first.substr(0, pickle->first.size() - std::string("data.pkl").size());
+    const auto byteorder = entries_.find(root_ + "byteorder");
+    if (byteorder != entries_.end() && unpack(byteorder->second, path_.string(), 16) != "little") {
+      throw CheckpointError(path_.string() + ": stored big-endian");
+    }
+    const auto object =
+        unpickle(unpack(pickle->second, path_.string(), kMaxPickle), path_.string());
+    const PickleDict* weights = find_weights(*object);
+    if (weights == nullptr)
+      throw CheckpointError(path_.string() + ": holds no dictionary of tensors");
+    collect(*weights, "", 0);
+    drop_common_prefix("module.");
+  }
+
+  std::string format() const override { return "pickle"; }
+
+  at::Tensor load(const std::string& name) const override {
+    const auto& tensor = stored_[index_of(name)];
+    const auto dtype = *torch_storage_dtype(tensor.storage.type);
+    const auto& entry = entries_.at(root_ + "data/" + tensor.storage.key);
+    if (entry.method != 0) return load_deflated(entry, tensor, dtype);
+    const std::vector<std::int64_t> flat = {tensor.storage.elements};
+    return view_of(file_, entry.compressed, flat, dtype)
+        .as_strided(tensor.shape, tensor.strides, tensor.offset);
+  }
+
+ private:
+  // The dictionary itself, or under the names that trainers use.
+  static const PickleDict* find_weights(const PickleValue& value) {
+    const auto* dict = std::get_if<PickleDict>(&value.value);
+    if (dict == nullptr) return nullptr;
+    for (const char* wrapper : {"model", "state_dict", "module", "model_state_dict"}) {
+      for (const auto& [key, item] : dict->items) {
+        const auto* name = std::get_if<std::string>(&key->value);
+        if (name != nullptr && *name == wrapper &&
+            std::holds_alternative<PickleDict>(item->value)) {
+          return find_weights(*item);
+        }
+      }
+    }
+    return dict;
+  }
+
+  void collect(const PickleDict& dict, const std::string& prefix, int depth) {
+    if (depth > kMaxDepth) throw CheckpointError(path_.string() + ": dictionaries nested too deep");
+    for (const auto& [key, item] : dict.items) {
+      const auto* name = std::get_if<std::string>(&key->value);
+      if (name == nullptr) continue;
+      if (const auto* tensor = std::get_if<PickleTensor>(&item->value)) {
+        add_tensor(prefix + *name, *tensor);
+      } else if (const auto* inner = std::get_if<PickleDict>(&item->value)) {
+        collect(*inner, prefix + *name + ".", depth + 1);
+      }  // numbers, strings and the like are no weights
+    }
+  }
+
+  void add_tensor(const std::string& name, const PickleTensor& tensor) {
+    const std::string where = path_.string() + ": " + name;
+    const auto dtype = torch_storage_dtype(tensor.storage.type);
+    if (!dtype)
+      throw CheckpointError(where + ": storage type " + tensor.storage.type + " is not supported");
+    const auto entry = entries_.find(root_ + "data/" + tensor.storage.key);
+    if (entry == entries_.end())
+      throw CheckpointError(where + ": its storage " + tensor.storage.key + " is missing");
+    const auto width = c10::elementSize(*dtype);
+    if (tensor.storage.elements < 0 ||
+        checked_product(static_cast<std::uint64_t>(tensor.storage.elements), width, where) !=
+            entry->second.size) {
+      throw CheckpointError(str(where, ": storage of ", entry->second.size, " bytes, expected ",
+                                tensor.storage.elements, " elements of ", width));
+    }
+    std::uint64_t elements = 1, last = tensor.offset < 0
+                                           ? ~std::uint64_t{0}
+                                           : static_cast<std::uint64_t>(tensor.offset);
+    for (std::size_t d = 0; d < tensor.shape.size(); ++d) {
+      if (tensor.shape[d] < 0 || tensor.strides[d] < 0 || tensor.offset < 0)
+        throw CheckpointError(where + ": negative size");
+      const auto size = static_cast<std::uint64_t>(tensor.shape[d]);
+      elements = checked_product(elements, size, where);
+      if (size > 0)
+        last += checked_product(size - 1, static_cast<std::uint64_t>(tensor.strides[d]), where);
+      if (last > (std::uint64_t{1} << 62)) throw CheckpointError(where + ": a size overflows");
+    }
+    if (elements > 0 && last >= static_cast<std::uint64_t>(tensor.storage.elements)) {
+      throw CheckpointError(
+          str(where, ": reaches element ", last, " of a storage of ", tensor.storage.elements));
+    }
+    if (elements > entry->second.size)
+      throw CheckpointError(where + ": more elements than its storage has bytes");
+    add({.name = name,
+         .dtype = safetensors_name(*dtype),
+         .shape = tensor.shape,
+         .bytes = elements * width});
+    stored_.push_back(tensor);
+  }
+
+  at::Tensor load_deflated(const ZipEntry& entry, const PickleTensor& tensor,
+                           at::ScalarType dtype) const {
+    const auto bytes = unpack(entry, path_.string(), 1ULL << 32);
+    auto flat = at::empty({tensor.storage.elements}, at::TensorOptions().dtype(dtype));
+    std::memcpy(flat.data_ptr(), bytes.data(), bytes.size());
+    return flat.as_strided(tensor.shape, tensor.strides, tensor.offset);
+  }
+
+  void drop_common_prefix(const std::string& prefix) {
+    const bool all = !tensors_.empty() &&
+                     std::all_of(tensors_.begin(), tensors_.end(), [&](const TensorInfo& info) {
+                       return info.name.starts_with(prefix);
+                     });
+    if (!all) return;
+    auto renamed = std::move(tensors_);
+    reset();
+    for (auto& info : renamed) {
+      info.name = info.name.substr(prefix.size());
+      add(std::move(info));
+    }
+  }
+
+  std::shared_ptr<const MappedFile> file_;
+  std::map<std::string, ZipEntry> entries_;
+  std::string root_;
+  std::vector<PickleTensor> stored_;
+};
+
+}  // namespace
+
+std::unique_ptr<TensorFile> open_pickle(std::shared_ptr<const MappedFile> file) {
+  return std::make_unique<TorchZip>(std::move(file));
+}
+
+}  // namespace medseg

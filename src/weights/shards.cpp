@@ -1,0 +1,74 @@
+// Sharded checkpoints: {"weight_map": {tensor: file}} beside the files.
+#include <set>
+
+#include <ATen/ATen.h>
+#include <nlohmann/json.hpp>
+
+#include "formats.h"
+#include "medseg/base/error.h"
+#include "medseg/base/str.h"
+
+namespace medseg {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Shards : public TensorFileBase {
+ public:
+  explicit Shards(const fs::path& index) : TensorFileBase(index) {
+    std::string text;
+    try {
+      text = read_file(index);
+    } catch (const DataError& error) {
+      throw CheckpointError(error.what());
+    }
+    const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
+      throw CheckpointError(index.string() + ": no weight_map");
+    }
+    std::map<std::string, std::set<std::string>> names_of;
+    for (const auto& [name, file] : json["weight_map"].items()) {
+      if (!file.is_string())
+        throw CheckpointError(index.string() + ": " + name + ": shard is not a file name");
+      const fs::path shard = file.get<std::string>();
+      if (shard.empty() || shard.has_parent_path() || shard == "..") {
+        throw CheckpointError(index.string() + ": " + name + ": shard " + shard.string() +
+                              " leaves the folder");
+      }
+      names_of[shard.string()].insert(name);
+    }
+    for (const auto& [shard, names] : names_of) {
+      auto file = open_tensor_file(index.parent_path() / shard);
+      for (const auto& info : file->tensors()) {
+        if (!names.contains(info.name)) continue;
+        add(info);
+        shard_of_[info.name] = shards_.size();
+      }
+      for (const auto& name : names) {
+        if (!shard_of_.contains(name))
+          throw CheckpointError(str(index.string(), ": ", name, ": not in ", shard));
+      }
+      shards_.push_back(std::move(file));
+    }
+  }
+
+  std::string format() const override {
+    return shards_.empty() ? "index" : shards_.front()->format();
+  }
+  at::Tensor load(const std::string& name) const override {
+    index_of(name);
+    return shards_[shard_of_.at(name)]->load(name);
+  }
+
+ private:
+  std::vector<std::unique_ptr<TensorFile>> shards_;
+  std::map<std::string, std::size_t> shard_of_;
+};
+
+}  // namespace
+
+std::unique_ptr<TensorFile> open_shards(const fs::path& index) {
+  return std::make_unique<Shards>(index);
+}
+
+}  // namespace medseg
