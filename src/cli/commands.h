@@ -6,6 +6,8 @@
 
 namespace medseg {
 void add_tokenize(CLI::App& app);
+void add_config(CLI::App& app);
+void add_train(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_score(CLI::App& app);
 void add_table(CLI::App& app);

@@ -17,6 +17,8 @@ int run_cli(int argc, char** argv) {
   app.set_version_flag("--version", "medseg 0.1.0");
   // Commands, in the order a user meets them.
   add_tokenize(app);
+  add_config(app);
+  add_train(app);
   add_evaluate(app);
   add_score(app);
   add_table(app);

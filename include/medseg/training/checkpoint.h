@@ -1,0 +1,36 @@
+/// \file
+/// A checkpoint: a bundle with everything a run needs to go on bit for bit.
+///
+///     training.json         step, samples drawn, best score and its step, the part of the run done so far
+///     training.safetensors  param.NAME (float32), exp_avg.NAME, exp_avg_sq.NAME, step.NAME, ema.NAME
+///
+/// Random numbers need no saving: every step seeds torch's generator from (seed, step), and samples follow from `drawn`.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include "medseg/training/optimizer.h"
+#include "medseg/training/trained.h"
+
+namespace medseg {
+
+struct Progressed {
+  std::int64_t step = 0;    ///< optimiser steps done
+  std::uint64_t drawn = 0;  ///< samples consumed
+  std::optional<std::int64_t> best_step;
+  double best_score = -1;
+  double seconds = 0;  ///< of training, over all resumes
+};
+
+/// Appears whole or not at all. The bundle holds the averages where there are any; parts that trained leave its
+/// `initialised` list. \throws DataError if it cannot be written; older checkpoints are untouched then.
+void save_checkpoint(const std::filesystem::path& folder, OpenBundle& bundle, FrozenStorage& frozen,
+                     const AdamW& optimizer, Ema& ema, const Progressed& progress,
+                     const nlohmann::json& config);
+
+/// Copies the state into optimiser, averages and model. \throws CheckpointError if it does not fit.
+Progressed load_checkpoint(const std::filesystem::path& folder, AdamW& optimizer, Ema& ema);
+
+}  // namespace medseg

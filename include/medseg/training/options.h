@@ -1,0 +1,219 @@
+/// \file
+/// The training config: every key of a file in configs/train/.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "medseg/config/fields.h"
+
+namespace medseg {
+
+struct DataSource {
+  std::string manifest;
+  std::string split = "train";
+  double weight = 1.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("manifest", self.manifest);
+    visit("split", self.split);
+    visit("weight", self.weight, in_range(0, 1000),
+          "visits of each record per epoch; a fraction takes turns over epochs");
+  }
+};
+
+struct DataOptions {
+  std::vector<DataSource> train, validation;
+  bool shuffle = true;
+  std::int64_t max_tokens = 512;
+  std::string long_records = "refuse";
+  std::int64_t workers = 1;
+  double balance = 0.0;
+  double absent_weight = 1.0;
+  bool group_by_length = false;
+  double cache_gb = 4.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("train", self.train);
+    visit("validation", self.validation);
+    visit("shuffle", self.shuffle, {}, "a new order every epoch; false: manifest order");
+    visit("max_tokens", self.max_tokens, at_least(8),
+          "longest dialogue, the picture's tokens included; nothing is ever cut");
+    visit("long_records", self.long_records, {},
+          "\"refuse\" stops before training, \"drop\" leaves them out with a count");
+    visit("workers", self.workers, in_range(0, 64), "loader threads; 0: the loop loads for itself");
+    visit("balance", self.balance, in_range(0, 1),
+          "records of rare targets come more often: visits x (count of the commonest / count of "
+          "the rarest target)^balance");
+    visit("absent_weight", self.absent_weight, in_range(0, 100),
+          "visits x this for records that ask for absent structures");
+    visit("group_by_length", self.group_by_length, {},
+          "batches of dialogues of similar length: less padding");
+    visit("cache_gb", self.cache_gb, in_range(0, 4096),
+          "memory for features of the frozen encoders");
+  }
+};
+
+struct LoraOptions {
+  std::int64_t rank = 8;
+  double alpha = 16;
+  double dropout = 0.05;
+  std::vector<std::string> targets = {"q_proj", "v_proj"};
+  std::string adapter;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("rank", self.rank, at_least(0), "0: no adapters");
+    visit("alpha", self.alpha, at_least(0), "an adapter's output is scaled by alpha / rank");
+    visit("dropout", self.dropout, in_range(0, 0.99));
+    visit("targets", self.targets, {}, "last part of the language model's projection names");
+    visit("adapter", self.adapter, {}, "a PEFT folder to start from");
+  }
+};
+
+/// Parameters whose name contains one of `match` train at a rate of their own; the first group that matches counts.
+struct GroupOptions {
+  std::vector<std::string> match;
+  double lr = 0.0;
+  double weight_decay = 0.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("match", self.match, {}, "substrings of parameter names");
+    visit("lr", self.lr, at_least(0));
+    visit("weight_decay", self.weight_decay, at_least(0));
+  }
+};
+
+struct OptimizerOptions {
+  std::string type = "adamw";
+  double lr = 3e-4;
+  std::vector<double> betas = {0.9, 0.95};
+  double eps = 1e-8;
+  double weight_decay = 0.0;
+  double clip_grad_norm = 1.0;
+  std::vector<GroupOptions> groups;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("type", self.type, {}, "\"adamw\"");
+    visit("lr", self.lr, at_least(0), "peak rate of what no group matches");
+    visit("betas", self.betas, in_range(0, 1));
+    visit("eps", self.eps, at_least(0));
+    visit("weight_decay", self.weight_decay, at_least(0));
+    visit("clip_grad_norm", self.clip_grad_norm, at_least(0),
+          "largest global L2 norm of a gradient; 0: no clipping");
+    visit("groups", self.groups, {},
+          "[{\"match\": [...], \"lr\": ..., \"weight_decay\": ...}], first match wins");
+  }
+};
+
+struct ScheduleOptions {
+  std::string type = "linear";
+  std::int64_t warmup_steps = 100;
+  std::int64_t total_steps = 0;
+  double min_ratio = 0.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("type", self.type, {}, "\"linear\", \"cosine\" or \"constant\" after the warm-up");
+    visit("warmup_steps", self.warmup_steps, at_least(0), "optimiser steps, not micro-batches");
+    visit("total_steps", self.total_steps, at_least(0), "where the rate ends; 0: train.steps");
+    visit("min_ratio", self.min_ratio, in_range(0, 1), "last rate divided by the peak rate");
+  }
+};
+
+struct LossOptions {
+  double text = 1.0, bce = 2.0, dice = 0.5;
+  std::string reduction = "micro_batch_mean";
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("text", self.text, at_least(0), "weight of the cross entropy over the answers' tokens");
+    visit("bce", self.bce, at_least(0), "weight of the masks' binary cross entropy");
+    visit("dice", self.dice, at_least(0), "weight of the masks' Dice loss");
+    visit("reduction", self.reduction, {},
+          "\"micro_batch_mean\": a step is the mean of its micro-batches' losses");
+  }
+};
+
+struct EmaOptions {
+  double decay = 0.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("decay", self.decay, in_range(0, 0.999999),
+          "moving average of what trains, used by evaluation and the saved bundles; 0: none");
+  }
+};
+
+struct TrainOptions {
+  std::int64_t steps = 5000, batch_size = 2, accumulation = 10;
+  std::string device = "cpu", precision = "bf16";
+  std::int64_t seed = 0, threads = 0;
+  std::vector<std::string> trainable = {"lm_head", "embed_tokens", "mask_decoder",
+                                        "text_hidden_fcs"};
+  std::string token_rows = "all";
+  LoraOptions lora;
+  OptimizerOptions optimizer;
+  ScheduleOptions schedule;
+  LossOptions loss;
+  EmaOptions ema;
+  std::int64_t evaluate_every = 500, evaluate_limit = 0, save_every = 500, keep = 2;
+  std::string best = "dice_over_targets";
+  double time_limit_s = 0.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("steps", self.steps, at_least(1), "optimiser steps");
+    visit("batch_size", self.batch_size, at_least(1), "dialogues per micro-batch");
+    visit("accumulation", self.accumulation, at_least(1), "micro-batches per optimiser step");
+    visit("device", self.device, {}, "\"cpu\" or \"cuda\"");
+    visit("precision", self.precision, {},
+          "\"bf16\" (autocast; frozen matrices stored in bf16) or \"fp32\"");
+    visit("seed", self.seed, at_least(0));
+    visit("threads", self.threads, in_range(0, 1024), "0: as many as the machine has cores");
+    visit("trainable", self.trainable, {},
+          "substrings of parameter names that train, beside the adapters");
+    visit("token_rows", self.token_rows, {},
+          "\"new\": of embed_tokens and lm_head only the rows of added tokens; \"all\"");
+    visit("lora", self.lora);
+    visit("optimizer", self.optimizer);
+    visit("schedule", self.schedule);
+    visit("loss", self.loss);
+    visit("ema", self.ema);
+    visit("evaluate_every", self.evaluate_every, at_least(0), "steps; 0: only after the last");
+    visit("evaluate_limit", self.evaluate_limit, at_least(0),
+          "records per validation split; 0: all");
+    visit("save_every", self.save_every, at_least(0), "steps; 0: only after the last");
+    visit("keep", self.keep, at_least(1), "newest checkpoints that stay, beside the best");
+    visit("best", self.best, {}, "score that chooses best/: dice_over_targets, giou, ciou or dice");
+    visit("time_limit_s", self.time_limit_s, at_least(0),
+          "after so many seconds the run ends as if at its last step; 0: never");
+  }
+};
+
+struct TrainConfig {
+  std::string model;
+  DataOptions data;
+  TrainOptions train;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("model", self.model, {}, "a bundle");
+    visit("data", self.data);
+    visit("train", self.train);
+  }
+};
+
+/// Reads and checks. \throws ConfigError with the dotted path of the fault.
+TrainConfig read_train_config(const nlohmann::json& json);
+
+/// What single ranges cannot say: known words, two betas, a warm-up that fits, sources that are there.
+/// \throws ConfigError with the dotted path of the fault.
+void check_train_config(const TrainConfig& config);
+
+}  // namespace medseg

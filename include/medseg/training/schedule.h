@@ -1,0 +1,19 @@
+/// \file
+/// The learning rate as a function of the step: no state, so nothing to save.
+#pragma once
+
+#include <cstdint>
+
+#include "medseg/training/options.h"
+
+namespace medseg {
+
+/// Factor on every peak rate at step t = 0, 1, … (semantics 17), W warm-up steps of `total`:
+///     t < W     (t + 1) / W
+///     linear    m + (1 - m) (total - t) / (total - W)
+///     cosine    m + (1 - m) (1 + cos(pi (t - W) / (total - W))) / 2
+///     constant  1
+/// with m = min_ratio; past `total` it stays at m.
+double rate_factor(const ScheduleOptions& schedule, std::int64_t step, std::int64_t total);
+
+}  // namespace medseg

@@ -1,0 +1,68 @@
+/// \file
+/// Which parameters train, and how the frozen ones are kept.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "medseg/pipeline/sample.h"
+#include "medseg/training/optimizer.h"
+
+namespace medseg {
+
+/// Adds adapters (from a PEFT folder, if one is named), splits token rows, and lets exactly the chosen parameters require a
+/// gradient. Returns them in model order. Draws from torch's generator.
+/// \throws ConfigError "train.…" on a pattern that names nothing or an encoder (those run once a picture, before training),
+/// and when a part that was initialised but never trained would stay so.
+std::vector<TrainedParameter> choose_trained(OpenBundle& bundle, const TrainOptions& options);
+
+/// Entries of `initialised` that training these parameters leaves untrained.
+std::vector<std::string> still_initialised(const std::vector<std::string>& initialised,
+                                           const std::vector<TrainedParameter>& trained);
+
+/// Frozen matrices in bf16: half the memory, and no cast at every use. Saved bundles hold the values they came with: while
+/// an Original lives, the model has them back, straight from the bundle's file.
+class FrozenStorage {
+ public:
+  /// With `bf16` false it changes nothing. The encoders stay as they are: they run once a picture.
+  FrozenStorage(OpenBundle& bundle, bool bf16);
+
+  class Original {
+   public:
+    explicit Original(FrozenStorage& storage);
+    ~Original();
+    Original(const Original&) = delete;
+    Original& operator=(const Original&) = delete;
+
+   private:
+    FrozenStorage& storage_;
+    std::vector<at::Tensor> small_;
+  };
+
+ private:
+  std::filesystem::path bundle_;
+  std::vector<std::pair<std::string, at::Tensor*>> cast_;
+};
+
+/// Exponential moving average of what trains; `decay` rises to its value over the first steps, so that the first values
+/// do not weigh for long: min(decay, (1 + t) / (10 + t)).
+class Ema {
+ public:
+  Ema(double decay, const std::vector<TrainedParameter>& parameters);
+
+  bool on() const { return decay_ > 0; }
+  void update(std::int64_t step);
+  /// Exchanges the averages with the values in the model; twice is nothing.
+  void swap();
+  /// "ema.NAME", to save or to copy into.
+  std::vector<std::pair<std::string, at::Tensor>> state() const;
+
+ private:
+  double decay_;
+  std::vector<TrainedParameter> parameters_;
+  std::vector<at::Tensor> averages_;
+};
+
+}  // namespace medseg

@@ -1,0 +1,24 @@
+/// \file
+/// The training loop.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "medseg/training/options.h"
+
+namespace medseg {
+
+struct TrainRequest {
+  std::filesystem::path out;  ///< the run folder
+  bool resume = false;        ///< go on from its newest checkpoint; without any, start
+  std::string command;        ///< for run.json
+};
+
+/// Trains until train.steps (or the time limit) and leaves a run folder (run_folder.h). After the last step it evaluates
+/// and saves. `best` is the checkpoint with the highest score on the validation sources, the last one where there are none.
+/// \throws RunStopped if a loss or gradient is not finite (naming step, part and records; the last checkpoint stays);
+/// Error 130 or 143 after SIGINT or SIGTERM, when the step is finished and saved; ConfigError, DataError, CheckpointError.
+void train(const TrainConfig& config, const TrainRequest& request);
+
+}  // namespace medseg

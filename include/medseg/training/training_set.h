@@ -1,0 +1,69 @@
+/// \file
+/// The records that a run trains on, how often each comes, and batches made of them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "medseg/pipeline/sample.h"
+#include "medseg/training/losses.h"
+#include "medseg/training/options.h"
+#include "medseg/training/sampler.h"
+
+namespace medseg {
+
+/// A micro-batch, ready for the model.
+struct TrainingBatch {
+  std::vector<std::string> ids;  ///< of its records, for messages
+  DialogueBatch dialogues;
+  at::Tensor
+      image_embeddings;  ///< [B, C, h, w], one a dialogue; undefined in a language-only model
+  std::vector<MaskTruth> truths;  ///< one a dialogue
+  std::int64_t tokens = 0;        ///< image tokens included, padding not
+  std::int64_t masks = 0;
+};
+
+class TrainingSet {
+ public:
+  /// Reads all manifests and renders every dialogue once. `bundle` must outlive it.
+  /// \throws DataError "manifest:line: …" on a `[SEG]` count that differs from the masks or, unless they are dropped,
+  /// a dialogue of more than max_tokens; DataError on an empty split.
+  TrainingSet(const DataOptions& options, const OpenBundle& bundle);
+
+  std::size_t size() const { return items_.size(); }
+  const std::vector<std::int64_t>& lengths() const { return lengths_; }
+
+  /// Visits of each record per epoch: weight of its source, balance of targets, weight of absent turns.
+  const std::vector<double>& visits() const { return visits_; }
+
+  /// Safe to call from several threads if `cache` is.
+  TrainingBatch load(const std::vector<std::size_t>& indices, FeatureCache& cache) const;
+
+  /// "1273 records, 23 targets, 1.4 visits an epoch each …" and, per target, records and visits: for the log.
+  std::vector<std::string> coverage() const;
+  /// (path, sha256) of every manifest read.
+  std::vector<std::pair<std::string, std::string>> manifest_hashes() const;
+
+ private:
+  struct Item {
+    std::size_t manifest = 0;
+    const Record* record = nullptr;
+    double weight = 1.0;
+    std::vector<std::string>
+        targets;  ///< distinct; "(absent)" where a turn asks for what is not there
+  };
+
+  void add_source(const DataSource& source);
+  void set_visits();
+
+  DataOptions options_;
+  const OpenBundle& bundle_;
+  std::vector<std::unique_ptr<Manifest>> manifests_;
+  std::vector<Item> items_;
+  std::vector<std::int64_t> lengths_;
+  std::vector<double> visits_;
+};
+
+}  // namespace medseg

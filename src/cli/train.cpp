@@ -1,0 +1,50 @@
+#include "commands.h"
+#include "medseg/base/str.h"
+#include "medseg/config/load.h"
+#include "medseg/training/trainer.h"
+
+namespace medseg {
+namespace {
+
+struct TrainArguments {
+  std::filesystem::path config, out;
+  std::vector<std::string> overrides;
+  bool resume = false;
+};
+
+// What a person would type to do it again.
+std::string command_text(const TrainArguments& arguments, const std::filesystem::path& out) {
+  std::string text = "medseg train " + arguments.config.string();
+  for (const auto& change : arguments.overrides) text += " --set '" + change + "'";
+  return text + " --out " + out.string() + (arguments.resume ? " --resume" : "");
+}
+
+void run(const TrainArguments& arguments) {
+  const auto config = read_train_config(load_config(arguments.config, arguments.overrides));
+  const auto out = arguments.out.empty() ? std::filesystem::path("runs") / arguments.config.stem()
+                                         : arguments.out;
+  train(config, {.out = out, .resume = arguments.resume, .command = command_text(arguments, out)});
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) {
+  auto arguments = std::make_shared<TrainArguments>();
+  auto* command =
+      app.add_subcommand("train", "Train a model as a config file says, into a run folder");
+  command->add_option("config", arguments->config, "file in configs/train/, or a run's config.json")
+      ->required();
+  command
+      ->add_option("--set", arguments->overrides,
+                   "a.b=value: changes the config; may be given again")
+      ->allow_extra_args(false);
+  command->add_option("--out", arguments->out,
+                      "run folder; runs/ and the config's name where it is left out");
+  command->add_flag("--resume", arguments->resume,
+                    "go on from the newest checkpoint of the run folder");
+  command->footer(
+      "Example: medseg train configs/train/demo.json --set train.steps=300 --out runs/demo");
+  command->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace medseg

@@ -1,0 +1,98 @@
+#include "medseg/training/checkpoint.h"
+
+#include <ATen/ATen.h>
+
+#include "medseg/base/error.h"
+#include "medseg/base/file.h"
+#include "medseg/base/str.h"
+#include "medseg/config/load.h"
+#include "medseg/weights/tensor_file.h"
+
+namespace medseg {
+namespace {
+
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+NamedTensors state_of(const AdamW& optimizer, const Ema& ema) {
+  NamedTensors state;
+  for (const auto& parameter : optimizer.parameters()) {
+    state.emplace_back("param." + parameter.name, parameter.tensor.detach());
+  }
+  for (const auto& part : {optimizer.state(), ema.state()})
+    state.insert(state.end(), part.begin(), part.end());
+  return state;
+}
+
+NamedTensors on_cpu(NamedTensors tensors) {
+  for (auto& [name, tensor] : tensors) tensor = tensor.cpu();
+  return tensors;
+}
+
+// The averages in the model's place while it lives.
+class Averaged {
+ public:
+  explicit Averaged(Ema& ema) : ema_(ema) { ema_.swap(); }
+  ~Averaged() { ema_.swap(); }
+  Averaged(const Averaged&) = delete;
+  Averaged& operator=(const Averaged&) = delete;
+
+ private:
+  Ema& ema_;
+};
+
+}  // namespace
+
+void save_checkpoint(const std::filesystem::path& folder, OpenBundle& bundle, FrozenStorage& frozen,
+                     const AdamW& optimizer, Ema& ema, const Progressed& progress,
+                     const nlohmann::json& config) {
+  AtomicFolder checkpoint(folder);
+  write_safetensors(checkpoint.path() / "training.safetensors", on_cpu(state_of(optimizer, ema)));
+  nlohmann::json state = {{"format", "medseg-training-1"},
+                          {"step", progress.step},
+                          {"drawn", progress.drawn},
+                          {"best_score", progress.best_score},
+                          {"seconds", progress.seconds}};
+  if (progress.best_step) state["best_step"] = *progress.best_step;
+  write_file(checkpoint.path() / "training.json", state.dump(2) + "\n");
+
+  auto options = bundle.options;
+  options.initialised = still_initialised(options.initialised, optimizer.parameters());
+  {
+    const Averaged averaged(ema);
+    const FrozenStorage::Original original(frozen);
+    save_bundle(
+        checkpoint.path(), *bundle.model, options,
+        {{"trained_from", bundle.path.string()}, {"step", progress.step}, {"config", config}});
+  }
+  bundle.tokenizer->save(checkpoint.path());
+  checkpoint.commit();
+}
+
+Progressed load_checkpoint(const std::filesystem::path& folder, AdamW& optimizer, Ema& ema) {
+  const at::NoGradGuard no_grad;
+  const auto path = folder / "training.json";
+  Progressed progress;
+  try {
+    const auto json = parse_json(read_file(path), path.string());
+    progress.step = json.at("step").get<std::int64_t>();
+    progress.drawn = json.at("drawn").get<std::uint64_t>();
+    progress.best_score = json.at("best_score").get<double>();
+    progress.seconds = json.at("seconds").get<double>();
+    if (json.contains("best_step")) progress.best_step = json.at("best_step").get<std::int64_t>();
+  } catch (const nlohmann::json::exception& error) {
+    throw CheckpointError(path.string() + ": " + error.what());
+  }
+  const auto file = open_tensor_file(folder / "training.safetensors");
+  for (auto& [name, tensor] : state_of(optimizer, ema)) {
+    if (!file->contains(name)) throw CheckpointError(file->path().string() + ": no tensor " + name);
+    const auto saved = file->load(name);
+    if (saved.sizes() != tensor.sizes()) {
+      throw CheckpointError(medseg::str(file->path().string(), ": ", name, " is ", saved.sizes(),
+                                        ", expected ", tensor.sizes()));
+    }
+    tensor.copy_(saved);
+  }
+  return progress;
+}
+
+}  // namespace medseg

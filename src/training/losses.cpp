@@ -1,0 +1,103 @@
+#include "medseg/training/losses.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "medseg/base/error.h"
+#include "medseg/base/str.h"
+
+namespace medseg {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr double kScale = 1000.0;  // keeps sums over many pixels in range, as LISA does
+constexpr double kDiceEps = 1e-6;
+constexpr double kCountEps = 1e-8;
+
+class MaskLossFunction : public torch::autograd::Function<MaskLossFunction> {
+ public:
+  static variable_list forward(AutogradContext* context, const at::Tensor& logits,
+                               const at::Tensor& truth) {
+    const auto x = logits.flatten(1), t = truth.flatten(1);
+    const auto p = at::sigmoid(x);
+    const auto inside = (x * t).sum(1);
+    const auto bce = (at::softplus(x).sum(1) - inside) / x.size(1);
+    const auto numerator = (p * t).sum(1) * (2.0 / kScale) + kDiceEps;
+    const auto denominator = (p.sum(1) + t.sum(1)) / kScale + kDiceEps;
+    context->save_for_backward({p, t, numerator, denominator});
+    context->saved_data["shape"] = logits.sizes().vec();
+    return {bce, 1.0 - numerator / denominator};
+  }
+
+  // d BCE/dx = (p - t) / pixels;  d Dice/dp = (numerator - 2 t denominator) / (1000 denominator²);  dp/dx = p (1 - p).
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const auto &p = saved[0], &t = saved[1], &numerator = saved[2], &denominator = saved[3];
+    const auto per_mask = [](const at::Tensor& value) { return value.unsqueeze(1); };
+    const auto from_dice = gradients[1] / (kScale * denominator * denominator);
+    auto gradient =
+        at::addcmul(per_mask(from_dice * numerator), t, per_mask(from_dice * denominator), -2.0);
+    gradient.mul_(p).mul_(1.0 - p);
+    gradient.addcmul_(p - t, per_mask(gradients[0]), 1.0 / static_cast<double>(p.size(1)));
+    return {gradient.view(context->saved_data["shape"].toIntVector()), at::Tensor()};
+  }
+};
+
+bool same_frame(const ModelFrame& a, const ModelFrame& b) {
+  return a.size == b.size && a.resized_height == b.resized_height &&
+         a.resized_width == b.resized_width && a.image_height == b.image_height &&
+         a.image_width == b.image_width;
+}
+
+}  // namespace
+
+std::pair<at::Tensor, at::Tensor> mask_losses(const at::Tensor& logits, const at::Tensor& truth) {
+  TORCH_CHECK(logits.sizes() == truth.sizes() && logits.dim() == 3, "mask_losses: logits ",
+              logits.sizes(), ", truth ", truth.sizes());
+  TORCH_CHECK(logits.scalar_type() == at::kFloat && truth.scalar_type() == at::kFloat,
+              "mask_losses: expects float32");
+  auto losses = MaskLossFunction::apply(logits, truth);
+  return {losses[0], losses[1]};
+}
+
+BatchMaskLosses batch_mask_losses(const at::Tensor& mask_logits,
+                                  const std::vector<MaskTruth>& truths) {
+  std::vector<std::int64_t> first = {0};  // of each picture, in mask_logits
+  for (const auto& truth : truths) first.push_back(first.back() + truth.masks.size(0));
+  const auto count = first.back();
+  MEDSEG_CHECK(mask_logits.size(0) == count,
+               str("masks: ", mask_logits.size(0), " decoded, ", count, " true"));
+  BatchMaskLosses total{at::zeros({}, mask_logits.options().dtype(at::kFloat)),
+                        at::zeros({}, mask_logits.options().dtype(at::kFloat))};
+  std::vector<bool> done(truths.size(), false);
+  for (std::size_t i = 0; i < truths.size(); ++i) {
+    if (done[i]) continue;
+    std::vector<at::Tensor> logits, masks;
+    std::vector<double> weights;  // of each mask in the batch's loss
+    for (std::size_t j = i; j < truths.size(); ++j) {
+      if (done[j] || !same_frame(truths[i].frame, truths[j].frame)) continue;
+      done[j] = true;
+      const auto n = truths[j].masks.size(0);
+      if (n == 0) continue;
+      logits.push_back(mask_logits.slice(0, first[j], first[j + 1]));
+      masks.push_back(truths[j].masks);
+      const auto of_picture = static_cast<double>(n);
+      weights.insert(
+          weights.end(), static_cast<std::size_t>(n),
+          of_picture / (of_picture + kCountEps) / (static_cast<double>(count) + kCountEps));
+    }
+    if (logits.empty()) continue;
+    const auto in_pixels =
+        upscale_masks(logits.size() == 1 ? logits[0] : at::cat(logits), truths[i].frame);
+    const auto truth = masks.size() == 1 ? masks[0] : at::cat(masks);
+    const auto [bce, dice] = mask_losses(in_pixels, truth);
+    const auto weight = at::tensor(weights, bce.options());
+    total.bce = total.bce + (bce * weight).sum();
+    total.dice = total.dice + (dice * weight).sum();
+  }
+  return total;
+}
+
+}  // namespace medseg

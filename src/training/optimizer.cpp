@@ -1,0 +1,94 @@
+#include "medseg/training/optimizer.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+#include "medseg/base/error.h"
+#include "medseg/base/str.h"
+
+namespace medseg {
+namespace {
+
+bool matches(const std::string& name, const std::vector<std::string>& patterns) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+    return name.find(pattern) != std::string::npos;
+  });
+}
+
+}  // namespace
+
+double clip_gradients(const std::vector<TrainedParameter>& parameters, double limit) {
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> gradients;
+  for (const auto& parameter : parameters) {
+    if (parameter.tensor.grad().defined()) gradients.push_back(parameter.tensor.grad());
+  }
+  if (gradients.empty()) return 0.0;
+  const auto norm =
+      at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients)), 2).item<double>();
+  const double factor = limit / (norm + 1e-6);
+  if (limit > 0 && factor < 1) at::_foreach_mul_(gradients, factor);
+  return norm;
+}
+
+AdamW::AdamW(const OptimizerOptions& options, std::vector<TrainedParameter> parameters)
+    : options_(options), parameters_(std::move(parameters)) {
+  for (const auto& group : options_.groups) groups_.push_back({group.lr, group.weight_decay, {}});
+  groups_.push_back({options_.lr, options_.weight_decay, {}});
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const auto& [name, tensor] = parameters_[i];
+    MEDSEG_CHECK(tensor.scalar_type() == at::kFloat, name + ": trained parameters are float32");
+    const auto found =
+        std::find_if(options_.groups.begin(), options_.groups.end(),
+                     [&](const GroupOptions& group) { return matches(name, group.match); });
+    group_of_.push_back(static_cast<std::size_t>(found - options_.groups.begin()));
+    groups_[group_of_.back()].members.push_back(i);
+    first_moments_.push_back(at::zeros_like(tensor));
+    second_moments_.push_back(at::zeros_like(tensor));
+    steps_.push_back(at::zeros({}, tensor.options().requires_grad(false)));
+  }
+  for (std::size_t g = 0; g < options_.groups.size(); ++g) {
+    if (groups_[g].members.empty()) {
+      throw ConfigError(str("train.optimizer.groups[", g, "].match: no trained parameter has ",
+                            join(options_.groups[g].match, " or "),
+                            " in its name (or an earlier group took it)"));
+    }
+  }
+}
+
+double AdamW::rate(std::size_t i) const { return groups_[group_of_[i]].lr; }
+
+void AdamW::step(double factor) {
+  const at::NoGradGuard no_grad;
+  for (const auto& group : groups_) {
+    std::vector<at::Tensor> parameters, gradients, first, second, steps;
+    for (const auto i : group.members) {
+      const at::Tensor& tensor = parameters_[i].tensor;
+      if (!tensor.grad().defined()) continue;
+      parameters.push_back(tensor);
+      gradients.push_back(tensor.grad());
+      first.push_back(first_moments_[i]);
+      second.push_back(second_moments_[i]);
+      steps.push_back(steps_[i].add_(1));
+    }
+    if (parameters.empty()) continue;
+    at::_fused_adamw_(parameters, gradients, first, second, /*max_exp_avg_sqs=*/{}, steps,
+                      group.lr * factor, options_.betas[0], options_.betas[1], group.weight_decay,
+                      options_.eps, /*amsgrad=*/false,
+                      /*maximize=*/false);
+  }
+  for (auto& parameter : parameters_) parameter.tensor.mutable_grad().reset();
+}
+
+std::vector<std::pair<std::string, at::Tensor>> AdamW::state() const {
+  std::vector<std::pair<std::string, at::Tensor>> state;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    state.emplace_back("exp_avg." + parameters_[i].name, first_moments_[i]);
+    state.emplace_back("exp_avg_sq." + parameters_[i].name, second_moments_[i]);
+    state.emplace_back("step." + parameters_[i].name, steps_[i]);
+  }
+  return state;
+}
+
+}  // namespace medseg

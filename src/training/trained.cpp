@@ -1,0 +1,231 @@
+#include "medseg/training/trained.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+#include "medseg/base/log.h"
+#include "medseg/base/str.h"
+#include "medseg/nn/linear.h"
+#include "medseg/weights/tensor_file.h"
+
+namespace medseg {
+namespace {
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+bool is_encoder(const std::string& name) {
+  return contains(name, "vision_tower.") || contains(name, "grounding_encoder.image_encoder.");
+}
+
+bool is_token_matrix(const std::string& name) {
+  return name == "model.embed_tokens.weight" || name == "lm_head.weight";
+}
+
+std::string last_part(const std::string& name) { return name.substr(name.rfind('.') + 1); }
+
+// Names as PEFT writes them for a causal language model.
+void load_adapter(const std::filesystem::path& folder,
+                  const std::vector<std::pair<std::string, Linear*>>& layers) {
+  const auto file = open_tensor_file(folder / "adapter_model.safetensors");
+  const at::NoGradGuard no_grad;
+  std::size_t loaded = 0;
+  for (const auto& [name, layer] : layers) {
+    for (auto [key, tensor] :
+         {std::pair{".lora_A.weight", &layer->lora_a}, {".lora_B.weight", &layer->lora_b}}) {
+      const std::string source = "base_model.model." + name + key;
+      if (!file->contains(source))
+        throw CheckpointError(file->path().string() + ": no tensor " + source);
+      const auto values = file->load(source);
+      if (values.sizes() != tensor->sizes()) {
+        throw CheckpointError(medseg::str(file->path().string(), ": ", source, " is ",
+                                          values.sizes(), ", expected ", tensor->sizes(),
+                                          " (train.lora.rank and targets must be the adapter's)"));
+      }
+      tensor->copy_(values);
+      ++loaded;
+    }
+  }
+  if (loaded != file->tensors().size()) {
+    throw CheckpointError(medseg::str(file->path().string(), ": ", file->tensors().size(),
+                                      " tensors, but train.lora.targets use ", loaded));
+  }
+}
+
+void add_adapters(Segmenter& model, const LoraOptions& lora) {
+  if (lora.rank == 0) return;
+  std::vector<std::pair<std::string, Linear*>> layers;
+  std::vector<std::string> known;
+  for (const auto& [name, layer] : model.modules_of_type<Linear>()) {
+    if (!name.starts_with("model.layers.")) continue;
+    const std::string part = last_part(name);
+    if (std::find(known.begin(), known.end(), part) == known.end()) known.push_back(part);
+    if (std::find(lora.targets.begin(), lora.targets.end(), part) == lora.targets.end()) continue;
+    layer->add_adapter(lora.rank, lora.alpha, lora.dropout);
+    layers.emplace_back(name, layer);
+  }
+  for (const auto& target : lora.targets) {
+    if (std::find(known.begin(), known.end(), target) == known.end()) {
+      throw ConfigError("train.lora.targets: no projection \"" + target + "\"" +
+                        did_you_mean(target, known));
+    }
+  }
+  if (!lora.adapter.empty()) load_adapter(lora.adapter, layers);
+}
+
+// Added tokens have the highest ids; the first of them opens the rows that train.
+std::int64_t first_added_row(const BundleOptions& options) {
+  std::int64_t first = options.model.language.vocabulary;
+  for (const auto& [token, id] : options.special_tokens) first = std::min(first, id);
+  if (first == options.model.language.vocabulary || first == 0) {
+    throw ConfigError("train.token_rows: \"new\", but the bundle lists no added token");
+  }
+  return first;
+}
+
+// Marks what a pattern names. \throws ConfigError if it names nothing that could train.
+void mark(Segmenter& model, const std::string& pattern) {
+  std::size_t found = 0;
+  std::vector<std::string> parts;
+  for (const auto& [name, tensor] : model.named_parameters()) {
+    for (const auto& part : split(name, '.')) {
+      if (std::find(parts.begin(), parts.end(), part) == parts.end()) parts.push_back(part);
+    }
+    if (!contains(name, pattern)) continue;
+    if (is_encoder(name)) {
+      throw ConfigError(
+          "train.trainable: \"" + pattern + "\" names " + name +
+          ", but the encoders are frozen: their features are computed once a picture");
+    }
+    *tensor = tensor->detach().to(at::kFloat);
+    tensor->set_requires_grad(true);
+    ++found;
+  }
+  if (found > 0) return;
+  if (pattern == "lm_head" && model.options().language.tied_head) {
+    log_info("train.trainable: lm_head is tied to embed_tokens in this model");
+    return;
+  }
+  throw ConfigError("train.trainable: no parameter has \"" + pattern +
+                    "\" in its name; did you mean \"" + nearest(pattern, parts) + "\"?");
+}
+
+void refuse_untrained_parts(const OpenBundle& bundle,
+                            const std::vector<TrainedParameter>& trained) {
+  auto after = bundle.options;
+  after.initialised = still_initialised(after.initialised, trained);
+  try {
+    refuse_untrained(after, bundle.path);
+  } catch (const CheckpointError& error) {
+    throw ConfigError(std::string("train.trainable: leaves out what was never trained: ") +
+                      error.what());
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> still_initialised(const std::vector<std::string>& initialised,
+                                           const std::vector<TrainedParameter>& trained) {
+  std::vector<std::string> left;
+  for (const auto& name : initialised) {
+    const bool trains =
+        std::any_of(trained.begin(), trained.end(), [&](const TrainedParameter& parameter) {
+          const auto rows =
+              parameter.name.rfind(".new_rows");  // token rows are listed under their matrix
+          return rows == std::string::npos ? parameter.name == name
+                                           : name.starts_with(parameter.name.substr(0, rows));
+        });
+    // A whole token matrix that trains covers its new rows, however the list names them.
+    const bool whole =
+        std::any_of(trained.begin(), trained.end(), [&](const TrainedParameter& parameter) {
+          return is_token_matrix(parameter.name) && name.starts_with(parameter.name);
+        });
+    if (!trains && !whole) left.push_back(name);
+  }
+  return left;
+}
+
+std::vector<TrainedParameter> choose_trained(OpenBundle& bundle, const TrainOptions& options) {
+  Segmenter& model = *bundle.model;
+  for (const auto& [name, tensor] : model.named_parameters()) tensor->set_requires_grad(false);
+  add_adapters(model, options.lora);
+  for (const auto& pattern : options.trainable) mark(model, pattern);
+  Llama& language = model.language();
+  const bool embeds = language.embed_tokens.requires_grad();
+  const bool heads = language.head.defined() && language.head.requires_grad();
+  if (options.token_rows == "new" && (embeds || heads)) {
+    language.split_rows(first_added_row(bundle.options));
+    language.new_embed_rows.set_requires_grad(embeds);
+    if (language.new_head_rows.defined()) language.new_head_rows.set_requires_grad(heads);
+  }
+  std::vector<TrainedParameter> trained;
+  for (const auto& [name, tensor] : model.trainable_leaves()) {
+    if (tensor->requires_grad()) trained.push_back({name, *tensor});
+  }
+  if (trained.empty())
+    throw ConfigError("train.trainable: empty, and train.lora.rank is 0: nothing would train");
+  refuse_untrained_parts(bundle, trained);
+  return trained;
+}
+
+FrozenStorage::FrozenStorage(OpenBundle& bundle, bool bf16) : bundle_(bundle.path) {
+  if (!bf16) return;
+  for (const auto& [name, tensor] : bundle.model->named_parameters()) {
+    const bool language = name.starts_with("model.layers.") || is_token_matrix(name);
+    const bool projector = contains(name, "mm_projector") || contains(name, "text_hidden_fcs");
+    if (tensor->requires_grad() || tensor->dim() != 2 || !(language || projector)) continue;
+    *tensor = tensor->detach().to(at::kBFloat16);
+    cast_.emplace_back(name, tensor);
+  }
+}
+
+FrozenStorage::Original::Original(FrozenStorage& storage) : storage_(storage) {
+  if (storage.cast_.empty()) return;
+  const auto file = open_tensor_file(storage.bundle_);
+  for (const auto& [name, tensor] : storage.cast_) {
+    small_.push_back(*tensor);
+    // New rows are joined to their matrix in its dtype, so that one is widened.
+    const auto original = file->load(name);
+    *tensor = is_token_matrix(name) ? original.to(at::kFloat) : original;
+  }
+}
+
+FrozenStorage::Original::~Original() {
+  for (std::size_t i = 0; i < small_.size(); ++i) *storage_.cast_[i].second = small_[i];
+}
+
+Ema::Ema(double decay, const std::vector<TrainedParameter>& parameters) : decay_(decay) {
+  if (!on()) return;
+  parameters_ = parameters;
+  for (const auto& parameter : parameters_) averages_.push_back(parameter.tensor.detach().clone());
+}
+
+void Ema::update(std::int64_t step) {
+  if (!on()) return;
+  const at::NoGradGuard no_grad;
+  const auto t = static_cast<double>(step);
+  const double decay = std::min(decay_, (1.0 + t) / (10.0 + t));
+  for (std::size_t i = 0; i < parameters_.size(); ++i)
+    averages_[i].lerp_(parameters_[i].tensor, 1.0 - decay);
+}
+
+void Ema::swap() {
+  const at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < averages_.size(); ++i) {
+    auto value = parameters_[i].tensor;
+    const auto kept = value.clone();
+    value.copy_(averages_[i]);
+    averages_[i].copy_(kept);
+  }
+}
+
+std::vector<std::pair<std::string, at::Tensor>> Ema::state() const {
+  std::vector<std::pair<std::string, at::Tensor>> state;
+  for (std::size_t i = 0; i < averages_.size(); ++i)
+    state.emplace_back("ema." + parameters_[i].name, averages_[i]);
+  return state;
+}
+
+}  // namespace medseg

@@ -1,0 +1,170 @@
+#include "medseg/training/training_set.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include <ATen/ATen.h>
+
+#include "medseg/base/hash.h"
+#include "medseg/base/log.h"
+#include "medseg/base/str.h"
+#include "medseg/pipeline/preprocess.h"
+
+namespace medseg {
+namespace {
+
+constexpr const char* kAbsent = "(absent)";
+
+std::int64_t places(const std::vector<std::int64_t>& ids, std::int64_t image_tokens) {
+  return static_cast<std::int64_t>(ids.size()) +
+         std::count(ids.begin(), ids.end(), kImageToken) * (image_tokens - 1);
+}
+
+// What a record teaches: its targets, and "(absent)" if a turn is answered without a mask about what is not there.
+std::vector<std::string> taught(const Record& record) {
+  std::vector<std::string> targets;
+  const auto add = [&](const std::string& target) {
+    if (std::find(targets.begin(), targets.end(), target) == targets.end())
+      targets.push_back(target);
+  };
+  for (const RecordTurn* turn : answered_turns(record)) {
+    for (const auto& target : targets_of(record, *turn)) add(target);
+    if (turn->masks.empty() && !record.absent.empty()) add(kAbsent);
+  }
+  return targets;
+}
+
+}  // namespace
+
+TrainingSet::TrainingSet(const DataOptions& options, const OpenBundle& bundle)
+    : options_(options), bundle_(bundle) {
+  for (const auto& source : options_.train) add_source(source);
+  set_visits();
+}
+
+void TrainingSet::add_source(const DataSource& source) {
+  const auto known = std::find_if(manifests_.begin(), manifests_.end(), [&](const auto& manifest) {
+    return manifest->path() == source.manifest;
+  });
+  const auto index = static_cast<std::size_t>(known - manifests_.begin());
+  if (known == manifests_.end())
+    manifests_.push_back(std::make_unique<Manifest>(Manifest::read(source.manifest)));
+  const Manifest& manifest = *manifests_[index];
+  const auto records = manifest.split(source.split);
+  if (records.empty())
+    throw DataError(source.manifest + ": no record in split \"" + source.split + "\"");
+  const auto image_tokens = bundle_.model->image_tokens();
+  std::size_t dropped = 0;
+  for (const Record* record : records) {
+    const std::string where = str(source.manifest, ":", record->line);
+    const auto dialogue = render(turns_of(*record), *bundle_.tokenizer, bundle_.conversation());
+    std::size_t masks = 0;
+    for (const RecordTurn* turn : answered_turns(*record)) masks += turn->masks.size();
+    if (masks != dialogue.seg_positions.size()) {
+      throw DataError(
+          str(where, ": [SEG] count ", dialogue.seg_positions.size(), ", masks ", masks));
+    }
+    if (dialogue.answers.empty()) throw DataError(where + ": no answered turn to train on");
+    const auto length = places(dialogue.ids, image_tokens);
+    if (length > options_.max_tokens) {
+      if (options_.long_records == "drop") {
+        ++dropped;
+        continue;
+      }
+      throw DataError(str(where, ": ", length, " tokens with the picture, but data.max_tokens is ",
+                          options_.max_tokens));
+    }
+    items_.push_back({index, record, source.weight, taught(*record)});
+    lengths_.push_back(length);
+  }
+  if (dropped > 0) {
+    log_warning(str(source.manifest, ": ", dropped, " of ", records.size(),
+                    " records dropped, longer than ", options_.max_tokens, " tokens"));
+  }
+}
+
+void TrainingSet::set_visits() {
+  std::map<std::string, double> counts;
+  for (const auto& item : items_) {
+    for (const auto& target : item.targets) counts[target] += item.weight;
+  }
+  double commonest = 0;
+  for (const auto& [target, count] : counts) commonest = std::max(commonest, count);
+  double total = 0;
+  for (const auto& item : items_) {
+    double visits = item.weight;
+    double rarest = commonest;
+    bool absent = false;
+    for (const auto& target : item.targets) {
+      rarest = std::min(rarest, counts[target]);
+      absent = absent || target == kAbsent;
+    }
+    if (rarest > 0) visits *= std::pow(commonest / rarest, options_.balance);
+    if (absent) visits *= options_.absent_weight;
+    visits_.push_back(visits);
+    total += visits;
+  }
+  if (!(total > 0)) throw ConfigError("data.train: every weight is 0, or every record was dropped");
+}
+
+TrainingBatch TrainingSet::load(const std::vector<std::size_t>& indices,
+                                FeatureCache& cache) const {
+  const at::NoGradGuard no_grad;
+  TrainingBatch batch;
+  std::vector<Sample> samples;
+  for (const auto index : indices) {
+    const Item& item = items_[index];
+    samples.push_back(
+        load_sample(*manifests_[item.manifest], *item.record, bundle_, cache, options_.max_tokens));
+  }
+  std::vector<const Sample*> pointers;
+  std::vector<at::Tensor> embeddings;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const Sample& sample = samples[i];
+    pointers.push_back(&sample);
+    batch.ids.push_back(sample.id);
+    batch.tokens += lengths_[indices[i]];
+    batch.masks += static_cast<std::int64_t>(sample.masks.size());
+    if (!bundle_.model->has_grounding()) continue;
+    const ModelFrame& frame = sample.features->frame;
+    embeddings.push_back(sample.features->grounding);
+    batch.truths.push_back({mask_tensor(sample.masks, static_cast<int>(frame.image_width),
+                                        static_cast<int>(frame.image_height)),
+                            frame});
+  }
+  batch.dialogues = make_batch(pointers);
+  if (!embeddings.empty()) batch.image_embeddings = at::stack(embeddings);
+  return batch;
+}
+
+std::vector<std::string> TrainingSet::coverage() const {
+  std::map<std::string, std::pair<std::int64_t, double>> by_target;
+  double visits = 0;
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    visits += visits_[i];
+    for (const auto& target : items_[i].targets) {
+      ++by_target[target].first;
+      by_target[target].second += visits_[i];
+    }
+  }
+  const auto [shortest, longest] = std::minmax_element(lengths_.begin(), lengths_.end());
+  std::vector<std::string> lines = {str("data: ", size(), " records of ", by_target.size(),
+                                        " targets, ", fixed(visits, 1), " visits an epoch, ",
+                                        *shortest, " to ", *longest, " tokens")};
+  for (const auto& [target, counts] : by_target) {
+    lines.push_back(
+        str("  ", target, ": ", counts.first, " records, ", fixed(counts.second, 1), " visits"));
+  }
+  return lines;
+}
+
+std::vector<std::pair<std::string, std::string>> TrainingSet::manifest_hashes() const {
+  std::vector<std::pair<std::string, std::string>> hashes;
+  for (const auto& manifest : manifests_) {
+    hashes.emplace_back(manifest->path().string(), sha256_of_file(manifest->path()));
+  }
+  return hashes;
+}
+
+}  // namespace medseg

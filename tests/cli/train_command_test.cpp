@@ -1,0 +1,102 @@
+// `medseg config` and `medseg train` as their user meets them when something is wrong.
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "medseg/base/file.h"
+#include "medseg/base/str.h"
+#include "medseg/cli/main.h"
+
+namespace medseg {
+namespace {
+
+struct Outcome {
+  int code = 0;
+  std::string out, err;
+};
+
+Outcome run(std::vector<std::string> words) {
+  words.insert(words.begin(), "medseg");
+  std::vector<char*> arguments;
+  for (auto& word : words) arguments.push_back(word.data());
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
+  Outcome outcome;
+  outcome.code = run_cli(static_cast<int>(arguments.size()), arguments.data());
+  outcome.out = ::testing::internal::GetCapturedStdout();
+  outcome.err = ::testing::internal::GetCapturedStderr();
+  return outcome;
+}
+
+class TrainCommand : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    write_file(config_, R"({
+      // the least a config says
+      "model": "nowhere/bundle",
+      "data": {"train": [{"manifest": "nowhere/manifest.jsonl"}]}
+    })");
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / str("medseg-train-command-", ::getpid());
+  std::filesystem::path config_ = folder_ / "least.json";
+};
+
+TEST_F(TrainCommand, ShowsTheEffectiveConfig) {
+  const auto outcome = run({"config", "show", "--set", "train.steps=300", config_.string()});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("\"steps\": 300"), std::string::npos);
+  EXPECT_NE(outcome.out.find("\"dice\": 0.5"), std::string::npos);
+}
+
+TEST_F(TrainCommand, AnUnknownKeyIsOneLineAndExitCode2) {
+  for (const auto& words : {std::vector<std::string>{"config", "show"}, {"train"}}) {
+    auto all = words;
+    all.insert(all.end(), {config_.string(), "--set", "train.stepps=300", "--out",
+                           (folder_ / "run").string()});
+    if (words[0] == "config") all.resize(all.size() - 2);
+    const auto outcome = run(all);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_NE(outcome.err.find("train.stepps: unknown key (did you mean \"steps\"?)"),
+              std::string::npos)
+        << outcome.err;
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1);
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
+  }
+}
+
+TEST_F(TrainCommand, AWrongTypeAndAMissingBundleHaveTheirCodes) {
+  EXPECT_EQ(run({"train", config_.string(), "--set", "train.steps=many"}).code, 2);
+  const auto missing = run({"train", config_.string(), "--out", (folder_ / "run").string()});
+  EXPECT_EQ(missing.code, 4) << missing.err;
+  EXPECT_NE(missing.err.find("nowhere/bundle"), std::string::npos) << missing.err;
+  EXPECT_EQ(run({"train", (folder_ / "absent.json").string()}).code, 2);
+}
+
+TEST_F(TrainCommand, ChecksNameTheFile) {
+  write_file(folder_ / "bad.json",
+             R"({"model": "m", "data": {"train": [{"manifest": "d", "splitt": "x"}]}})");
+  const auto outcome = run({"config", "check", config_.string(), (folder_ / "bad.json").string()});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.out.find("least.json: good"), std::string::npos);
+  EXPECT_NE(outcome.err.find("bad.json: data.train[0].splitt: unknown key"), std::string::npos)
+      << outcome.err;
+}
+
+TEST_F(TrainCommand, DocumentsEveryField) {
+  const auto outcome = run({"config", "doc"});
+  EXPECT_EQ(outcome.code, 0);
+  for (const char* field :
+       {"train.loss.dice = 0.5", "data.train[].weight = 1.0", "train.optimizer.groups[].match"}) {
+    EXPECT_NE(outcome.out.find(field), std::string::npos) << field;
+  }
+}
+
+}  // namespace
+}  // namespace medseg

@@ -1,0 +1,74 @@
+#include "medseg/training/options.h"
+
+#include <gtest/gtest.h>
+
+#include "medseg/config/load.h"
+
+namespace medseg {
+namespace {
+
+nlohmann::json minimal() { return {{"model", "m"}, {"data", {{"train", {{{"manifest", "d"}}}}}}}; }
+
+std::string fault_of(const nlohmann::json& json) {
+  try {
+    read_train_config(json);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(TrainConfig, DefaultsAreLisas) {
+  const auto config = read_train_config(minimal());
+  EXPECT_EQ(config.train.optimizer.lr, 3e-4);
+  EXPECT_EQ(config.train.loss.bce, 2.0);
+  EXPECT_EQ(config.train.loss.dice, 0.5);
+  EXPECT_EQ(config.train.lora.targets, (std::vector<std::string>{"q_proj", "v_proj"}));
+  EXPECT_EQ(config.train.accumulation, 10);
+}
+
+TEST(TrainConfig, IsReadBackFromWhatItWrites) {
+  auto json = minimal();
+  json["train"]["optimizer"]["groups"] = {{{"match", {"mask_decoder"}}, {"lr", 5e-4}}};
+  const auto config = read_train_config(json);
+  EXPECT_EQ(write_options(read_train_config(write_options(config))), write_options(config));
+}
+
+TEST(TrainConfig, FaultsNameTheirPlace) {
+  auto json = minimal();
+  json["train"]["lora"]["rnak"] = 4;
+  EXPECT_NE(fault_of(json).find("train.lora.rnak: unknown key (did you mean \"rank\"?)"),
+            std::string::npos)
+      << fault_of(json);
+  json = minimal();
+  json["train"]["steps"] = "many";
+  EXPECT_NE(fault_of(json).find("train.steps: wrong type"), std::string::npos);
+  json = minimal();
+  json["train"]["schedule"]["type"] = "cosin";
+  EXPECT_NE(
+      fault_of(json).find("train.schedule.type: unknown \"cosin\" (did you mean \"cosine\"?)"),
+      std::string::npos);
+  json = minimal();
+  json["train"]["steps"] = 50;
+  EXPECT_NE(fault_of(json).find("train.schedule.warmup_steps: 100 of 50"), std::string::npos);
+  json = minimal();
+  json["data"]["train"] = nlohmann::json::array();
+  EXPECT_NE(fault_of(json).find("data.train: empty"), std::string::npos);
+  json = minimal();
+  json["train"]["optimizer"]["betas"] = {0.9};
+  EXPECT_NE(fault_of(json).find("train.optimizer.betas"), std::string::npos);
+}
+
+TEST(TrainConfig, EveryConfigOfTheProjectIsValid) {
+  std::size_t count = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(MEDSEG_SOURCE_DIR "/configs/train")) {
+    if (entry.path().extension() != ".json") continue;
+    EXPECT_NO_THROW(read_train_config(load_config(entry.path()))) << entry.path();
+    ++count;
+  }
+  EXPECT_GT(count, 0U);
+}
+
+}  // namespace
+}  // namespace medseg

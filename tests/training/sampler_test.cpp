@@ -1,0 +1,104 @@
+#include "medseg/training/sampler.h"
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "medseg/base/error.h"
+#include "medseg/base/str.h"
+#include "medseg/training/loader.h"
+
+namespace medseg {
+namespace {
+
+Sampler make(std::vector<double> visits, std::uint64_t seed = 1) {
+  return Sampler({.visits = std::move(visits), .lengths = {}, .batch_size = 1, .seed = seed});
+}
+
+TEST(Sampler, AnEpochVisitsEverySampleOnceInAnOrderOfItsOwn) {
+  const auto sampler = make(std::vector<double>(50, 1.0));
+  for (std::uint64_t e = 0; e < 3; ++e) {
+    const auto order = sampler.epoch(e);
+    EXPECT_EQ(std::set<std::size_t>(order.begin(), order.end()).size(), 50U);
+    EXPECT_EQ(order.size(), 50U);
+  }
+  EXPECT_NE(sampler.epoch(0), sampler.epoch(1));
+  EXPECT_EQ(sampler.epoch(2), make(std::vector<double>(50, 1.0)).epoch(2));
+  EXPECT_NE(sampler.epoch(0), make(std::vector<double>(50, 1.0), 2).epoch(0));
+}
+
+TEST(Sampler, FractionsTakeTurnsOverEpochs) {
+  const auto sampler = make({1.0, 2.4, 0.25, 0.0});
+  std::vector<int> visits(4, 0);
+  for (std::uint64_t e = 0; e < 20; ++e) {
+    for (const auto i : sampler.epoch(e)) ++visits[i];
+  }
+  EXPECT_EQ(visits, (std::vector<int>{20, 48, 5, 0}));
+}
+
+TEST(Sampler, GoesOnFromTheCountAlone) {
+  auto whole = make({1.0, 2.4, 0.25, 1.0, 1.0});
+  std::vector<std::size_t> all;
+  for (int i = 0; i < 20; ++i) {
+    auto other = make({1.0, 2.4, 0.25, 1.0, 1.0});
+    other.seek(whole.drawn());
+    const auto expected = whole.next(3);
+    EXPECT_EQ(other.next(3), expected) << i;
+  }
+}
+
+TEST(Sampler, GroupsBatchesOfSimilarLength) {
+  std::vector<std::int64_t> lengths;
+  for (std::int64_t i = 0; i < 64; ++i) lengths.push_back(i * 7 % 64);
+  Sampler sampler({.visits = std::vector<double>(64, 1.0),
+                   .lengths = lengths,
+                   .batch_size = 4,
+                   .group_by_length = true,
+                   .seed = 4});
+  std::set<std::size_t> seen;
+  for (int b = 0; b < 16; ++b) {
+    const auto batch = sampler.next(4);
+    std::vector<std::int64_t> sizes;
+    for (const auto i : batch) sizes.push_back(lengths[i]);
+    const auto [low, high] = std::minmax_element(sizes.begin(), sizes.end());
+    EXPECT_EQ(*high - *low, 3);  // 64 lengths sorted, in fours
+    seen.insert(batch.begin(), batch.end());
+  }
+  EXPECT_EQ(seen.size(), 64U);
+}
+
+TEST(BatchLoader, GivesTheSamplersOrderWithAnyNumberOfThreads) {
+  const auto slow = [](const std::vector<std::size_t>& indices) {
+    std::this_thread::sleep_for(std::chrono::microseconds(100 * (indices[0] % 7)));
+    TrainingBatch batch;
+    for (const auto i : indices) batch.ids.push_back(str(i));
+    return batch;
+  };
+  std::vector<std::vector<std::string>> orders;
+  for (const std::int64_t workers : {0, 1, 3}) {
+    BatchLoader loader(slow, make(std::vector<double>(30, 1.0)), 2, workers);
+    orders.emplace_back();
+    for (int i = 0; i < 40; ++i) {
+      for (const auto& id : loader.next().ids) orders.back().push_back(id);
+    }
+  }
+  EXPECT_EQ(orders[0], orders[1]);
+  EXPECT_EQ(orders[0], orders[2]);
+}
+
+TEST(BatchLoader, AFaultArrivesInItsPlace) {
+  BatchLoader loader(
+      [](const std::vector<std::size_t>& indices) {
+        if (indices[0] == 3) throw DataError("record 3");
+        return TrainingBatch{};
+      },
+      Sampler({.visits = std::vector<double>(5, 1.0), .lengths = {}, .shuffle = false}), 1, 2);
+  for (int i = 0; i < 3; ++i) EXPECT_NO_THROW(loader.next());
+  EXPECT_THROW(loader.next(), DataError);
+}
+
+}  // namespace
+}  // namespace medseg
