@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "medseg/base/error.h"
+#include "medseg/nn/attention.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/gated_silu.h"
 #include "medseg/nn/initialise.h"
@@ -63,14 +64,19 @@ class LlamaBlock : public Module {
   at::Tensor attention(const at::Tensor& x, const Pass& pass) const {
     const auto B = x.size(0), T = x.size(1);
     const auto heads = [&](const at::Tensor& y) { return y.view({B, T, -1, head_dim_}); };
-    const auto q = rotate(heads(q_.forward(x)), pass.cosine, pass.sine).transpose(1, 2);
-    auto k = rotate(heads(k_.forward(x)), pass.cosine, pass.sine).transpose(1, 2);
-    auto v = heads(v_.forward(x)).transpose(1, 2);  // [B, kv_heads, T, head_dim]
-    if (pass.past != nullptr) std::tie(k, v) = pass.past->append(index_, k, v);
-    std::optional<at::Tensor> mask;  // torch applies mask and is_causal both: only one is given
-    if (pass.mask.defined()) mask = pass.mask;
-    const auto attended = at::scaled_dot_product_attention(
-        q, k, v, mask, /*dropout_p=*/0.0, pass.causal, /*scale=*/std::nullopt, /*enable_gqa=*/true);
+    const auto q = rotate(heads(q_.forward(x)), pass.cosine, pass.sine);  // [B, heads, T, head_dim]
+    auto k = rotate(heads(k_.forward(x)), pass.cosine, pass.sine);
+    auto v = heads(v_.forward(x)).transpose(1, 2);
+    at::Tensor attended;
+    if (pass.past == nullptr) {
+      attended = causal_attention(q, k, v);
+    } else {
+      std::tie(k, v) = pass.past->append(index_, k, v);
+      std::optional<at::Tensor> mask;  // torch applies mask and is_causal both: only one is given
+      if (pass.mask.defined()) mask = pass.mask;
+      attended = at::scaled_dot_product_attention(q, k, v, mask, /*dropout_p=*/0.0, pass.causal,
+                                                  /*scale=*/std::nullopt, /*enable_gqa=*/true);
+    }
     return o_.forward(attended.transpose(1, 2).reshape({B, T, -1}));
   }
 

@@ -4,6 +4,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/nn/autocast.h"
+#include "medseg/nn/cross_entropy.h"
 #include "medseg/nn/linear.h"
 
 namespace medseg {
@@ -159,8 +160,7 @@ SegmenterOutput Segmenter::forward(const DialogueBatch& batch) const {
   }
   const auto device_places = places.to(states.device());
   const auto logits = language_->logits(states.index_select(0, device_places));  // [labelled, V]
-  output.text_loss = at::cross_entropy_loss(logits.to(at::kFloat),
-                                            next.index_select(0, places).to(states.device()));
+  output.text_loss = cross_entropy(logits, next.index_select(0, places).to(states.device()));
   return output;
 }
 

@@ -22,7 +22,7 @@ at::Tensor Linear::forward(const at::Tensor& x) const {
   if (!has_adapter()) return y;
   const bool drops = dropout_ > 0 && is_training();
   const auto low = at::linear(drops ? dropout(x, dropout_) : x, lora_a);  // [..., r]
-  return at::add(y, at::linear(low, lora_b), scale_);
+  return y + at::linear(low * scale_, lora_b);
 }
 
 void Linear::add_adapter(std::int64_t rank, double alpha, double dropout) {

@@ -11,26 +11,29 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+/// Turns by direction · angle and moves the heads before or behind the tokens: `x` is [B, T, heads, 2·half] when
+/// `heads_behind`, else [B, heads, T, 2·half]; the result is the other.
 at::Tensor fused(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine,
-                 float direction) {
-  const auto tokens = x.size(1), heads = x.size(2), half = x.size(3) / 2;
-  auto y = at::empty_like(x);
+                 float direction, bool heads_behind) {
+  const auto tokens = cosine.size(0), half = cosine.size(1);
+  const auto heads = heads_behind ? x.size(2) : x.size(1);
+  auto y = at::empty({x.size(0), x.size(2), x.size(1), x.size(3)}, x.options());
   const float* c = cosine.const_data_ptr<float>();
   const float* s = sine.const_data_ptr<float>();
-  const auto width = heads * 2 * half;  // all heads of a token are one row: they share its angles
-  parallel_for(0, x.size(0) * tokens, rows::grain(width),
+  parallel_for(0, x.size(0) * tokens * heads, rows::grain(2 * half),
                [&](std::int64_t begin, std::int64_t end) {
-                 rows::Reader in(x, width);
-                 rows::Writer result(y, width);
+                 rows::Reader in(x, 2 * half);
+                 rows::Writer result(y, 2 * half);
                  for (auto i = begin; i < end; ++i) {
-                   const auto angle = (i % tokens) * half;
-                   const float* row = in.row(i);
-                   float* out = result.row(i);
-                   for (std::int64_t h = 0; h < heads; ++h) {
-                     const auto head = h * 2 * half;
-                     rows::rotate(row + head, c + angle, s + angle, direction, out + head, half);
-                   }
-                   result.store(i);
+                   const auto batch = i / (tokens * heads), rest = i % (tokens * heads);
+                   const auto token = heads_behind ? rest / heads : rest % tokens;
+                   const auto head = heads_behind ? rest % heads : rest / tokens;
+                   const auto target =
+                       batch * tokens * heads +
+                       (heads_behind ? head * tokens + token : token * heads + head);
+                   rows::rotate(in.row(i), c + token * half, s + token * half, direction,
+                                result.row(target), half);
+                   result.store(target);
                  }
                });
   return y;
@@ -41,11 +44,11 @@ class RotateFunction : public torch::autograd::Function<RotateFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& cosine,
                             const at::Tensor& sine) {
     context->save_for_backward({cosine, sine});
-    return fused(x, cosine, sine, 1.0F);
+    return fused(x, cosine, sine, 1.0F, true);
   }
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto saved = context->get_saved_variables();
-    return {fused(gradients[0].contiguous(), saved[0], saved[1], -1.0F), at::Tensor(),
+    return {fused(gradients[0].contiguous(), saved[0], saved[1], -1.0F, false), at::Tensor(),
             at::Tensor()};
   }
 };
@@ -69,12 +72,14 @@ at::Tensor rotate(const at::Tensor& x, const at::Tensor& cosine, const at::Tenso
     const auto c = cosine.unsqueeze(1), s = sine.unsqueeze(1);  // [T, 1, head_dim / 2]
     const auto halves = x.to(at::kFloat).chunk(2, -1);
     return at::cat({halves[0] * c - halves[1] * s, halves[1] * c + halves[0] * s}, -1)
-        .to(x.scalar_type());
+        .to(x.scalar_type())
+        .transpose(1, 2)
+        .contiguous();
   }
   if (rows::needs_graph({x})) {
     return RotateFunction::apply(x.contiguous(), cosine.contiguous(), sine.contiguous());
   }
-  return fused(x.contiguous(), cosine.contiguous(), sine.contiguous(), 1.0F);
+  return fused(x.contiguous(), cosine.contiguous(), sine.contiguous(), 1.0F, true);
 }
 
 }  // namespace medseg

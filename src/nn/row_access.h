@@ -32,9 +32,11 @@ class Reader {
       : data_(x.const_data_ptr()), bf16_(x.scalar_type() == at::kBFloat16), width_(width) {
     if (bf16_) buffer_.resize(static_cast<std::size_t>(width));
   }
-  const float* row(std::int64_t index) {
+  const float* row(std::int64_t index) { return row(index, width_); }
+  /// Only the first `count` numbers of it.
+  const float* row(std::int64_t index, std::int64_t count) {
     if (!bf16_) return static_cast<const float*>(data_) + index * width_;
-    widen(static_cast<const std::uint16_t*>(data_) + index * width_, buffer_.data(), width_);
+    widen(static_cast<const std::uint16_t*>(data_) + index * width_, buffer_.data(), count);
     return buffer_.data();
   }
 

@@ -3,7 +3,7 @@
 #pragma GCC optimize("O3", "no-trapping-math")  // what vectorising takes; no sum is reordered
 #if defined(__x86_64__)
 #define MEDSEG_FOR_ALL_CPUS \
-  __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define MEDSEG_FOR_ALL_CPUS
 #endif
@@ -17,9 +17,9 @@ inline __attribute__((always_inline)) constexpr To bits_as(From value) {
   return __builtin_bit_cast(To, value);
 }
 
-// σ(x) from e^-|x| as a polynomial (relative error below 2e-7): unlike std::exp it is vectorised, and so that it is,
-// |x| is bounded by comparing its bits as integers, which has no branch for NaN.
-inline __attribute__((always_inline)) float sigmoid(float x) {
+// e^-|x| from a polynomial (relative error below 2e-7; at least e^-87): unlike std::exp it is vectorised, and
+// so that it is, |x| is bounded by comparing its bits as integers, which has no branch for NaN.
+inline __attribute__((always_inline)) float exp_of_minus_abs(float x) {
   constexpr auto kBound = bits_as<std::int32_t>(87.0F);
   const std::int32_t bits = bits_as<std::int32_t>(x) & 0x7fffffff;
   const float t = -bits_as<float>(bits < kBound ? bits : kBound);
@@ -32,9 +32,15 @@ inline __attribute__((always_inline)) float sigmoid(float x) {
   p = p * r + 4.1665795894e-2F;
   p = p * r + 1.6666665459e-1F;
   p = p * r + 5.0000001201e-1F;
-  const float e = (p * r * r + r + 1.0F) * bits_as<float>((n + 127) << 23);
+  return (p * r * r + r + 1.0F) * bits_as<float>((n + 127) << 23);
+}
+
+inline __attribute__((always_inline)) float sigmoid(float x) {
+  const float e = exp_of_minus_abs(x);
   return (x < 0.0F ? e : 1.0F) / (1.0F + e);
 }
+
+constexpr std::int64_t kLanes = 16;  // sums and maxima side by side, so that they fit vectors
 
 }  // namespace
 
@@ -57,7 +63,6 @@ MEDSEG_FOR_ALL_CPUS void narrow(const float* __restrict in, std::uint16_t* __res
 
 MEDSEG_FOR_ALL_CPUS float dot(const float* __restrict a, const float* __restrict b,
                               std::int64_t n) {
-  constexpr std::int64_t kLanes = 16;  // sums side by side, so that they fit vectors
   float lanes[kLanes] = {};
   std::int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
@@ -116,6 +121,46 @@ MEDSEG_FOR_ALL_CPUS void drop(const float* __restrict x, std::uint32_t key, std:
     const float factor = h >= threshold ? scale : 0.0F;
     y[i] = x[i] * factor;
   }
+}
+
+MEDSEG_FOR_ALL_CPUS float maximum(const float* x, std::int64_t n) {
+  float lanes[kLanes];
+  for (float& lane : lanes) lane = x[0];
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (std::int64_t j = 0; j < kLanes; ++j) lanes[j] = lanes[j] > x[i + j] ? lanes[j] : x[i + j];
+  }
+  for (; i < n; ++i) lanes[0] = lanes[0] > x[i] ? lanes[0] : x[i];
+  for (const float lane : lanes) lanes[0] = lanes[0] > lane ? lanes[0] : lane;
+  return lanes[0];
+}
+
+MEDSEG_FOR_ALL_CPUS void exponentials(const float* __restrict x, float scale, float top,
+                                      float* __restrict y, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) y[i] = exp_of_minus_abs((x[i] - top) * scale);
+}
+
+MEDSEG_FOR_ALL_CPUS void scaled(const float* __restrict x, float factor, float* __restrict y,
+                                std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] * factor;
+}
+
+MEDSEG_FOR_ALL_CPUS float sum(const float* x, std::int64_t n) {
+  float lanes[kLanes] = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (std::int64_t j = 0; j < kLanes; ++j) lanes[j] += x[i + j];
+  }
+  float total = 0.0F;
+  for (; i < n; ++i) total += x[i];
+  for (const float lane : lanes) total += lane;
+  return total;
+}
+
+MEDSEG_FOR_ALL_CPUS void softmax_backward(const float* __restrict p, const float* __restrict dp,
+                                          float c, float scale, float* __restrict ds,
+                                          std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) ds[i] = scale * p[i] * (dp[i] - c);
 }
 
 }  // namespace medseg::rows

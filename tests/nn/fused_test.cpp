@@ -2,6 +2,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "medseg/nn/attention.h"
+#include "medseg/nn/cross_entropy.h"
 #include "medseg/nn/dropout.h"
 #include "medseg/nn/gated_silu.h"
 #include "medseg/nn/norm.h"
@@ -89,8 +91,73 @@ TEST_P(Fused, RotaryEqualsItsFormula) {
         const auto turned = at::cat({-wide.slice(-1, 6), wide.slice(-1, 0, 6)}, -1);
         const auto c = at::cat({cosine, cosine}, -1).unsqueeze(1);
         const auto s = at::cat({sine, sine}, -1).unsqueeze(1);
-        return wide * c + turned * s;
+        return (wide * c + turned * s).transpose(1, 2);
       });
+}
+
+TEST_P(Fused, AttentionEqualsItsFormula) {
+  for (const std::int64_t T : {2, 5, 33}) {
+    const auto q = leaf({2, 6, T, 8}, GetParam().dtype);
+    const auto k = leaf({2, 2, T, 8}, GetParam().dtype), v = leaf({2, 2, T, 8}, GetParam().dtype);
+    compare(
+        {q, k, v}, [&] { return causal_attention(q, k, v); },
+        [&] {
+          const auto group = [](const at::Tensor& x) {
+            return x.to(at::kFloat).repeat_interleave(3, 1);
+          };
+          const auto scores =
+              at::matmul(q.to(at::kFloat), group(k).transpose(-1, -2)) / std::sqrt(8.0);
+          const auto hidden = at::ones({T, T}, at::kBool).triu(1);
+          return at::matmul(at::softmax(scores.masked_fill(hidden, -INFINITY), -1), group(v));
+        });
+  }
+}
+
+TEST_P(Fused, CrossEntropyEqualsItsFormula) {
+  const auto logits = (at::randn({9, 700}) * 8).to(GetParam().dtype).set_requires_grad(true);
+  const auto labels = at::randint(0, 700, {9}, at::kLong);
+  const auto expected = at::cross_entropy_loss(logits.to(at::kFloat), labels);
+  const auto got = cross_entropy(logits, labels);
+  EXPECT_EQ(got.scalar_type(), at::kFloat);
+  EXPECT_NEAR(got.item<float>(), expected.item<float>(), 1e-5);
+  (expected * 3).backward();
+  const auto gradient = logits.grad().clone();
+  logits.mutable_grad() = at::Tensor();
+  (got * 3).backward();
+  EXPECT_LT(relative(logits.grad(), gradient), 2 * GetParam().tolerance);
+  const at::NoGradGuard no_grad;
+  EXPECT_EQ(cross_entropy(logits, labels).item<float>(), got.item<float>());
+}
+
+TEST(CrossEntropy, RefusesLabelsOutsideTheVocabulary) {
+  EXPECT_THROW(cross_entropy(at::randn({1, 4}), at::tensor({4}, at::kLong)), c10::Error);
+  EXPECT_THROW(cross_entropy(at::randn({1, 4}), at::tensor({-100}, at::kLong)), c10::Error);
+}
+
+TEST(CrossEntropy, OfBrokenLogitsIsBroken) {
+  auto logits = at::randn({3, 100});
+  logits[1][40] = NAN;
+  const auto labels = at::tensor({1, 2, 3}, at::kLong);
+  EXPECT_FALSE(std::isfinite(cross_entropy(logits, labels).item<float>()));
+  logits[1][40] = INFINITY;
+  EXPECT_FALSE(std::isfinite(cross_entropy(logits, labels).item<float>()));
+}
+
+TEST(CausalAttention, TakesLongDialoguesInParts) {
+  at::manual_seed(2);
+  const auto q = leaf({3, 2, 1600, 4}, at::kFloat), k = leaf({3, 1, 1600, 4}, at::kFloat),
+             v = leaf({3, 1, 1600, 4}, at::kFloat);
+  const auto upstream = at::randn({3, 2, 1600, 4});
+  causal_attention(q, k, v).backward(upstream);  // 5.1 million scores a group: one group at a time
+  std::vector<at::Tensor> got;
+  for (auto x : {q, k, v}) {
+    got.push_back(x.grad().clone());
+    x.mutable_grad() = at::Tensor();
+  }
+  at::scaled_dot_product_attention(q, k, v, {}, 0.0, true, std::nullopt, true).backward(upstream);
+  EXPECT_LT(relative(got[0], q.grad()), 1e-5);
+  EXPECT_LT(relative(got[1], k.grad()), 1e-5);
+  EXPECT_LT(relative(got[2], v.grad()), 1e-5);
 }
 
 TEST_P(Fused, TakesTransposedInputs) {

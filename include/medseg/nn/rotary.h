@@ -14,8 +14,9 @@ struct RotaryTables {
   at::Tensor cosine, sine;
 };
 
-/// `x` [B, T, heads, head_dim], tables [T, head_dim / 2] of its positions: the pair (x_i, x_{i + head_dim/2}) turns by
-/// the angle of its position. Computed in fp32; shape and dtype stay. The gradient is the inverse turn.
+/// `x` [B, T, heads, head_dim] -> [B, heads, T, head_dim], contiguous, as attention wants it; tables [T, head_dim / 2] of
+/// its positions: the pair (x_i, x_{i + head_dim/2}) turns by the angle of its position. Computed in fp32; the dtype
+/// stays. The gradient is the inverse turn.
 at::Tensor rotate(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine);
 
 }  // namespace medseg

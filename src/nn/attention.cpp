@@ -1,0 +1,102 @@
+// S = q kᵀ, P = softmax(S / √d) up to the diagonal, O = P v
+//   dv = Pᵀ dO,  dP = dO vᵀ,  dS = P (dP − Σ_j P dP) / √d,  dq = dS k,  dk = dSᵀ q
+// S and P are computed again in backward rather than kept: they are larger than all else of a layer.
+#include "medseg/nn/attention.h"
+
+#include <cmath>
+#include <optional>
+
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "medseg/nn/parallel.h"
+#include "row_access.h"
+
+namespace medseg {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr std::int64_t kScoresAtOnce = std::int64_t{1}
+                                       << 22;  // what backward holds of S, as of the three like it
+
+at::Tensor torchs(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  return at::scaled_dot_product_attention(q, k, v, std::nullopt, 0.0, /*is_causal=*/q.size(2) > 1,
+                                          std::nullopt, /*enable_gqa=*/true);
+}
+
+/// In place: scores S [n, g·T, T] become P, and their upstream gradient dP becomes dS.
+void through_softmax(const at::Tensor& scores, const at::Tensor& upstream, float scale) {
+  const auto T = scores.size(2);
+  parallel_for(0, scores.size(0) * scores.size(1), rows::grain(T),
+               [&](std::int64_t begin, std::int64_t end) {
+                 rows::Reader s(scores, T), dp(upstream, T);
+                 rows::Writer p(scores, T), ds(upstream, T);
+                 std::vector<float> weights(static_cast<std::size_t>(T));
+                 for (auto i = begin; i < end; ++i) {
+                   const auto seen = i % T + 1;  // row t of a head sees t + 1 keys
+                   const float* row = s.row(i, seen);
+                   const float* up = dp.row(i, seen);
+                   rows::exponentials(row, scale, rows::maximum(row, seen), weights.data(), seen);
+                   const float factor = 1.0F / rows::sum(weights.data(), seen);
+                   float* probability = p.row(i);
+                   rows::scaled(weights.data(), factor, probability, seen);
+                   const float mean = rows::dot(probability, up, seen);
+                   // In fp32 the row written is the row read; that is why dS goes through `weights`.
+                   rows::softmax_backward(probability, up, mean, scale, weights.data(), seen);
+                   float* gradient = std::copy_n(weights.data(), seen, ds.row(i));
+                   std::fill(probability + seen, probability + T, 0.0F);
+                   std::fill_n(gradient, T - seen, 0.0F);
+                   p.store(i);
+                   ds.store(i);
+                 }
+               });
+}
+
+class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k,
+                            const at::Tensor& v) {
+    context->save_for_backward({q, k, v});
+    return torchs(q, k, v);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const auto T = saved[0].size(2), width = saved[0].size(3);
+    // One matrix a group: [B · H/g, g·T, d] against [B · H/g, T, d].
+    const auto groups = saved[1].size(0) * saved[1].size(1);
+    const auto q = saved[0].contiguous().view({groups, -1, width});
+    const auto k = saved[1].contiguous().view({groups, T, width});
+    const auto v = saved[2].contiguous().view({groups, T, width});
+    const auto dout = gradients[0].to(q.scalar_type()).contiguous().view({groups, -1, width});
+    auto dq = at::empty_like(q), dk = at::empty_like(k), dv = at::empty_like(v);
+    const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(width)));
+    const auto step = std::max<std::int64_t>(1, kScoresAtOnce / (q.size(1) * T));
+    for (std::int64_t begin = 0; begin < groups; begin += step) {
+      const auto part = [&](const at::Tensor& x) {
+        return x.narrow(0, begin, std::min(step, groups - begin));
+      };
+      const auto p = at::bmm(part(q), part(k).transpose(1, 2));
+      const auto ds = at::bmm(part(dout), part(v).transpose(1, 2));
+      through_softmax(p, ds, scale);
+      auto dq_part = part(dq), dk_part = part(dk), dv_part = part(dv);
+      at::bmm_out(dv_part, p.transpose(1, 2), part(dout));
+      at::bmm_out(dq_part, ds, part(k));
+      at::bmm_out(dk_part, ds.transpose(1, 2), part(q));
+    }
+    return {dq.view(saved[0].sizes()), dk.view(saved[1].sizes()), dv.view(saved[2].sizes())};
+  }
+};
+
+}  // namespace
+
+at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  TORCH_CHECK(q.dim() == 4 && k.sizes() == v.sizes() && q.size(2) == k.size(2) &&
+                  q.size(1) % k.size(1) == 0,
+              "causal_attention: q ", q.sizes(), ", k ", k.sizes(), ", v ", v.sizes());
+  if (rows::fusible(q) && rows::needs_graph({q, k, v})) return AttentionFunction::apply(q, k, v);
+  return torchs(q, k, v);
+}
+
+}  // namespace medseg

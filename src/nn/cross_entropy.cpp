@@ -1,0 +1,76 @@
+// loss = mean_i (log Σ_j e^(x_ij − m_i) + m_i − x_i,label),  d loss / d x_ij = (softmax(x_i)_j − [j = label]) / n
+#include "medseg/nn/cross_entropy.h"
+
+#include <cmath>
+#include <optional>
+
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "medseg/nn/parallel.h"
+#include "row_access.h"
+
+namespace medseg {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// Loss of every row [n]; `gradient`, where defined, receives that of their mean.
+at::Tensor losses_of(const at::Tensor& logits, const at::Tensor& labels,
+                     const at::Tensor& gradient) {
+  const auto count = logits.size(0), width = logits.size(1);
+  auto losses = at::empty({count}, at::kFloat);
+  float* loss = losses.mutable_data_ptr<float>();
+  const auto* label = labels.const_data_ptr<std::int64_t>();
+  const auto share = 1.0F / static_cast<float>(count);
+  parallel_for(0, count, rows::grain(width), [&](std::int64_t begin, std::int64_t end) {
+    rows::Reader in(logits, width);
+    std::optional<rows::Writer> out;
+    if (gradient.defined()) out.emplace(gradient, width);
+    std::vector<float> weights(static_cast<std::size_t>(width));
+    for (auto i = begin; i < end; ++i) {
+      const float* row = in.row(i);
+      const float top = rows::maximum(row, width);
+      rows::exponentials(row, 1.0F, top, weights.data(), width);
+      const float sum = rows::sum(weights.data(), width);
+      // Maxima and exponentials pass over NaN; the sum does not, and a broken model must not look well.
+      loss[i] = std::log(sum) + top - row[label[i]] + 0.0F * rows::sum(row, width);
+      if (!out) continue;
+      float* slope = out->row(i);
+      rows::scaled(weights.data(), share / sum, slope, width);
+      slope[label[i]] -= share;
+      out->store(i);
+    }
+  });
+  return losses;
+}
+
+class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFunction> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& logits,
+                            const at::Tensor& labels) {
+    const auto gradient = at::empty_like(logits);
+    context->save_for_backward({gradient});
+    return losses_of(logits, labels, gradient).mean();
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto gradient = context->get_saved_variables()[0];
+    return {gradient * gradients[0].to(gradient.scalar_type()), at::Tensor()};
+  }
+};
+
+}  // namespace
+
+at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels) {
+  TORCH_CHECK(logits.dim() == 2 && labels.dim() == 1 && labels.scalar_type() == at::kLong &&
+                  labels.size(0) == logits.size(0) && logits.size(0) > 0,
+              "cross_entropy: logits ", logits.sizes(), ", labels ", labels.sizes());
+  TORCH_CHECK((labels >= 0).logical_and(labels < logits.size(1)).all().item<bool>(),
+              "cross_entropy: a label outside 0 … ", logits.size(1) - 1);
+  if (!rows::fusible(logits)) return at::cross_entropy_loss(logits.to(at::kFloat), labels);
+  if (rows::needs_graph({logits}))
+    return CrossEntropyFunction::apply(logits.contiguous(), labels.contiguous());
+  return losses_of(logits.contiguous(), labels.contiguous(), {}).mean();
+}
+
+}  // namespace medseg
