@@ -5,15 +5,13 @@
 #include <ATen/ATen.h>
 
 #include "medseg/base/str.h"
-#include "medseg/nn/autocast.h"
 #include "medseg/nn/initialise.h"
+#include "medseg/nn/map_ops.h"
 
 namespace medseg {
 namespace {
 
 constexpr std::int64_t kMlpDepth = 3;
-
-at::Tensor activated(at::Tensor x) { return x.requires_grad() ? at::gelu(x) : at::gelu_(x); }
 
 }  // namespace
 
@@ -64,14 +62,15 @@ MaskOutput MaskDecoder::forward(const at::Tensor& image, const at::Tensor& posit
   const auto [tokens, painted] = transformer_.forward(at::cat({own, prompts}, 1), image, positions);
 
   // Both upscalings keep channels last: a cell's 4×4 pixels stay together until the mask itself is put in order.
-  auto x =
-      activated(upsample_norm_.forward_last(upsample0_.forward(painted)));  // [K, L, 2, 2, C/4]
-  x = activated(upsample3_.forward(x));  // [K, L, 2, 2, 2, 2, C/8]
-  const auto brush = hypernetworks_.front()->forward(tokens.select(1, 1));           // [K, C/8]
-  const auto drawn = at::bmm(x.view({masks, cells * 16, -1}), brush.unsqueeze(-1));  // [K, 16·L, 1]
+  const auto half = norm_gelu(upsample0_.product(painted), upsample0_.bias, upsample_norm_.weight,
+                              upsample_norm_.bias,
+                              upsample_norm_.eps());                         // [K, L, 2, 2, C/4]
+  const auto full = upsample3_.product(half).view({masks, cells * 16, -1});  // [K, 16·L, C/8]
+  const auto brush = hypernetworks_.front()->forward(tokens.select(1, 1));   // [K, C/8]
+  const auto drawn = gelu_dot(full, upsample3_.bias, brush.to(at::kFloat));  // [K, 16·L]
   MaskOutput output;
   output.mask_logits =
-      drawn.to(at::kFloat)
+      drawn
           .view({masks, grid, grid, 2, 2, 2, 2})  // rows y, a, c and columns x, b, d
           .permute({0, 1, 3, 5, 2, 4, 6})
           .reshape({masks, 1, 4 * grid, 4 * grid});

@@ -1,10 +1,12 @@
 #include "two_way_transformer.h"
 
 #include <cmath>
+#include <tuple>
 
 #include <ATen/ATen.h>
 
 #include "medseg/base/str.h"
+#include "medseg/nn/map_ops.h"
 
 namespace medseg {
 namespace {
@@ -118,9 +120,10 @@ class TwoWayTransformer::Layer : public Module {
     register_module("cross_attn_image_to_token", to_tokens_);
   }
 
-  /// Changes `tokens` [K, T, C] and `image` [K, L, C]; `prompt` [K, T, C] are the tokens' positions.
-  void forward(at::Tensor& tokens, at::Tensor& image, const at::Tensor& prompt,
-               const at::Tensor& positions) const {
+  /// Changes `tokens` [K, T, C], `image` [K, L, C] and `placed_image`, which is image + positions;
+  /// `prompt` [K, T, C] are the tokens' positions.
+  void forward(at::Tensor& tokens, at::Tensor& image, at::Tensor& placed_image,
+               const at::Tensor& prompt, const at::Tensor& positions) const {
     if (first_) {  // the tokens are still their own positions: no positions and no residual here
       tokens = self_attention_.forward(tokens, tokens, tokens);
     } else {
@@ -128,12 +131,12 @@ class TwoWayTransformer::Layer : public Module {
       tokens = tokens + self_attention_.forward(placed, placed, tokens);
     }
     tokens = norm1_.forward(tokens);
-    const auto placed_image = image + positions;
     tokens =
         norm2_.forward(tokens + to_image_.tokens_to_image(tokens + prompt, placed_image, image));
     tokens = norm3_.forward(tokens + lin2_.forward(at::relu(lin1_.forward(tokens))));
-    image =
-        norm4_.forward(to_tokens_.image_to_tokens(image, placed_image, tokens + prompt, tokens));
+    const auto answered = to_tokens_.image_to_tokens(image, placed_image, tokens + prompt, tokens);
+    std::tie(image, placed_image) =
+        norm_and_place(answered, norm4_.weight, norm4_.bias, kNormEps, positions);
   }
 
  private:
@@ -158,10 +161,9 @@ TwoWayTransformer::~TwoWayTransformer() = default;
 std::pair<at::Tensor, at::Tensor> TwoWayTransformer::forward(const at::Tensor& tokens,
                                                              const at::Tensor& image,
                                                              const at::Tensor& positions) const {
-  at::Tensor queries = tokens, cells = image;
-  for (const auto& layer : layers_) layer->forward(queries, cells, tokens, positions);
-  const auto attended =
-      final_attention_.tokens_to_image(queries + tokens, cells + positions, cells);
+  at::Tensor queries = tokens, cells = image, placed = image + positions;
+  for (const auto& layer : layers_) layer->forward(queries, cells, placed, tokens, positions);
+  const auto attended = final_attention_.tokens_to_image(queries + tokens, placed, cells);
   return {final_norm_.forward(queries + attended), cells};
 }
 

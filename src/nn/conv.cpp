@@ -66,13 +66,18 @@ Upsample2x2::Upsample2x2(std::int64_t in, std::int64_t out) {
 }
 
 at::Tensor Upsample2x2::forward(const at::Tensor& x) const {
+  const auto y = product(x);
+  return y + bias.to(y.scalar_type());
+}
+
+at::Tensor Upsample2x2::product(const at::Tensor& x) const {
   const auto in = weight.size(0), out = weight.size(1);
   const auto dense =
       weight.permute({2, 3, 1, 0}).reshape({4 * out, in});  // rows: (row, column, channel)
   auto shape = x.sizes().vec();
   shape.back() = 2;
   shape.insert(shape.end(), {2, out});
-  return at::linear(x, dense, bias.repeat({4})).view(shape);
+  return at::linear(x, dense).view(shape);
 }
 
 }  // namespace medseg

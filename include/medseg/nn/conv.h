@@ -53,6 +53,8 @@ class Upsample2x2 : public Module {
 
   /// [..., in] -> [..., 2, 2, out]: row and column inside the pixel's four. Channels stay last, nothing is shuffled.
   at::Tensor forward(const at::Tensor& x) const;
+  /// The same before the bias.
+  at::Tensor product(const at::Tensor& x) const;
 
   at::Tensor weight, bias;
 };

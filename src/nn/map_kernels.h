@@ -1,0 +1,38 @@
+/// \file
+/// Inner loops of map_ops: rows of bf16, parameters in PerChannel's order.
+#pragma once
+
+#include <cstdint>
+
+#include <c10/util/BFloat16.h>
+
+namespace medseg::maps {
+
+using c10::BFloat16;
+
+constexpr std::int64_t kMostChannels = 512;
+
+/// Parameters of a norm, each [C] in PerChannel's order; `offset` may be null.
+struct NormRows {
+  const float *offset, *weight, *bias;
+  float eps;
+  std::int64_t channels;
+};
+
+void norm_gelu(const NormRows& norm, const BFloat16* x, BFloat16* y, std::int64_t rows);
+/// `sums` [3, C] gathers the gradients of weight, bias and offset.
+void norm_gelu_backward(const NormRows& norm, const BFloat16* x, const BFloat16* dy, BFloat16* dx,
+                        float* sums, std::int64_t rows);
+
+void norm_place(const NormRows& norm, const BFloat16* x, const BFloat16* positions, BFloat16* y,
+                BFloat16* placed, std::int64_t rows);
+void norm_place_backward(const NormRows& norm, const BFloat16* x, const BFloat16* dy,
+                         const BFloat16* dplaced, BFloat16* dx, float* sums, std::int64_t rows);
+
+void gelu_dot(const float* offset, const float* brush, const BFloat16* x, float* y,
+              std::int64_t rows, std::int64_t channels);
+/// `sums` [2, C] gathers the gradients of offset and brush.
+void gelu_dot_backward(const float* offset, const float* brush, const BFloat16* x, const float* dy,
+                       BFloat16* dx, float* sums, std::int64_t rows, std::int64_t channels);
+
+}  // namespace medseg::maps
