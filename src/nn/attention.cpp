@@ -30,25 +30,16 @@ void through_softmax(const at::Tensor& scores, const at::Tensor& upstream, float
   const auto T = scores.size(2);
   parallel_for(0, scores.size(0) * scores.size(1), rows::grain(T),
                [&](std::int64_t begin, std::int64_t end) {
-                 rows::Reader s(scores, T), dp(upstream, T);
-                 rows::Writer p(scores, T), ds(upstream, T);
-                 std::vector<float> weights(static_cast<std::size_t>(T));
+                 rows::Writer s(scores, T), dp(upstream, T);
                  for (auto i = begin; i < end; ++i) {
                    const auto seen = i % T + 1;  // row t of a head sees t + 1 keys
-                   const float* row = s.row(i, seen);
-                   const float* up = dp.row(i, seen);
-                   rows::exponentials(row, scale, rows::maximum(row, seen), weights.data(), seen);
-                   const float factor = 1.0F / rows::sum(weights.data(), seen);
-                   float* probability = p.row(i);
-                   rows::scaled(weights.data(), factor, probability, seen);
-                   const float mean = rows::dot(probability, up, seen);
-                   // In fp32 the row written is the row read; that is why dS goes through `weights`.
-                   rows::softmax_backward(probability, up, mean, scale, weights.data(), seen);
-                   float* gradient = std::copy_n(weights.data(), seen, ds.row(i));
-                   std::fill(probability + seen, probability + T, 0.0F);
-                   std::fill_n(gradient, T - seen, 0.0F);
-                   p.store(i);
-                   ds.store(i);
+                   float* row = s.loaded(i, seen);
+                   float* up = dp.loaded(i, seen);
+                   rows::softmax_backward(row, up, scale, seen);
+                   std::fill(row + seen, row + T, 0.0F);
+                   std::fill(up + seen, up + T, 0.0F);
+                   s.store(i);
+                   dp.store(i);
                  }
                });
 }

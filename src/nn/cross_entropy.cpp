@@ -27,18 +27,14 @@ at::Tensor losses_of(const at::Tensor& logits, const at::Tensor& labels,
     rows::Reader in(logits, width);
     std::optional<rows::Writer> out;
     if (gradient.defined()) out.emplace(gradient, width);
-    std::vector<float> weights(static_cast<std::size_t>(width));
+    std::vector<float> scratch(gradient.defined() ? 0U : static_cast<std::size_t>(width));
     for (auto i = begin; i < end; ++i) {
       const float* row = in.row(i);
-      const float top = rows::maximum(row, width);
-      rows::exponentials(row, 1.0F, top, weights.data(), width);
-      const float sum = rows::sum(weights.data(), width);
-      // Maxima and exponentials pass over NaN; the sum does not, and a broken model must not look well.
-      loss[i] = std::log(sum) + top - row[label[i]] + 0.0F * rows::sum(row, width);
+      float* softmax = out ? out->row(i) : scratch.data();
+      loss[i] = rows::log_sum_of_exponentials(row, softmax, width) - row[label[i]];
       if (!out) continue;
-      float* slope = out->row(i);
-      rows::scaled(weights.data(), share / sum, slope, width);
-      slope[label[i]] -= share;
+      rows::scale(softmax, share, width);
+      softmax[label[i]] -= share;
       out->store(i);
     }
   });

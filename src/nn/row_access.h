@@ -32,11 +32,9 @@ class Reader {
       : data_(x.const_data_ptr()), bf16_(x.scalar_type() == at::kBFloat16), width_(width) {
     if (bf16_) buffer_.resize(static_cast<std::size_t>(width));
   }
-  const float* row(std::int64_t index) { return row(index, width_); }
-  /// Only the first `count` numbers of it.
-  const float* row(std::int64_t index, std::int64_t count) {
+  const float* row(std::int64_t index) {
     if (!bf16_) return static_cast<const float*>(data_) + index * width_;
-    widen(static_cast<const std::uint16_t*>(data_) + index * width_, buffer_.data(), count);
+    widen(static_cast<const std::uint16_t*>(data_) + index * width_, buffer_.data(), width_);
     return buffer_.data();
   }
 
@@ -56,6 +54,12 @@ class Writer {
   }
   float* row(std::int64_t index) {
     return bf16_ ? buffer_.data() : static_cast<float*>(data_) + index * width_;
+  }
+  /// What the row holds, its first `count` numbers: to be changed and stored.
+  float* loaded(std::int64_t index, std::int64_t count) {
+    if (bf16_)
+      widen(static_cast<const std::uint16_t*>(data_) + index * width_, buffer_.data(), count);
+    return row(index);
   }
   void store(std::int64_t index) {
     if (bf16_) narrow(buffer_.data(), static_cast<std::uint16_t*>(data_) + index * width_, width_);

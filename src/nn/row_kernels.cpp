@@ -42,6 +42,53 @@ inline __attribute__((always_inline)) float sigmoid(float x) {
 
 constexpr std::int64_t kLanes = 16;  // sums and maxima side by side, so that they fit vectors
 
+inline __attribute__((always_inline)) float dot_of(const float* a, const float* b, std::int64_t n) {
+  float lanes[kLanes] = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (std::int64_t j = 0; j < kLanes; ++j) lanes[j] += a[i + j] * b[i + j];
+  }
+  float sum = 0.0F;
+  for (; i < n; ++i) sum += a[i] * b[i];
+  for (const float lane : lanes) sum += lane;
+  return sum;
+}
+
+inline __attribute__((always_inline)) float sum_of(const float* x, std::int64_t n) {
+  float lanes[kLanes] = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (std::int64_t j = 0; j < kLanes; ++j) lanes[j] += x[i + j];
+  }
+  float sum = 0.0F;
+  for (; i < n; ++i) sum += x[i];
+  for (const float lane : lanes) sum += lane;
+  return sum;
+}
+
+inline __attribute__((always_inline)) float maximum_of(const float* x, std::int64_t n) {
+  float lanes[kLanes];
+  for (float& lane : lanes) lane = x[0];
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (std::int64_t j = 0; j < kLanes; ++j) lanes[j] = lanes[j] > x[i + j] ? lanes[j] : x[i + j];
+  }
+  for (; i < n; ++i) lanes[0] = lanes[0] > x[i] ? lanes[0] : x[i];
+  for (const float lane : lanes) lanes[0] = lanes[0] > lane ? lanes[0] : lane;
+  return lanes[0];
+}
+
+/// y = exp((x − top) · scale) for x ≤ top; x and y may be one. Returns their sum.
+inline __attribute__((always_inline)) float exponentials_of(const float* x, float scale, float top,
+                                                            float* y, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) y[i] = exp_of_minus_abs((x[i] - top) * scale);
+  return sum_of(y, n);
+}
+
+inline __attribute__((always_inline)) void scale_by(float* x, float factor, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) x[i] *= factor;
+}
+
 }  // namespace
 
 MEDSEG_FOR_ALL_CPUS void widen(const std::uint16_t* __restrict bf16, float* __restrict out,
@@ -61,17 +108,8 @@ MEDSEG_FOR_ALL_CPUS void narrow(const float* __restrict in, std::uint16_t* __res
   }
 }
 
-MEDSEG_FOR_ALL_CPUS float dot(const float* __restrict a, const float* __restrict b,
-                              std::int64_t n) {
-  float lanes[kLanes] = {};
-  std::int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (std::int64_t j = 0; j < kLanes; ++j) lanes[j] += a[i + j] * b[i + j];
-  }
-  float sum = 0.0F;
-  for (; i < n; ++i) sum += a[i] * b[i];
-  for (const float lane : lanes) sum += lane;
-  return sum;
+MEDSEG_FOR_ALL_CPUS float dot(const float* a, const float* b, std::int64_t n) {
+  return dot_of(a, b, n);
 }
 
 MEDSEG_FOR_ALL_CPUS void rms_forward(const float* __restrict x, const float* __restrict w, float r,
@@ -123,44 +161,21 @@ MEDSEG_FOR_ALL_CPUS void drop(const float* __restrict x, std::uint32_t key, std:
   }
 }
 
-MEDSEG_FOR_ALL_CPUS float maximum(const float* x, std::int64_t n) {
-  float lanes[kLanes];
-  for (float& lane : lanes) lane = x[0];
-  std::int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (std::int64_t j = 0; j < kLanes; ++j) lanes[j] = lanes[j] > x[i + j] ? lanes[j] : x[i + j];
-  }
-  for (; i < n; ++i) lanes[0] = lanes[0] > x[i] ? lanes[0] : x[i];
-  for (const float lane : lanes) lanes[0] = lanes[0] > lane ? lanes[0] : lane;
-  return lanes[0];
+MEDSEG_FOR_ALL_CPUS float log_sum_of_exponentials(const float* __restrict x, float* __restrict y,
+                                                  std::int64_t n) {
+  const float top = maximum_of(x, n);
+  const float total = exponentials_of(x, 1.0F, top, y, n);
+  scale_by(y, 1.0F / total, n);
+  return top + __builtin_logf(total) + 0.0F * sum_of(x, n);
 }
 
-MEDSEG_FOR_ALL_CPUS void exponentials(const float* __restrict x, float scale, float top,
-                                      float* __restrict y, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) y[i] = exp_of_minus_abs((x[i] - top) * scale);
+MEDSEG_FOR_ALL_CPUS void softmax_backward(float* s, float* dp, float scale, std::int64_t n) {
+  const float total = exponentials_of(s, scale, maximum_of(s, n), s, n);
+  scale_by(s, 1.0F / total, n);
+  const float mean = dot_of(s, dp, n);
+  for (std::int64_t i = 0; i < n; ++i) dp[i] = scale * s[i] * (dp[i] - mean);
 }
 
-MEDSEG_FOR_ALL_CPUS void scaled(const float* __restrict x, float factor, float* __restrict y,
-                                std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] * factor;
-}
-
-MEDSEG_FOR_ALL_CPUS float sum(const float* x, std::int64_t n) {
-  float lanes[kLanes] = {};
-  std::int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (std::int64_t j = 0; j < kLanes; ++j) lanes[j] += x[i + j];
-  }
-  float total = 0.0F;
-  for (; i < n; ++i) total += x[i];
-  for (const float lane : lanes) total += lane;
-  return total;
-}
-
-MEDSEG_FOR_ALL_CPUS void softmax_backward(const float* __restrict p, const float* __restrict dp,
-                                          float c, float scale, float* __restrict ds,
-                                          std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) ds[i] = scale * p[i] * (dp[i] - c);
-}
+MEDSEG_FOR_ALL_CPUS void scale(float* x, float factor, std::int64_t n) { scale_by(x, factor, n); }
 
 }  // namespace medseg::rows

@@ -32,14 +32,12 @@ void gated_silu_backward(const float* g, const float* u, const float* dy, float*
 void drop(const float* x, std::uint32_t key, std::uint32_t threshold, float scale, float* y,
           std::int64_t n);
 
-float maximum(const float* x, std::int64_t n);  ///< n > 0
-float sum(const float* x, std::int64_t n);
-/// y = x · factor
-void scaled(const float* x, float factor, float* y, std::int64_t n);
-/// y = exp((x − top) · scale), for x ≤ top and scale > 0
-void exponentials(const float* x, float scale, float top, float* y, std::int64_t n);
-/// ds = scale · p (dp − c)
-void softmax_backward(const float* p, const float* dp, float c, float scale, float* ds,
-                      std::int64_t n);
+/// y = softmax(x); returns log Σ e^x, not finite where any x is not. n > 0
+float log_sum_of_exponentials(const float* x, float* y, std::int64_t n);
+
+/// In place: s becomes p = softmax(scale · s), its upstream gradient dp becomes ds = scale · p (dp − Σ p dp). n > 0
+void softmax_backward(float* s, float* dp, float scale, std::int64_t n);
+
+void scale(float* x, float factor, std::int64_t n);
 
 }  // namespace medseg::rows
