@@ -13,5 +13,6 @@ void add_score(CLI::App& app);
 void add_table(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_chat(CLI::App& app);
+void add_bench(CLI::App& app);
 
 }  // namespace medseg

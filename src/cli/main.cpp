@@ -24,6 +24,7 @@ int run_cli(int argc, char** argv) {
   add_table(app);
   add_predict(app);
   add_chat(app);
+  add_bench(app);
 
   try {
     app.parse(argc, argv);
