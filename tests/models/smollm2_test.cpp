@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "golden.h"
-#include "medseg/models/llama.h"
+#include "medseg/models/segmenter.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/initialise.h"
 #include "medseg/weights/name_map.h"
@@ -28,18 +28,23 @@ class SmolLm2Integration : public ::testing::Test {
     const auto path = find_gguf();
     if (path.empty()) GTEST_SKIP() << "no GGUF under data/assets";
     const auto file = open_tensor_file(path);
+    SegmenterOptions options;  // language only
+    options.language = {.vocabulary = 49152,
+                        .width = 576,
+                        .layers = 30,
+                        .heads = 9,
+                        .kv_heads = 3,
+                        .mlp_width = 1536,
+                        .norm_eps = 1e-5,
+                        .rope_theta = 1e5,
+                        .tied_head = true,
+                        .max_positions = 8192};
+    options.vision.tower = "";
+    options.grounding.encoder = "";
     const SkipInitialisation skip;
-    llama_ = std::make_unique<Llama>(LlamaOptions{.vocabulary = 49152,
-                                                  .width = 576,
-                                                  .layers = 30,
-                                                  .heads = 9,
-                                                  .kv_heads = 3,
-                                                  .mlp_width = 1536,
-                                                  .norm_eps = 1e-5,
-                                                  .rope_theta = 1e5,
-                                                  .tied_head = true,
-                                                  .max_positions = 8192});
-    const auto report = load_into(*llama_, *file, gguf_llama_sources(*file), "model.");
+    model_ = std::make_unique<Segmenter>(options);
+    const auto report = load_into(*model_, *file, gguf_llama_sources(*file));
+    EXPECT_TRUE(report.unused.empty()) << report.unused[0];
     EXPECT_TRUE(report.initialised.empty()) << report.initialised[0];
     EXPECT_TRUE(report.mismatched.empty()) << report.mismatched[0];
   }
@@ -48,10 +53,11 @@ class SmolLm2Integration : public ::testing::Test {
   at::Tensor last_logits() const {
     const auto ids = at::tensor({504, 3575, 282, 4649, 314}, at::kLong).unsqueeze(0);
     const at::NoGradGuard no_grad;
-    return llama_->logits(llama_->forward(llama_->embed(ids)))[0][-1].to(at::kFloat);
+    const auto& llama = model_->language();
+    return llama.logits(llama.forward(llama.embed(ids)))[0][-1].to(at::kFloat);
   }
 
-  std::unique_ptr<Llama> llama_;
+  std::unique_ptr<Segmenter> model_;
 };
 
 TEST_F(SmolLm2Integration, LogitsAreThoseOfThePythonReader) {
@@ -68,7 +74,7 @@ TEST_F(SmolLm2Integration, LogitsAreThoseOfThePythonReader) {
 
 TEST_F(SmolLm2Integration, Bf16StaysNear) {
   const auto exact = last_logits();
-  cast_parameters(*llama_, at::kBFloat16, is_frozen_matrix);
+  cast_parameters(*model_, at::kBFloat16, is_frozen_matrix);
   const AutocastScope scope(at::kCPU, at::kBFloat16);
   const auto logits = last_logits();
   EXPECT_EQ(logits.argmax().item<std::int64_t>(), 7042);
