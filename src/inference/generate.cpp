@@ -4,6 +4,7 @@
 #include <limits>
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "medseg/base/clock.h"
 #include "medseg/base/str.h"
@@ -85,7 +86,7 @@ at::Tensor Dialogue::feed(const std::vector<std::int64_t>& ids) {
   at::Tensor embeddings;
   if (images > 0) {
     const auto vision = features_->vision.to(at::kFloat).unsqueeze(0);
-    embeddings = model.splice({{ids}, {}, {{}}, vision.expand({images, -1, -1})}).embeddings;
+    embeddings = model.splice({{ids}, {}, {}, vision.expand({images, -1, -1})}).embeddings;
   } else {
     embeddings = model.language().embed(id_tensor(ids));
   }

@@ -1,6 +1,7 @@
 #include "medseg/pipeline/features.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "medseg/base/hash.h"
 #include "medseg/base/str.h"
