@@ -1,4 +1,4 @@
-#include "step.h"
+#include "medseg/training/step.h"
 
 #include <cmath>
 #include <optional>

@@ -19,8 +19,8 @@
 #include "medseg/training/loader.h"
 #include "medseg/training/run_folder.h"
 #include "medseg/training/schedule.h"
+#include "medseg/training/step.h"
 #include "signals.h"
-#include "step.h"
 
 namespace medseg {
 namespace {

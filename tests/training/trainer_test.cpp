@@ -22,7 +22,8 @@ TrainRequest to(const fs::path& out, bool resume = false) {
 TEST_F(TinyRun, LearnsAndRepeatsItself) {
   auto options = config();
   options.train.steps = 30;
-  options.train.batch_size = 3;
+  options.train.batch_size = 6;  // all there is: losses of two steps can be compared
+  options.train.optimizer.lr = 1e-2;
   options.train.lora.dropout = 0.1;
   options.data.workers = 2;
   train(options, to(root_ / "a"));

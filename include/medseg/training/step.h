@@ -5,8 +5,8 @@
 #include <cstdint>
 
 #include "medseg/training/options.h"
+#include "medseg/training/time_table.h"
 #include "medseg/training/training_set.h"
-#include "time_table.h"
 
 namespace medseg {
 
