@@ -1,0 +1,133 @@
+#include "medseg/dataset/demo_phrases.h"
+
+#include "medseg/base/error.h"
+
+namespace medseg {
+namespace {
+
+std::string replaced(std::string text, std::string_view what, std::string_view by) {
+  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) {
+    text.replace(at, what.size(), by);
+  }
+  return text;
+}
+
+}  // namespace
+
+const std::vector<TargetPhrases>& demo_phrases() {
+  static const std::vector<TargetPhrases> all = [] {
+    std::vector<TargetPhrases> joined;
+    for (const auto* group :
+         {&head_phrases(), &thorax_phrases(), &deep_brain_phrases(), &cortex_phrases()}) {
+      joined.insert(joined.end(), group->begin(), group->end());
+    }
+    return joined;
+  }();
+  return all;
+}
+
+const TargetPhrases& phrases_for(std::string_view label) {
+  for (const auto& phrases : demo_phrases()) {
+    if (phrases.label == label) return phrases;
+  }
+  MEDSEG_CHECK(false, "no phrases for " + std::string(label));
+  return demo_phrases().front();
+}
+
+const std::vector<QuestionFrame>& question_frames() {
+  static const std::vector<QuestionFrame> frames = {
+      {"", ""},
+      {"", ""},
+      {"", ""},
+      {"Looking at this slice, ", ""},
+      {"In this picture, ", ""},
+      {"Consider the scan. ", ""},
+      {"Doctor, ", ""},
+      {"", " Please mark it."},
+      {"", " Outline the answer."},
+      {"", " Show where."},
+      {"", " Segment it if it is there."},
+      {"On this image, ", " Please segment the answer."},
+      {"Tell me: ", ""},
+      {"A student asks: ", ""},
+      {"Please answer with a mask. ", ""},
+  };
+  return frames;
+}
+
+std::string framed(const std::string& question, const QuestionFrame& frame) {
+  std::string text = question;
+  const bool sentence_goes_on =
+      !frame.before.empty() && frame.before.find('.') == std::string::npos;
+  if (sentence_goes_on && !text.empty() && text[0] >= 'A' && text[0] <= 'Z') {
+    text[0] = static_cast<char>(text[0] - 'A' + 'a');
+  }
+  return frame.before + text + frame.after;
+}
+
+const std::vector<std::string>& joint_questions(std::size_t structures, bool unseen) {
+  static const std::vector<std::string> two = {
+      "Which two structures are these: {a}, and {b}?",
+      "Where are {a} and {b}?",
+      "Find {a} as well as {b}.",
+      "Mark both {a} and {b}.",
+      "Show me {a} and also {b}.",
+      "Which two structures fit these descriptions: {a}; {b}?",
+      "Please segment {a} and {b}.",
+  };
+  static const std::vector<std::string> two_unseen = {
+      "Point out {a} together with {b}.",
+      "Delineate first {a}, then {b}.",
+      "I am looking for two things: {a}, and {b}.",
+  };
+  static const std::vector<std::string> three = {
+      "Which three structures are these: {a}, {b}, and {c}?",
+      "Find {a}, {b} and {c}.",
+      "Mark three things: {a}; {b}; {c}.",
+      "Where are {a}, {b} and {c}?",
+      "Please segment {a}, {b} and {c}.",
+  };
+  static const std::vector<std::string> three_unseen = {
+      "Point out {a}, {b} and {c} together.",
+      "Delineate in this order: {a}, {b}, {c}.",
+      "I am looking for three things: {a}, {b}, and {c}.",
+  };
+  MEDSEG_CHECK(structures == 2 || structures == 3, "two or three structures a turn");
+  if (structures == 2) return unseen ? two_unseen : two;
+  return unseen ? three_unseen : three;
+}
+
+std::string named(const std::string& text, const std::string& label) {
+  return replaced(text, "$", "<p> " + label + " </p> [SEG]");
+}
+
+std::string joint_answer(const std::vector<const TargetPhrases*>& targets, std::size_t choice) {
+  std::string text;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const bool last = i + 1 == targets.size();
+    const auto& roles = targets[i]->roles;
+    text += i == 0 ? "The $ " : last ? ", and the $ " : ", the $ ";
+    text += roles[(choice + i) % roles.size()];
+    text = named(text, targets[i]->label);
+  }
+  return text + ".";
+}
+
+std::size_t absent_answer_count() { return 4; }
+
+std::string absent_answer(const TargetPhrases& target, std::size_t choice) {
+  const std::string& name = target.label;
+  switch (choice % absent_answer_count()) {
+    case 0:
+      return (target.plural ? "There are no " : "There is no ") + name + " in this slice.";
+    case 1:
+      return "No " + name + " can be seen here.";
+    case 2:
+      return "This slice shows no " + name + ".";
+    default:
+      return (target.plural ? "Nothing fits: there are no " : "Nothing fits: there is no ") + name +
+             " at this level.";
+  }
+}
+
+}  // namespace medseg
