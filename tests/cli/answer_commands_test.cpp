@@ -117,8 +117,8 @@ TEST_F(EvaluateIntegration, BadInputIsOneLineAndItsCode) {
                  "no.jsonl", "none");
   expect_refused("evaluate --model " + at("data") + " " + data() + out, 4, "not a bundle", "none");
   expect_refused("evaluate " + data() + out, 2, "--model", "none");
-  expect_refused("evaluate " + model() + "--precision int3 " + data() + out, 2, "precision",
-                 "none");
+  expect_refused("evaluate --model " + at("bundle") + " --precision int3 " + data() + out, 2,
+                 "unknown precision", "none");
   expect_refused("score " + at("none.jsonl") + " " + data(), 3, "none.jsonl", "none");
   expect_refused("score " + at("none.jsonl") + " " + data() + "--protocol lsia", 2,
                  "known are lisa", "none");
