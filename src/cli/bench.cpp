@@ -68,6 +68,7 @@ void bench_encoders(const Bench& bench) {
   const at::NoGradGuard no_grad;
   const auto tower = make_dinov2({});
   const auto encoder = make_tiny_vit({}, 256);
+  tower->prepare_frozen();
   encoder->prepare_frozen();
   for (const std::string precision : {"fp32", "bf16"}) {
     for (const std::int64_t batch : {1, 4}) {

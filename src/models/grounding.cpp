@@ -16,9 +16,15 @@ std::unique_ptr<GroundingEncoder> make_encoder(const GroundingOptions& options) 
                     did_you_mean(options.encoder, {"tiny_vit"}));
 }
 
-/// [B, C, h, w] -> [B, h·w, C] in `dtype`, without the gradient's or the memory's detour when nothing changes.
+/// [B, C, h, w] -> [B, h·w, C] in `dtype`.
 at::Tensor cells_of(const at::Tensor& maps, at::ScalarType dtype) {
-  return maps.flatten(2).transpose(1, 2).to(dtype).contiguous();
+  const auto cells = maps.flatten(2).transpose(1, 2);
+  if (cells.is_contiguous() || maps.requires_grad()) return cells.to(dtype).contiguous();
+  // One matrix at a time: for these ATen has a transposing copy in blocks, three times as fast as its general one.
+  auto out = at::empty(cells.sizes(), maps.options().dtype(dtype));
+  const auto source = maps.to(dtype).flatten(2);
+  for (std::int64_t i = 0; i < maps.size(0); ++i) out.select(0, i).copy_(source.select(0, i).t());
+  return out;
 }
 
 }  // namespace

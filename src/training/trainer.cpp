@@ -33,6 +33,7 @@ OpenBundle open_for_training(const TrainConfig& config) {
   at::manual_seed(static_cast<std::uint64_t>(config.train.seed));
   auto bundle = open_bundle(config.model);
   if (bundle.model->has_grounding()) bundle.model->grounding().encoder().prepare_frozen();
+  if (bundle.model->has_vision()) bundle.model->vision().prepare_frozen();
   return bundle;
 }
 

@@ -59,6 +59,17 @@ TEST(Dinov2, Bf16StaysNear) {
   EXPECT_TRUE(golden::close(tower->tokens(pixels).to(at::kFloat), exact, 0.05));
 }
 
+TEST(Dinov2, PreparedStaysNearInBf16AndEqualInFp32) {
+  const auto file = golden::open("dinov2/tiny.safetensors");
+  const auto tower = make_dinov2(tiny());
+  golden::load(*tower, *file, "weight.");
+  tower->prepare_frozen();
+  const auto pixels = file->load("pixels");
+  EXPECT_TRUE(golden::close(tower->tokens(pixels), file->load("tokens")));
+  const AutocastScope autocast(at::kCPU, at::kBFloat16);
+  EXPECT_TRUE(golden::close(tower->tokens(pixels).to(at::kFloat), file->load("tokens"), 0.05));
+}
+
 TEST(Dinov2, ImpossibleOptionsAreRefused) {
   auto options = tiny();
   options.image_size = 30;

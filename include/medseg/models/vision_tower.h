@@ -16,9 +16,12 @@ class VisionTower : public Module {
   virtual at::Tensor tokens(const at::Tensor& pixels) const = 0;
   /// Patch tokens that the language model sees, class token dropped: [B, N, Dv], row by row.
   virtual at::Tensor features(const at::Tensor& pixels) const = 0;
-  virtual std::int64_t width() const = 0;          ///< Dv
-  virtual std::int64_t grid() const = 0;           ///< side of the patch grid, N = grid²
-  virtual std::int64_t image_size() const = 0;     ///< S
+  virtual std::int64_t width() const = 0;       ///< Dv
+  virtual std::int64_t grid() const = 0;        ///< side of the patch grid, N = grid²
+  virtual std::int64_t image_size() const = 0;  ///< S
+  /// Keeps what passes in bf16 need, beside the parameters, which stay what they are. Called once after loading when the
+  /// tower is frozen. May do nothing.
+  virtual void prepare_frozen() {}
 };
 
 }  // namespace medseg
