@@ -35,6 +35,7 @@ TEST(Dinov2, FeaturesAreTheTokensWithoutTheFirst) {
 }
 
 TEST(Dinov2, CachedPositionsFollowTheirParameter) {
+  at::manual_seed(1);
   const auto tower = make_dinov2(tiny());
   const auto pixels = at::rand({1, 3, 28, 28});
   const auto before = tower->tokens(pixels);
@@ -45,6 +46,7 @@ TEST(Dinov2, CachedPositionsFollowTheirParameter) {
 }
 
 TEST(Dinov2, PicturesOfABatchDoNotMeet) {
+  at::manual_seed(1);
   const auto tower = make_dinov2(tiny());
   const auto pixels = at::rand({3, 3, 28, 28});
   EXPECT_TRUE(golden::close(tower->tokens(pixels).narrow(0, 1, 1),
@@ -52,6 +54,7 @@ TEST(Dinov2, PicturesOfABatchDoNotMeet) {
 }
 
 TEST(Dinov2, Bf16StaysNear) {
+  at::manual_seed(1);
   const auto tower = make_dinov2(tiny());
   const auto pixels = at::rand({1, 3, 28, 28});
   const auto exact = tower->tokens(pixels);

@@ -12,6 +12,13 @@
 namespace medseg {
 namespace {
 
+class Seeded : public ::testing::Test {
+ protected:
+  void SetUp() override { at::manual_seed(1); }
+};
+class MapOps : public Seeded {};
+class Pixelwise : public Seeded {};
+
 double error(const at::Tensor& got, const at::Tensor& expected) {
   return ((got.to(at::kFloat) - expected.to(at::kFloat)).abs().max() / expected.abs().max())
       .item<double>();
@@ -48,7 +55,7 @@ void expect_same(
   }
 }
 
-TEST(MapOps, NormGeluInBf16IsTheFormula) {
+TEST_F(MapOps, NormGeluInBf16IsTheFormula) {
   for (const std::int64_t channels : {32, 64, 96}) {
     expect_same(
         {at::randn({2, 37, channels})},
@@ -57,7 +64,7 @@ TEST(MapOps, NormGeluInBf16IsTheFormula) {
   }
 }
 
-TEST(MapOps, NormAndPlaceInBf16IsTheFormula) {
+TEST_F(MapOps, NormAndPlaceInBf16IsTheFormula) {
   const auto positions = at::randn({21, 64}).to(at::kBFloat16);
   expect_same({at::randn({3, 21, 64})}, {at::randn({64}), at::randn({64})}, [&](const auto& in) {
     const auto [y, placed] = norm_and_place(in[0], in[1], in[2], 1e-5, positions);
@@ -65,12 +72,12 @@ TEST(MapOps, NormAndPlaceInBf16IsTheFormula) {
   });
 }
 
-TEST(MapOps, GeluDotInBf16IsTheFormula) {
+TEST_F(MapOps, GeluDotInBf16IsTheFormula) {
   expect_same({at::randn({3, 50, 32})}, {at::randn({32}), at::randn({3, 32})},
               [](const auto& in) { return std::vector{gelu_dot(in[0], in[1], in[2])}; });
 }
 
-TEST(MapOps, OneResultWithoutAGradientIsNoTrouble) {
+TEST_F(MapOps, OneResultWithoutAGradientIsNoTrouble) {
   const auto x = at::randn({1, 8, 32}).to(at::kBFloat16).set_requires_grad(true);
   const auto weight = at::ones({32}), bias = at::zeros({32});
   norm_and_place(x, weight, bias, 1e-5, at::zeros({8, 32}))
@@ -81,7 +88,7 @@ TEST(MapOps, OneResultWithoutAGradientIsNoTrouble) {
   EXPECT_TRUE(x.grad().defined());
 }
 
-TEST(Pixelwise, BiasActivationAndOtherAreThoseOfAten) {
+TEST_F(Pixelwise, BiasActivationAndOtherAreThoseOfAten) {
   for (const std::int64_t channels : {16, 32, 40, 70}) {
     for (const auto dtype : {at::kFloat, at::kBFloat16}) {
       const double tolerance = dtype == at::kFloat ? 1e-6 : kBf16;
@@ -106,7 +113,7 @@ TEST(Pixelwise, BiasActivationAndOtherAreThoseOfAten) {
   }
 }
 
-TEST(Pixelwise, GeluOfLargeNumbersIsTheirOwnOrNothing) {
+TEST_F(Pixelwise, GeluOfLargeNumbersIsTheirOwnOrNothing) {
   auto x = at::tensor({-100.0F, -10.0F, -4.5F, 4.5F, 10.0F, 100.0F})
                .to(at::kBFloat16)
                .repeat({8})
@@ -116,7 +123,7 @@ TEST(Pixelwise, GeluOfLargeNumbersIsTheirOwnOrNothing) {
   EXPECT_LT((x.to(at::kFloat) - expected).abs().max().item<double>(), 0.005);
 }
 
-TEST(Pixelwise, NormaliseIsLayerNorm) {
+TEST_F(Pixelwise, NormaliseIsLayerNorm) {
   for (const std::int64_t channels : {16, 32, 40, 160}) {
     const auto weight = at::randn({channels}), bias = at::randn({channels});
     const PerChannel affine(at::stack({weight, bias}));
@@ -130,7 +137,7 @@ TEST(Pixelwise, NormaliseIsLayerNorm) {
   }
 }
 
-TEST(Pixelwise, DepthwiseIsTheConvolution) {
+TEST_F(Pixelwise, DepthwiseIsTheConvolution) {
   for (const std::int64_t channels : {16, 32, 40, 96}) {
     for (const std::int64_t stride : {1, 2}) {
       const auto weight = at::randn({channels, 1, 3, 3}), bias = at::randn({channels});
