@@ -28,18 +28,6 @@ NamedTensors on_cpu(NamedTensors tensors) {
   return tensors;
 }
 
-// The averages in the model's place while it lives.
-class Averaged {
- public:
-  explicit Averaged(Ema& ema) : ema_(ema) { ema_.swap(); }
-  ~Averaged() { ema_.swap(); }
-  Averaged(const Averaged&) = delete;
-  Averaged& operator=(const Averaged&) = delete;
-
- private:
-  Ema& ema_;
-};
-
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& folder, OpenBundle& bundle, FrozenStorage& frozen,
@@ -58,7 +46,7 @@ void save_checkpoint(const std::filesystem::path& folder, OpenBundle& bundle, Fr
   auto options = bundle.options;
   options.initialised = still_initialised(options.initialised, optimizer.parameters());
   {
-    const Averaged averaged(ema);
+    const Ema::Averaged averaged(ema);
     const FrozenStorage::Original original(frozen);
     save_bundle(
         checkpoint.path(), *bundle.model, options,

@@ -6,7 +6,6 @@
 
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
-#include "medseg/nn/linear.h"
 #include "medseg/weights/tensor_file.h"
 
 namespace medseg {
@@ -194,6 +193,19 @@ FrozenStorage::Original::Original(FrozenStorage& storage) : storage_(storage) {
 
 FrozenStorage::Original::~Original() {
   for (std::size_t i = 0; i < small_.size(); ++i) *storage_.cast_[i].second = small_[i];
+}
+
+MergedAdapters::MergedAdapters(OpenBundle& bundle, FrozenStorage& frozen, bool bf16) {
+  const FrozenStorage::Original original(frozen);
+  for (const auto& [name, layer] : bundle.model->modules_of_type<Linear>()) {
+    if (!layer->has_adapter()) continue;
+    layer->answer_with(layer->merged_weight().to(bf16 ? at::kBFloat16 : at::kFloat));
+    layers_.push_back(layer);
+  }
+}
+
+MergedAdapters::~MergedAdapters() {
+  for (Linear* layer : layers_) layer->answer_with({});
 }
 
 Ema::Ema(double decay, const std::vector<TrainedParameter>& parameters) : decay_(decay) {

@@ -211,7 +211,8 @@ double Trainer::evaluate_model() {
   const TimeTable::Scope scope(times_, "evaluation");
   const at::NoGradGuard no_grad;
   bundle_.model->language().train(false);
-  ema_.swap();
+  const Ema::Averaged averaged(ema_);
+  const MergedAdapters merged(bundle_, frozen_, bf16());
   EvaluationOptions evaluation;
   evaluation.generation.max_new_tokens = bundle_.options.max_new_tokens;
   evaluation.limit = options_.evaluate_limit;
@@ -244,7 +245,6 @@ double Trainer::evaluate_model() {
                                                    : scores.dice_over_targets;
     sum += std::isfinite(score) ? score : 0.0;  // a split without any mask
   }
-  ema_.swap();
   return sum / static_cast<double>(validation_.size());
 }
 

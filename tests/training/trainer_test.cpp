@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "medseg/base/error.h"
+#include "medseg/inference/evaluator.h"
 #include "tiny_run.h"
 
 namespace medseg::tiny {
@@ -156,6 +157,34 @@ TEST_F(TinyRun, KeepsTheBestAndTheNewest) {
   EXPECT_EQ(run["state"], "done");
   EXPECT_TRUE(run["seconds_by_part"].contains("backward"));
   EXPECT_EQ(run["data"][0]["sha256"].get<std::string>().size(), 64U);
+}
+
+TEST_F(TinyRun, ItsScoresAreThoseOfTheSavedBundle) {
+  for (const char* precision : {"fp32", "bf16"}) {
+    auto options = config();
+    options.data.validation = {{(root_ / "data/manifest.jsonl").string(), "train", 1.0}};
+    options.train.precision = precision;
+    options.train.ema.decay = 0.5;
+    options.train.steps = 25;
+    options.train.optimizer.lr = 1e-2;
+    train(options, to(root_ / precision));
+    const auto line = metrics(precision).back();
+
+    auto bundle = open_bundle(root_ / precision / "best");
+    const bool bf16 = options.train.precision == "bf16";
+    prepare_for_inference(bundle, bf16);
+    FeatureCache cache(*bundle.model, bundle.options, bf16, 1 << 30);
+    EvaluationOptions evaluation;
+    evaluation.generation.max_new_tokens = bundle.options.max_new_tokens;
+    evaluation.bf16 = bf16;
+    evaluation.show_progress = false;
+    const auto scores =
+        evaluate(bundle, Manifest::read(root_ / "data/manifest.jsonl"), "train", cache, evaluation)
+            .scores;
+    EXPECT_EQ(line["seg_count_accuracy"].get<double>(), scores.seg_count_accuracy) << precision;
+    EXPECT_EQ(line["giou"].get<double>(), scores.giou) << precision;
+    EXPECT_EQ(line["false_positive_rate"].get<double>(), scores.false_positive_rate) << precision;
+  }
 }
 
 TEST_F(TinyRun, ALossThatIsNotFiniteStopsTheRun) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "medseg/nn/module.h"
 
@@ -24,6 +25,9 @@ class Linear : public Module {
   at::Tensor merged_weight() const;
   /// W becomes merged_weight(), and the adapter is gone.
   void merge_adapter();
+  /// Until an undefined tensor ends it, the layer answers with this matrix alone: merged weights for an evaluation
+  /// in the midst of training.
+  void answer_with(at::Tensor merged) { stand_in_ = std::move(merged); }
 
   at::Tensor weight, bias;
   at::Tensor lora_a, lora_b;
@@ -31,6 +35,7 @@ class Linear : public Module {
  private:
   std::int64_t rank_ = 0;
   double scale_ = 0, dropout_ = 0;
+  at::Tensor stand_in_;
 };
 
 }  // namespace medseg
