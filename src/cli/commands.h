@@ -5,6 +5,8 @@
 #include <CLI/CLI.hpp>
 
 namespace medseg {
+void add_data(CLI::App& app);
+void add_model(CLI::App& app);
 void add_tokenize(CLI::App& app);
 void add_config(CLI::App& app);
 void add_train(CLI::App& app);

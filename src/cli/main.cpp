@@ -16,6 +16,8 @@ int run_cli(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", "medseg 0.1.0");
   // Commands, in the order a user meets them.
+  add_data(app);
+  add_model(app);
   add_tokenize(app);
   add_config(app);
   add_train(app);

@@ -78,7 +78,7 @@ const std::vector<std::string>& joint_questions(std::size_t structures, bool uns
   static const std::vector<std::string> two_unseen = {
       "Point out {a} together with {b}.",
       "Delineate first {a}, then {b}.",
-      "I am looking for two things: {a}, and {b}.",
+      "Two things are wanted: {a}, and {b}.",
   };
   static const std::vector<std::string> three = {
       "Which three structures are these: {a}, {b}, and {c}?",
@@ -90,7 +90,7 @@ const std::vector<std::string>& joint_questions(std::size_t structures, bool uns
   static const std::vector<std::string> three_unseen = {
       "Point out {a}, {b} and {c} together.",
       "Delineate in this order: {a}, {b}, {c}.",
-      "I am looking for three things: {a}, {b}, and {c}.",
+      "Three things are wanted: {a}, {b}, and {c}.",
   };
   MEDSEG_CHECK(structures == 2 || structures == 3, "two or three structures a turn");
   if (structures == 2) return unseen ? two_unseen : two;

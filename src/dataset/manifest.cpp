@@ -68,6 +68,20 @@ Manifest Manifest::read(const std::filesystem::path& path) {
   return manifest;
 }
 
+Manifest Manifest::of_line(const std::filesystem::path& path, const Record& record) {
+  Manifest manifest;
+  manifest.path_ = path;
+  manifest.records_.push_back(record);
+  return manifest;
+}
+
+Manifest Manifest::of(const std::filesystem::path& path, std::vector<Record> records) {
+  Manifest manifest;
+  manifest.path_ = path;
+  manifest.records_ = std::move(records);
+  return manifest;
+}
+
 std::vector<const Record*> Manifest::split(const std::string& name) const {
   std::vector<const Record*> found;
   for (const auto& record : records_) {

@@ -54,6 +54,7 @@ function(medseg_test name)
     MEDSEG_BINARY="$<TARGET_FILE:medseg>")
   target_link_libraries(${name}_test PRIVATE medseg::${name} medseg_warnings dep::gtest)
   if(medseg_${name}_sees_torch)
+    target_compile_options(${name}_test PRIVATE -fPIC)  # as the precompiled header
     target_precompile_headers(${name}_test REUSE_FROM torch_pch)
   endif()
   # Tests whose suite name ends in "Integration" run whole commands or real weights.

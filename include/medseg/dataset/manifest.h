@@ -76,6 +76,9 @@ class Manifest {
   /// A manifest of one record, as if it stood alone in the file; for checks line by line.
   static Manifest of_line(const std::filesystem::path& path, const Record& record);
 
+  /// Records from elsewhere, as if read from `path`.
+  static Manifest of(const std::filesystem::path& path, std::vector<Record> records);
+
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path folder() const { return path_.parent_path(); }
   const std::vector<Record>& records() const { return records_; }

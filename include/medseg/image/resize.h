@@ -1,0 +1,24 @@
+/// \file
+/// Resizing of 8-bit pictures, equal to Pillow's `Image.resize` to the last bit.
+///
+/// Pillow resamples separably with antialiasing (the filter widens when shrinking), horizontal
+/// first, rounds to 8 bits between the two passes and uses fixed-point coefficients with 22
+/// fractional bits (Pillow, src/libImaging/Resample.c).
+#pragma once
+
+#include "medseg/image/image.h"
+
+namespace medseg {
+
+enum class Filter { kBox, kBilinear, kBicubic };  ///< bicubic: a = -0.5, as Pillow
+
+/// \pre width, height > 0.
+Image resize(const Image& image, int width, int height, Filter filter);
+
+/// Nearest pixel centre; for masks that must stay binary.
+Mask resize_nearest(const Mask& mask, int width, int height);
+
+/// Cut-out; parts beyond the picture are 0.
+Image crop(const Image& image, int x, int y, int width, int height);
+
+}  // namespace medseg

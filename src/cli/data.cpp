@@ -1,0 +1,99 @@
+// medseg data: the demonstration set, the doctor, counts.
+#include <iostream>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+
+#include "commands.h"
+#include "medseg/base/error.h"
+#include "medseg/base/log.h"
+#include "medseg/base/str.h"
+#include "medseg/dataset/demo.h"
+#include "medseg/dataset/doctor.h"
+#include "medseg/dataset/stats.h"
+
+namespace medseg {
+namespace {
+
+namespace fs = std::filesystem;
+
+void demo(const DemoOptions& options) {
+  fetch_demo_assets(options.assets);
+  build_demo(options);
+  const auto path = options.out / "manifest.jsonl";
+  const auto stats = count_manifest(Manifest::read(path));
+  std::cout << path.string() << ": image-mask pairs";
+  for (const char* split : {"train", "val", "test"}) {
+    const auto& counts = stats.splits.at(split);
+    std::cout << " " << split << " " << counts.pairs << " (" << counts.records << " records, "
+              << counts.masks_asked << " masks asked for, " << counts.absent_turns << " of "
+              << counts.answered_turns << " turns about absent structures)";
+  }
+  std::cout << "\n";
+}
+
+void doctor(const std::vector<fs::path>& manifests, bool json) {
+  const auto faults = examine(manifests);
+  if (json) {
+    nlohmann::ordered_json out = {{"faults", nlohmann::ordered_json::array()}};
+    for (const auto& fault : faults) {
+      out["faults"].push_back(
+          {{"file", fault.file}, {"line", fault.line}, {"what", fault.what}, {"mend", fault.mend}});
+    }
+    std::cout << out.dump() << "\n";
+  } else {
+    for (const auto& fault : faults) {
+      std::cout << fault.file << ":" << (fault.line > 0 ? str(fault.line, ":") : "") << " "
+                << fault.what << " (" << fault.mend << ")\n";
+    }
+  }
+  if (!faults.empty()) {
+    throw DataError(str("data doctor: ", faults.size(), faults.size() == 1 ? " fault" : " faults"));
+  }
+  if (!json) std::cout << "no faults\n";
+}
+
+void add_demo(CLI::App& data) {
+  auto options = std::make_shared<DemoOptions>();
+  auto* command = data.add_subcommand("demo", "Prepare the demonstration set from real scans");
+  command->add_option("--out", options->out, "folder of the set; replaced when it is there");
+  command->add_option("--assets", options->assets, "downloaded packages, reused when there");
+  command->add_option("--seed", options->seed, "of the wording; the same seed, the same bytes");
+  command->footer("Example: medseg data demo --out data/demo");
+  command->callback([options] { demo(*options); });
+}
+
+void add_doctor(CLI::App& data) {
+  auto manifests = std::make_shared<std::vector<fs::path>>();
+  auto json = std::make_shared<bool>(false);
+  auto* command = data.add_subcommand("doctor", "Every fault of manifests; exit 3 if there is any");
+  command->add_option("manifests", *manifests, "manifest.jsonl …")->required();
+  command->add_flag("--json", *json, "one JSON object");
+  command->footer("Example: medseg data doctor data/demo/manifest.jsonl");
+  command->callback([manifests, json] { doctor(*manifests, *json); });
+}
+
+void add_stats(CLI::App& data) {
+  auto manifest = std::make_shared<fs::path>();
+  auto json = std::make_shared<bool>(false);
+  auto* command = data.add_subcommand("stats", "Counts, histograms and leakage of a manifest");
+  command->add_option("manifest", *manifest, "manifest.jsonl")->required();
+  command->add_flag("--json", *json, "one JSON object");
+  command->footer("Example: medseg data stats data/demo/manifest.jsonl");
+  command->callback([manifest, json] {
+    const auto stats = count_manifest(Manifest::read(*manifest));
+    std::cout << (*json ? stats_json(stats) + "\n" : stats_text(stats));
+  });
+}
+
+}  // namespace
+
+void add_data(CLI::App& app) {
+  auto* data = app.add_subcommand("data", "Prepare, check and count data");
+  data->require_subcommand(1);
+  add_demo(*data);
+  add_doctor(*data);
+  add_stats(*data);
+}
+
+}  // namespace medseg

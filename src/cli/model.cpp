@@ -1,0 +1,170 @@
+#include <iomanip>
+#include <iostream>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+
+#include "commands.h"
+#include "medseg/base/error.h"
+#include "medseg/base/log.h"
+#include "medseg/base/str.h"
+#include "medseg/models/bundle.h"
+#include "medseg/pipeline/model_import.h"
+#include "medseg/weights/tensor_file.h"
+
+namespace medseg {
+namespace {
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::vector<std::string> sizes;
+  for (const auto size : shape) sizes.push_back(str(size));
+  return "[" + join(sizes, ", ") + "]";
+}
+
+nlohmann::json metadata_json(const MetadataValue& value) {
+  return std::visit([](const auto& plain) -> nlohmann::json { return plain; }, value);
+}
+
+// Long lists (vocabularies) are told by their length.
+std::string metadata_text(const MetadataValue& value) {
+  const auto json = metadata_json(value);
+  if (json.is_array() && json.size() > 8) return str("list of ", json.size());
+  auto text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  if (text.size() > 120) text = text.substr(0, 120) + "…";
+  return text;
+}
+
+struct InspectRequest {
+  std::vector<std::string> files;
+  bool json = false;
+};
+
+void inspect(const InspectRequest& request) {
+  auto all = nlohmann::json::array();
+  for (const auto& path : request.files) {
+    const auto file = open_tensor_file(path);
+    if (request.json) {
+      nlohmann::json entry = {{"file", path},
+                              {"format", file->format()},
+                              {"tensors", nlohmann::json::array()},
+                              {"metadata", nlohmann::json::object()}};
+      for (const auto& info : file->tensors()) {
+        entry["tensors"].push_back({{"name", info.name},
+                                    {"dtype", info.dtype},
+                                    {"shape", info.shape},
+                                    {"bytes", info.bytes}});
+      }
+      for (const auto& [key, value] : file->metadata())
+        entry["metadata"][key] = metadata_json(value);
+      all.push_back(std::move(entry));
+      continue;
+    }
+    std::uint64_t bytes = 0;
+    for (const auto& info : file->tensors()) bytes += info.bytes;
+    std::cout << path << ": " << file->format() << ", " << file->tensors().size() << " tensors, "
+              << bytes << " bytes\n";
+    for (const auto& [key, value] : file->metadata())
+      std::cout << "  " << key << " = " << metadata_text(value) << "\n";
+    for (const auto& info : file->tensors()) {
+      std::cout << "  " << std::left << std::setw(6) << info.dtype << " " << std::setw(20)
+                << shape_text(info.shape) << " " << info.name << "\n";
+    }
+  }
+  if (request.json) {
+    const auto& shown = all.size() == 1 ? all.front() : all;
+    std::cout << shown.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+  }
+}
+
+void audit(const std::string& bundle, bool json) {
+  const auto options = read_bundle_options(bundle);
+  const auto model =
+      load_segmenter(bundle, options);  // strict: missing, unused and mismatched tensors are errors
+  std::vector<std::string> loaded;
+  for (const auto& [name, tensor] : model->named_parameters()) loaded.push_back(name);
+  if (json) {
+    std::cout << nlohmann::json{{"bundle", bundle},
+                                {"loaded", loaded},
+                                {"initialised", options.initialised},
+                                {"mismatched", nlohmann::json::array()},
+                                {"unused", nlohmann::json::array()}}
+                     .dump()
+              << "\n";
+  } else {
+    std::cout << bundle << ": " << loaded.size() << " tensors loaded, "
+              << options.initialised.size()
+              << " initialised and never trained, 0 mismatched, 0 unused\n";
+    for (const auto& name : options.initialised) std::cout << "  initialised  " << name << "\n";
+  }
+  refuse_untrained(options, bundle);
+}
+
+void add_import(CLI::App& model) {
+  auto* import = model.add_subcommand("import", "published weights into a bundle");
+  import->require_subcommand(1);
+  auto* parts = import->add_subcommand(
+      "parts", "a language model, a vision tower and a grounding part, each from its own file");
+  const auto request = std::make_shared<ImportRequest>();
+  const auto out = std::make_shared<std::string>();
+  parts
+      ->add_option("LANGUAGE", request->language,
+                   "GGUF of the llama family, or a Hugging Face LLaMA folder")
+      ->required();
+  parts->add_option("--vision", request->vision, "DINOv2 tower: ONNX or safetensors");
+  parts->add_option("--grounding", request->grounding, "LiteMedSAM .pth");
+  parts
+      ->add_option("--grounding-preprocess", request->grounding_preprocess,
+                   "sam | medsam_square | medsam_pil | litemedsam")
+      ->capture_default_str();
+  parts->add_option("--vision-preprocess", request->vision_preprocess, "pad | crop")
+      ->capture_default_str();
+  parts->add_option("--projector", request->projector, "linear | mlp2x_gelu")
+      ->capture_default_str();
+  parts->add_option("--merge", request->merge, "side of the patch block that becomes one token")
+      ->capture_default_str();
+  parts->add_option("--conversation", request->conversation,
+                    "template; default: the tokenizer's own");
+  parts->add_option("--seed", request->seed, "of what is initialised")->capture_default_str();
+  parts->add_option("--out", *out, "the bundle's folder")->required();
+  parts->footer(
+      "Example: medseg model import parts SmolLM2-135M-Instruct.Q4_1.gguf --vision "
+      "vit_s_focus.onnx --grounding "
+      "lite_medsam.pth --grounding-preprocess litemedsam --merge 2 --out runs/demo-start");
+  parts->callback([request, out] {
+    request->command = "medseg model import parts";
+    const auto report = import_parts(*request, *out);
+    log_info(str("import: ", report.loaded, " tensors loaded, ", report.unused.size(),
+                 " of the files not needed"));
+    for (const auto& name : report.initialised) log_info("  initialised, to be trained: " + name);
+    std::cout << *out << "\n";
+  });
+}
+
+}  // namespace
+
+void add_model(CLI::App& app) {
+  auto* model = app.add_subcommand("model", "import, inspect and audit weights");
+  model->require_subcommand(1);
+  add_import(*model);
+
+  auto* show = model->add_subcommand("inspect",
+                                     "tensors, dtypes, shapes and metadata of any supported file");
+  const auto request = std::make_shared<InspectRequest>();
+  show->add_option("FILE", request->files,
+                   "safetensors, torch .pth/.bin, GGUF, ONNX, a folder or an index")
+      ->required();
+  show->add_flag("--json", request->json, "one JSON object a file");
+  show->footer("Example: medseg model inspect lite_medsam.pth");
+  show->callback([request] { inspect(*request); });
+
+  auto* check =
+      model->add_subcommand("audit", "what a bundle was made of; exit 4 if it must not be used");
+  const auto bundle = std::make_shared<std::string>();
+  const auto json = std::make_shared<bool>(false);
+  check->add_option("BUNDLE", *bundle, "folder")->required();
+  check->add_flag("--json", *json, "one JSON object");
+  check->footer("Example: medseg model audit runs/demo/best");
+  check->callback([bundle, json] { audit(*bundle, *json); });
+}
+
+}  // namespace medseg

@@ -1,0 +1,309 @@
+#include "demo_dialogues.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "medseg/base/random.h"
+#include "medseg/base/str.h"
+#include "medseg/dataset/demo_phrases.h"
+
+namespace medseg {
+namespace {
+
+using Labels = std::vector<std::string>;
+
+constexpr double kAsksPerStructure = 110;  // in training, over all slices of a structure
+constexpr std::size_t kFewestRepeats = 2;
+constexpr std::size_t kMostRepeats = 8;
+constexpr std::size_t kMasksPerRecord = 3;  // on average
+constexpr double kAbsentShare = 0.24;       // of the turns
+constexpr std::size_t kMaxTrainTurns = 4;
+constexpr std::size_t kMaxTestTurns = 3;
+
+std::string replaced(std::string text, const std::string& what, const std::string& by) {
+  const auto at = text.find(what);
+  return at == std::string::npos ? text : text.replace(at, what.size(), by);
+}
+
+/// Draws wordings: from a shuffled deck per key, so that none comes again before all have come.
+class Wording {
+ public:
+  Wording(std::uint64_t seed, const std::string& stream) : seed_(seed), stream_(stream) {}
+
+  const std::string& draw(const std::string& key, const std::vector<std::string>& texts) {
+    auto& deck = decks_[key];
+    if (deck.empty()) {
+      for (std::size_t i = 0; i < texts.size(); ++i) deck.push_back(i);
+      RandomStream(seed_, stream_ + "/" + key, rounds_[key]++).shuffle(deck);
+    }
+    const std::size_t chosen = deck.back();
+    deck.pop_back();
+    return texts[chosen];
+  }
+
+ private:
+  std::uint64_t seed_;
+  std::string stream_;
+  std::map<std::string, std::vector<std::size_t>> decks_;
+  std::map<std::string, std::uint64_t> rounds_;
+};
+
+/// Keeps the share of absent turns and spreads them: near and far anatomy half and half, and every
+/// structure in proportion to how often it is asked for with success.
+class AbsentTurns {
+ public:
+  AbsentTurns(double share, std::map<std::string, double> asked)
+      : share_(share), asked_(std::move(asked)) {}
+
+  /// How many absent turns a record with `present` turns gets.
+  std::size_t wanted(std::size_t present, std::size_t min_turns, std::size_t max_turns) const {
+    const double missing =
+        (share_ * static_cast<double>(turns_ + present) - static_cast<double>(absent_)) /
+        (1 - share_);
+    const auto room = max_turns > present ? max_turns - present : 0;
+    const auto least = present < min_turns ? min_turns - present : 0;
+    const auto count = missing <= 0 ? 0 : static_cast<std::size_t>(std::floor(missing));
+    return std::min(std::max(count, least), std::min<std::size_t>(room, 2));
+  }
+
+  Labels choose(const SliceContent& content, std::size_t count, RandomStream& random) {
+    Labels chosen;
+    while (chosen.size() < count) {
+      const bool near = near_ <= far_;
+      std::string label = pick(near ? content.absent_near : content.absent_far, chosen, random);
+      bool is_near = near;
+      if (label.empty()) {
+        label = pick(near ? content.absent_far : content.absent_near, chosen, random);
+        is_near = !near;
+      }
+      if (label.empty()) break;
+      ++(is_near ? near_ : far_);
+      ++denied_[label];
+      chosen.push_back(label);
+    }
+    return chosen;
+  }
+
+  void count(std::size_t present, std::size_t absent) {
+    turns_ += present + absent;
+    absent_ += absent;
+  }
+
+ private:
+  std::string pick(const Labels& candidates, const Labels& taken, RandomStream& random) {
+    std::string best;
+    double best_load = 0;
+    for (const auto& label : candidates) {
+      if (std::find(taken.begin(), taken.end(), label) != taken.end()) continue;
+      const double load = (denied_[label] + 2 * random.uniform()) / std::max(asked_[label], 1.0);
+      if (best.empty() || load < best_load) {
+        best = label;
+        best_load = load;
+      }
+    }
+    return best;
+  }
+
+  double share_;
+  std::map<std::string, double> asked_;
+  std::map<std::string, double> denied_;
+  std::size_t turns_ = 0;
+  std::size_t absent_ = 0;
+  std::size_t near_ = 0;
+  std::size_t far_ = 0;
+};
+
+/// Turns of one record without their words: groups of present structures, and absent ones.
+struct Outline {
+  std::vector<Labels> turns;  ///< one label: a plain question; two or three: a joint one
+  std::vector<bool> absent;
+};
+
+std::vector<Labels> grouped(Labels labels, std::size_t max_turns, RandomStream& random) {
+  random.shuffle(labels);
+  std::vector<Labels> groups;
+  std::size_t at = 0;
+  const double chance = random.uniform();
+  if (labels.size() >= 3 && chance < 0.12) {
+    groups.push_back({labels[0], labels[1], labels[2]});
+    at = 3;
+  } else if (labels.size() >= 2 && chance < (labels.size() >= 4 ? 0.6 : 0.35)) {
+    groups.push_back({labels[0], labels[1]});
+    at = 2;
+  }
+  while (at < labels.size()) {
+    const bool crowded = labels.size() - at > max_turns - groups.size();
+    const std::size_t size = crowded ? 2 : 1;
+    groups.emplace_back(labels.begin() + static_cast<std::ptrdiff_t>(at),
+                        labels.begin() + static_cast<std::ptrdiff_t>(at + size));
+    at += size;
+  }
+  return groups;
+}
+
+Outline outline(const Labels& present, const SliceContent& content, AbsentTurns& absents,
+                std::size_t min_turns, std::size_t max_turns, RandomStream& random) {
+  Outline result;
+  result.turns = grouped(present, max_turns, random);
+  const std::size_t asked = result.turns.size();
+  const auto denied = absents.choose(content, absents.wanted(asked, min_turns, max_turns), random);
+  absents.count(asked, denied.size());
+  result.absent.assign(asked, false);
+  for (const auto& label : denied) {
+    const auto place = static_cast<std::ptrdiff_t>(random.below(result.turns.size() + 1));
+    result.turns.insert(result.turns.begin() + place, Labels{label});
+    result.absent.insert(result.absent.begin() + place, true);
+  }
+  return result;
+}
+
+DemoTurn worded(const Labels& labels, bool absent, bool unseen, Wording& wording,
+                const std::string& slice, RandomStream& random) {
+  DemoTurn turn;
+  const std::string group = unseen ? "unseen " : "seen ";
+  // A structure of a slice walks through its own deck, so that no wording comes twice for it.
+  const std::string key = group + slice + " ";
+  if (labels.size() == 1) {
+    const auto& phrases = phrases_for(labels[0]);
+    turn.question = wording.draw((absent ? group + "absent " : key) + labels[0],
+                                 unseen ? phrases.unseen : phrases.questions);
+    turn.answer = absent ? absent_answer(phrases, random.below(absent_answer_count()))
+                         : named(wording.draw("answer " + labels[0], phrases.answers), labels[0]);
+  } else {
+    std::vector<const TargetPhrases*> targets;
+    turn.question =
+        wording.draw(str(group, "joint ", labels.size()), joint_questions(labels.size(), unseen));
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      const auto& phrases = phrases_for(labels[i]);
+      targets.push_back(&phrases);
+      turn.question = replaced(
+          turn.question, str("{", static_cast<char>('a' + i), "}"),
+          wording.draw(group + "clue " + labels[i], unseen ? phrases.unseen_clues : phrases.clues));
+    }
+    turn.answer = joint_answer(targets, random.below(3));
+  }
+  const auto& frames = question_frames();
+  turn.question = framed(turn.question, frames[random.below(frames.size())]);
+  if (absent) {
+    turn.absent = labels[0];
+  } else {
+    turn.targets = labels;
+  }
+  return turn;
+}
+
+DemoDialogue dialogue_of(const Outline& outline, std::size_t slice, const std::string& slice_id,
+                         bool unseen, Wording& wording, RandomStream& random) {
+  DemoDialogue dialogue;
+  dialogue.slice = slice;
+  dialogue.phrasing = unseen ? "unseen" : "seen";
+  for (std::size_t i = 0; i < outline.turns.size(); ++i) {
+    dialogue.turns.push_back(
+        worded(outline.turns[i], outline.absent[i], unseen, wording, slice_id, random));
+  }
+  dialogue.turns.front().question = "<image>\n" + dialogue.turns.front().question;
+  return dialogue;
+}
+
+std::map<std::string, double> slices_per_structure(const std::vector<DemoSlice>& slices,
+                                                   const std::string& split) {
+  std::map<std::string, double> counts;
+  for (const auto& slice : slices) {
+    if (slice.split != split) continue;
+    for (const auto& label : slice.content.present) ++counts[label];
+  }
+  return counts;
+}
+
+/// Structures of each record of a training slice: each as often as its rarity asks, never twice in
+/// one record.
+std::vector<Labels> training_records(const SliceContent& content,
+                                     const std::map<std::string, std::size_t>& repeats,
+                                     RandomStream& random) {
+  Labels labels = content.present;
+  random.shuffle(labels);
+  std::stable_sort(labels.begin(), labels.end(),
+                   [&](const auto& a, const auto& b) { return repeats.at(a) > repeats.at(b); });
+  std::size_t total = 0;
+  for (const auto& label : labels) total += repeats.at(label);
+  const std::size_t count =
+      std::max(repeats.at(labels.front()), (total + kMasksPerRecord - 1) / kMasksPerRecord);
+  std::vector<Labels> records(count);
+  for (const auto& label : labels) {
+    std::vector<std::size_t> order(count);
+    for (std::size_t i = 0; i < count; ++i) order[i] = i;
+    random.shuffle(order);
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      return records[a].size() < records[b].size();
+    });
+    for (std::size_t i = 0; i < repeats.at(label); ++i) records[order[i]].push_back(label);
+  }
+  return records;
+}
+
+void plan_training(const std::vector<DemoSlice>& slices, std::uint64_t seed,
+                   std::vector<DemoDialogue>& out) {
+  std::map<std::string, std::size_t> repeats;
+  std::map<std::string, double> asked;
+  for (const auto& [label, count] : slices_per_structure(slices, "train")) {
+    const auto wanted = static_cast<std::size_t>(std::lround(kAsksPerStructure / count));
+    repeats[label] = std::clamp(wanted, kFewestRepeats, kMostRepeats);
+    asked[label] = count * static_cast<double>(repeats[label]);
+  }
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < slices.size(); ++i) {
+    if (slices[i].split == "train") order.push_back(i);
+  }
+  RandomStream(seed, "demo/train order").shuffle(order);
+  AbsentTurns absents(kAbsentShare, asked);
+  Wording wording(seed, "demo/train wording");
+  for (const std::size_t i : order) {
+    RandomStream random(seed, "demo/train slice", i);
+    std::size_t number = 0;
+    for (const auto& labels : training_records(slices[i].content, repeats, random)) {
+      const auto plan = outline(labels, slices[i].content, absents, 2, kMaxTrainTurns, random);
+      out.push_back(dialogue_of(plan, i, slices[i].id, false, wording, random));
+      out.back().id = str(slices[i].id, "-", ++number);
+    }
+  }
+}
+
+/// Validation ("seen" words only) and test (the same turns in both kinds of words).
+void plan_held_out(const std::vector<DemoSlice>& slices, const std::string& split,
+                   std::uint64_t seed, std::vector<DemoDialogue>& out) {
+  AbsentTurns absents(kAbsentShare, slices_per_structure(slices, split));
+  Wording seen(seed, "demo/" + split + " wording");
+  Wording unseen(seed, "demo/" + split + " unseen wording");
+  for (std::size_t i = 0; i < slices.size(); ++i) {
+    if (slices[i].split != split) continue;
+    RandomStream random(seed, "demo/" + split + " slice", i);
+    Labels labels = slices[i].content.present;
+    random.shuffle(labels);
+    const std::size_t records = (labels.size() + kMaxTestTurns - 1) / kMaxTestTurns;
+    for (std::size_t r = 0; r < records; ++r) {
+      Labels part;
+      for (std::size_t at = r; at < labels.size(); at += records) part.push_back(labels[at]);
+      const auto plan = outline(part, slices[i].content, absents, 1, kMaxTestTurns, random);
+      out.push_back(dialogue_of(plan, i, slices[i].id, false, seen, random));
+      out.back().id = str(slices[i].id, "-", r + 1);
+      if (split != "test") continue;
+      out.push_back(dialogue_of(plan, i, slices[i].id, true, unseen, random));
+      out.back().id = str(slices[i].id, "-", r + 1, "-unseen");
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<DemoDialogue> plan_dialogues(const std::vector<DemoSlice>& slices, std::uint64_t seed) {
+  std::vector<DemoDialogue> dialogues;
+  plan_training(slices, seed, dialogues);
+  std::stable_sort(dialogues.begin(), dialogues.end(),
+                   [](const auto& a, const auto& b) { return a.slice < b.slice; });
+  plan_held_out(slices, "val", seed, dialogues);
+  plan_held_out(slices, "test", seed, dialogues);
+  return dialogues;
+}
+
+}  // namespace medseg

@@ -1,0 +1,167 @@
+#include "medseg/dataset/stats.h"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "medseg/base/hash.h"
+#include "medseg/base/progress.h"
+#include "medseg/base/str.h"
+
+namespace medseg {
+namespace {
+
+std::string area_class(const Mask& mask) {
+  const double share = static_cast<double>(mask.area()) /
+                       static_cast<double>(std::max<std::size_t>(mask.pixels.size(), 1));
+  for (const auto& [limit, name] :
+       std::vector<std::pair<double, const char*>>{{0.0, "0 empty"},
+                                                   {0.001, "1 to 0.1 %"},
+                                                   {0.003, "2 to 0.3 %"},
+                                                   {0.01, "3 to 1 %"},
+                                                   {0.03, "4 to 3 %"},
+                                                   {0.1, "5 to 10 %"},
+                                                   {0.3, "6 to 30 %"}}) {
+    if (share <= limit) return name;
+  }
+  return "7 above 30 %";
+}
+
+std::int64_t word_count(const std::string& text) {
+  std::int64_t words = 0;
+  bool inside = false;
+  for (const char c : text) {
+    const bool blank = c == ' ' || c == '\n' || c == '\t';
+    words += !blank && !inside ? 1 : 0;
+    inside = !blank;
+  }
+  return words;
+}
+
+/// Sets behind the counts of one split.
+struct Seen {
+  std::set<std::string> pictures;
+  std::set<std::string> subjects;
+  std::set<std::pair<std::string, std::string>> pairs;
+};
+
+void count_record(const Manifest& manifest, const Record& record, const Image& image,
+                  SplitStats& stats, Seen& seen) {
+  const std::string picture = picture_key(record);
+  ++stats.records;
+  ++stats.records_by_modality[record.modality.empty() ? "unknown" : record.modality];
+  seen.pictures.insert(picture);
+  if (!record.subject.empty()) seen.subjects.insert(record.subject);
+  std::int64_t words = 0;
+  for (const auto& turn : record.turns) {
+    words += word_count(turn.question) + word_count(turn.answer);
+    if (!turn.has_answer) continue;
+    ++stats.answered_turns;
+    if (turn.masks.empty()) ++stats.absent_turns;
+    ++stats.turns_by_seg[static_cast<std::int64_t>(turn.masks.size())];
+    for (const auto& ids : turn.masks) {
+      const std::string target = target_label(record, ids);
+      ++stats.masks_asked;
+      ++stats.asked_by_target[target];
+      if (!seen.pairs.emplace(picture, target).second) continue;
+      ++stats.pairs_by_target[target];
+      ++stats.areas[area_class(load_mask(manifest, record, ids, image.width, image.height))];
+    }
+  }
+  for (const auto& label : record.absent) ++stats.denied_by_target[label];
+  ++stats.records_by_words[words / 50 * 50];
+}
+
+}  // namespace
+
+std::string picture_key(const Record& record) {
+  std::string key = record.image.generic_string();
+  if (record.slice) key += str("#", record.slice->axis, ":", record.slice->index);
+  return key;
+}
+
+std::string target_label(const Record& record, const std::vector<std::string>& ids) {
+  std::vector<std::string> labels;
+  for (const auto& id : ids) {
+    const auto it = record.masks.find(id);
+    const std::string label = it == record.masks.end() ? id : it->second.label;
+    if (std::find(labels.begin(), labels.end(), label) == labels.end()) labels.push_back(label);
+  }
+  return join(labels, "+");
+}
+
+std::string picture_digest(const Image& image) {
+  std::string bytes = str(image.width, "x", image.height, "x", image.channels, ":");
+  bytes.append(image.pixels.begin(), image.pixels.end());
+  return sha256(bytes);
+}
+
+std::vector<Leak> find_leaks(const std::vector<const Record*>& records,
+                             const std::vector<std::string>& digests) {
+  struct Place {
+    std::set<std::string> splits;
+    std::set<std::string> names;
+    bool slab = true;
+  };
+  std::map<std::string, Place> subjects;
+  std::map<std::string, Place> pictures;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const Record& record = *records[i];
+    if (!record.subject.empty()) {
+      Place& place = subjects[record.subject];
+      place.splits.insert(record.split);
+      place.slab = place.slab && record.split_unit == "slab";
+    }
+    if (digests[i].empty()) continue;
+    Place& place = pictures[digests[i]];
+    place.splits.insert(record.split);
+    place.names.insert(picture_key(record));
+    place.slab = false;
+  }
+  std::vector<Leak> leaks;
+  for (const auto& [subject, place] : subjects) {
+    if (place.splits.size() < 2) continue;
+    leaks.push_back({"subject " + subject, {place.splits.begin(), place.splits.end()}, place.slab});
+  }
+  for (const auto& [digest, place] : pictures) {
+    if (place.splits.size() < 2) continue;
+    leaks.push_back({"picture " + join({place.names.begin(), place.names.end()}, " = "),
+                     {place.splits.begin(), place.splits.end()},
+                     false});
+  }
+  return leaks;
+}
+
+ManifestStats count_manifest(const Manifest& manifest) {
+  ManifestStats stats;
+  std::map<std::string, Seen> seen;
+  std::map<std::string, std::pair<Image, std::string>> last;  // one picture: records stand together
+  std::vector<const Record*> records;
+  std::vector<std::string> digests;
+  Progress progress("reading", static_cast<std::int64_t>(manifest.records().size()));
+  for (const auto& record : manifest.records()) {
+    const std::string key = picture_key(record) + " " + record.window;
+    if (!last.contains(key)) {
+      last.clear();
+      Image image = load_image(manifest, record);
+      std::string digest = picture_digest(image);
+      last.emplace(key, std::pair{std::move(image), std::move(digest)});
+    }
+    const auto& [image, digest] = last.begin()->second;
+    const std::string split = record.split.empty() ? "none" : record.split;
+    count_record(manifest, record, image, stats.splits[split], seen[split]);
+    records.push_back(&record);
+    digests.push_back(digest);
+    progress.update(static_cast<std::int64_t>(records.size()));
+  }
+  progress.finish();
+  for (auto& [split, counts] : stats.splits) {
+    counts.pictures = static_cast<std::int64_t>(seen[split].pictures.size());
+    counts.subjects = static_cast<std::int64_t>(seen[split].subjects.size());
+    counts.pairs = static_cast<std::int64_t>(seen[split].pairs.size());
+  }
+  stats.leaks = find_leaks(records, digests);
+  return stats;
+}
+
+}  // namespace medseg

@@ -1,0 +1,245 @@
+#include "medseg/pipeline/model_import.h"
+
+#include <cmath>
+#include <set>
+
+#include <ATen/ATen.h>
+
+#include "language_geometry.h"
+#include "medseg/base/clock.h"
+#include "medseg/base/error.h"
+#include "medseg/base/file.h"
+#include "medseg/base/hash.h"
+#include "medseg/base/str.h"
+#include "medseg/models/bundle.h"
+#include "medseg/nn/initialise.h"
+#include "medseg/pipeline/gguf_tokenizer.h"
+#include "medseg/text/conversation.h"
+#include "medseg/text/tokenizer.h"
+
+namespace medseg {
+namespace {
+
+struct LanguagePart {
+  std::unique_ptr<TensorFile> file;
+  std::unique_ptr<Tokenizer> tokenizer;
+  LlamaOptions options;
+  std::vector<TensorSource> sources;
+};
+
+LanguagePart open_language(const std::filesystem::path& path) {
+  LanguagePart part;
+  part.file = open_tensor_file(path);
+  if (part.file->format() == "gguf") {
+    part.tokenizer = load_gguf_tokenizer(*part.file);
+    part.options = gguf_geometry(*part.file);
+    part.sources = gguf_llama_sources(*part.file);
+    return part;
+  }
+  const auto folder = std::filesystem::is_directory(path) ? path : path.parent_path();
+  try {
+    part.tokenizer = load_tokenizer(folder);
+  } catch (const DataError& error) {
+    throw CheckpointError(error.what());
+  }
+  part.options = hugging_face_geometry(folder, *part.file);
+  part.sources = plain_sources(*part.file);
+  return part;
+}
+
+// Sizes of a DINOv2 tower from the shapes of its tensors; a head has 64 columns in every published size.
+Dinov2Options dinov2_geometry(const TensorFile& file, const std::vector<TensorSource>& sources) {
+  Dinov2Options options;
+  std::int64_t layers = 0;
+  bool has_patch = false, has_positions = false;
+  for (const auto& source : sources) {
+    if (source.target.starts_with("encoder.layer.")) {
+      layers = std::max<std::int64_t>(layers,
+                        std::stoll(source.target.substr(std::string("encoder.layer.").size())) + 1);
+    }
+    if (source.target == "embeddings.patch_embeddings.projection.weight") {
+      const auto weight = file.load(source.source);
+      options.width = weight.size(0);
+      options.patch = weight.size(2);
+      has_patch = true;
+    }
+    if (source.target == "embeddings.position_embeddings") {
+      const auto positions =
+          source.change ? source.change(file.load(source.source)) : file.load(source.source);
+      options.position_grid = std::llround(std::sqrt(static_cast<double>(positions.size(1) - 1)));
+      has_positions = true;
+    }
+  }
+  if (!has_patch || !has_positions || layers == 0) {
+    throw CheckpointError(file.path().string() +
+                          ": not a DINOv2 tower (patch and position embeddings are missing)");
+  }
+  options.layers = layers;
+  options.heads = options.width / 64;
+  options.image_size = 224 / options.patch * options.patch;
+  return options;
+}
+
+void refuse_faults(const LoadReport& report, const std::filesystem::path& path) {
+  if (report.mismatched.empty()) return;
+  throw CheckpointError(path.string() + ": " + join(report.mismatched, "; "));
+}
+
+// Old rows from the file, new rows at their mean with a tenth of their spread.
+void fill_token_rows(at::Tensor& rows, const at::Tensor& old, std::uint64_t seed) {
+  const auto first = old.size(0);
+  rows.slice(0, 0, first).copy_(old);
+  if (rows.size(0) == first) return;
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  const auto mean = old.mean(0, /*keepdim=*/true);
+  const auto spread = old.std(0, /*unbiased=*/false, /*keepdim=*/true);
+  const auto noise = at::randn({rows.size(0) - first, rows.size(1)}, generator, old.options());
+  rows.slice(0, first).copy_(mean + 0.1 * spread * noise);
+}
+
+void load_language(Segmenter& model, LanguagePart& part, std::uint64_t seed,
+                   std::vector<std::string>& initialised, ImportReport& report) {
+  const at::NoGradGuard no_grad;
+  std::vector<TensorSource> blocks;
+  for (const auto& source : part.sources) {
+    const bool rows =
+        source.target == "model.embed_tokens.weight" || source.target == "lm_head.weight";
+    if (!rows) {
+      blocks.push_back(source);
+      continue;
+    }
+    const auto old = part.file->load(source.source).to(at::kFloat);
+    auto& target =
+        source.target == "lm_head.weight" ? model.language().head : model.language().embed_tokens;
+    if (old.size(1) != target.size(1) || old.size(0) > target.size(0)) {
+      throw CheckpointError(medseg::str(part.file->path().string(), ": ", source.target, ": ",
+                                        old.sizes(), " does not fit a model of ", target.sizes()));
+    }
+    fill_token_rows(target, old, seed);
+    ++report.loaded;
+    if (target.size(0) > old.size(0)) {
+      initialised.push_back(medseg::str(source.target, "[", old.size(0), ":", target.size(0), "]"));
+    }
+  }
+  const auto loaded = load_into(model, *part.file, blocks);
+  refuse_faults(loaded, part.file->path());
+  report.loaded += loaded.loaded.size();
+  const std::set<std::string> got(loaded.loaded.begin(), loaded.loaded.end());
+  for (const auto& [name, tensor] : model.language().named_parameters()) {
+    const auto full = "model." + name;
+    if (name != "embed_tokens.weight" && !got.contains(full)) {
+      throw CheckpointError(part.file->path().string() + ": no tensor for " + full);
+    }
+  }
+}
+
+void load_part(Segmenter& model, const TensorFile& file, const std::vector<TensorSource>& sources,
+               const std::string& prefix, ImportReport& report) {
+  const auto loaded = load_into(model, file, sources, prefix);
+  refuse_faults(loaded, file.path());
+  const std::set<std::string> got(loaded.loaded.begin(), loaded.loaded.end());
+  for (const auto& named : {model.named_parameters(), model.named_buffers()}) {
+    for (const auto& [name, tensor] : named) {
+      if (name.starts_with(prefix) && !got.contains(name)) {
+        throw CheckpointError(file.path().string() + ": no tensor for " + name);
+      }
+    }
+  }
+  report.loaded += loaded.loaded.size();
+  std::set<std::string> used;
+  for (const auto& source : sources) {
+    if (got.contains(prefix + source.target)) used.insert(source.source);
+  }
+  for (const auto& info : file.tensors()) {
+    if (!used.contains(info.name)) report.unused.push_back(info.name);
+  }
+}
+
+void check(const ImportRequest& request) {
+  const auto one_of = [](const char* option, const std::string& value,
+                         const std::vector<std::string>& known) {
+    for (const auto& name : known) {
+      if (name == value) return;
+    }
+    throw ConfigError(str(option, ": unknown \"", value, "\"", did_you_mean(value, known)));
+  };
+  one_of("--grounding-preprocess", request.grounding_preprocess,
+         {"sam", "medsam_square", "medsam_pil", "litemedsam"});
+  one_of("--vision-preprocess", request.vision_preprocess, {"pad", "crop"});
+  one_of("--projector", request.projector, {"linear", "mlp2x_gelu"});
+  if (!request.conversation.empty())
+    one_of("--conversation", request.conversation, conversation_templates());
+  if (request.merge < 1 || request.merge > 4)
+    throw ConfigError(str("--merge: ", request.merge, " is out of range 1…4"));
+}
+
+}  // namespace
+
+ImportReport import_parts(const ImportRequest& request, const std::filesystem::path& out) {
+  check(request);
+  ImportReport report;
+  BundleOptions options;
+  nlohmann::json provenance = {
+      {"command", request.command}, {"made", utc_now()}, {"files", nlohmann::json::array()}};
+  const auto note_file = [&](const std::filesystem::path& path) {
+    if (!std::filesystem::is_regular_file(path)) return;
+    provenance["files"].push_back(
+        {{"name", path.filename().string()}, {"sha256", sha256_of_file(path)}});
+  };
+
+  auto language = open_language(request.language);
+  note_file(request.language);
+  if (!request.grounding.empty()) {
+    const std::vector<std::string> tokens = {kSegToken, kPhraseOpen, kPhraseClose};
+    const auto ids = language.tokenizer->add_tokens(tokens);
+    for (std::size_t i = 0; i < tokens.size(); ++i) options.special_tokens[tokens[i]] = ids[i];
+  }
+  options.model.language = language.options;
+  options.model.language.vocabulary =
+      std::max(language.options.vocabulary, language.tokenizer->size());
+  const bool chatml = language.tokenizer->id_of("<|im_start|>").has_value();
+  options.conversation = !request.conversation.empty() ? request.conversation
+                         : chatml                      ? "chatml"
+                                                       : "llava_v1";
+  options.tokenizer_fingerprint = language.tokenizer->fingerprint();
+  options.model.projector = {.type = request.projector, .merge = request.merge};
+  options.vision_preprocess.mode = request.vision_preprocess;
+  options.grounding_preprocess = request.grounding_preprocess;
+
+  std::unique_ptr<TensorFile> vision, grounding;
+  std::vector<TensorSource> vision_sources;
+  options.model.vision.tower = request.vision.empty() ? "" : "dinov2";
+  if (!request.vision.empty()) {
+    vision = open_tensor_file(request.vision);
+    note_file(request.vision);
+    vision_sources =
+        vision->format() == "onnx" ? onnx_dinov2_sources(*vision) : plain_sources(*vision);
+    options.model.vision.dinov2 = dinov2_geometry(*vision, vision_sources);
+  }
+  options.model.grounding.encoder = request.grounding.empty() ? "" : "tiny_vit";
+  if (!request.grounding.empty()) {
+    grounding = open_tensor_file(request.grounding);
+    note_file(request.grounding);
+  }
+
+  at::manual_seed(request.seed);  // of the projector and the segmentation head
+  Segmenter model(options.model);
+  load_language(model, language, request.seed, options.initialised, report);
+  if (vision) load_part(model, *vision, vision_sources, "model.vision_tower.vision_tower.", report);
+  if (grounding)
+    load_part(model, *grounding, plain_sources(*grounding), "model.grounding_encoder.", report);
+  for (const auto& [name, tensor] : model.named_parameters()) {
+    if (name.starts_with("model.mm_projector.") || name.starts_with("model.text_hidden_fcs.")) {
+      options.initialised.push_back(name);
+    }
+  }
+  report.initialised = options.initialised;
+
+  AtomicFolder folder(out);
+  save_bundle(folder.path(), model, options, provenance);
+  language.tokenizer->save(folder.path());
+  folder.commit();
+  return report;
+}
+
+}  // namespace medseg

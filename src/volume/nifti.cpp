@@ -1,0 +1,205 @@
+// NIfTI-1 and NIfTI-2, single file, plain or gzip. https://nifti.nimh.nih.gov/nifti-1, nifti-2
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <optional>
+
+#include "gzip.h"
+#include "medseg/base/error.h"
+#include "medseg/base/str.h"
+#include "raw_voxels.h"
+#include "readers.h"
+
+namespace medseg {
+namespace {
+
+constexpr std::size_t kHeader1 = 348, kHeader2 = 540;
+
+/// Header fields at their offsets, in the file's byte order.
+class Header {
+ public:
+  Header(std::string_view bytes, const std::string& where) : bytes_(bytes), where_(where) {
+    if (bytes.size() < kHeader1)
+      fail(str("truncated: ", bytes.size(), " bytes, a NIfTI header has ", kHeader1));
+    const auto size = get<std::int32_t>(0);
+    swapped_ =
+        size != static_cast<std::int32_t>(kHeader1) && size != static_cast<std::int32_t>(kHeader2);
+    const auto own = get<std::int32_t>(0);
+    second_ = own == static_cast<std::int32_t>(kHeader2);
+    if (own != static_cast<std::int32_t>(kHeader1) && !second_)
+      fail(str("NIfTI header size ", size, ", expected 348 or 540"));
+    if (second_ && bytes.size() < kHeader2) fail("truncated NIfTI-2 header");
+  }
+
+  bool second() const { return second_; }
+  bool swapped() const { return swapped_; }
+
+  template <class T>
+  T get(std::size_t offset) const {
+    char raw[sizeof(T)];
+    std::memcpy(raw, bytes_.data() + offset, sizeof(T));
+    if (swapped_) std::reverse(raw, raw + sizeof(T));
+    T value;
+    std::memcpy(&value, raw, sizeof(T));
+    return value;
+  }
+  double real(std::size_t offset1, std::size_t offset2, std::size_t index = 0) const {
+    return second_ ? get<double>(offset2 + 8 * index)
+                   : static_cast<double>(get<float>(offset1 + 4 * index));
+  }
+  std::int64_t dimension(std::size_t index) const {
+    return second_ ? get<std::int64_t>(16 + 8 * index) : get<std::int16_t>(40 + 2 * index);
+  }
+  int type() const { return get<std::int16_t>(second_ ? 12 : 70); }
+  int qform() const { return second_ ? get<std::int32_t>(344) : get<std::int16_t>(252); }
+  int sform() const { return second_ ? get<std::int32_t>(348) : get<std::int16_t>(254); }
+  [[noreturn]] void fail(const std::string& what) const { throw DataError(where_ + ": " + what); }
+
+ private:
+  std::string_view bytes_;
+  std::string where_;
+  bool swapped_ = false, second_ = false;
+};
+
+std::optional<VoxelType> voxel_type(int code) {
+  switch (code) {
+    case 2:
+      return VoxelType::kU8;
+    case 4:
+      return VoxelType::kI16;
+    case 8:
+      return VoxelType::kI32;
+    case 16:
+      return VoxelType::kF32;
+    case 64:
+      return VoxelType::kF64;
+    case 256:
+      return VoxelType::kI8;
+    case 512:
+      return VoxelType::kU16;
+    case 768:
+      return VoxelType::kU32;
+    case 1024:
+      return VoxelType::kI64;
+    case 1280:
+      return VoxelType::kU64;
+    default:
+      return std::nullopt;
+  }
+}
+
+std::array<std::array<double, 4>, 3> qform_affine(const Header& header) {
+  const double b = header.real(256, 352, 0), c = header.real(256, 352, 1),
+               d = header.real(256, 352, 2);
+  const double a = std::sqrt(std::max(0.0, 1.0 - b * b - c * c - d * d));
+  const double rotation[3][3] = {
+      {a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)},
+      {2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)},
+      {2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c}};
+  const double handed = header.real(76, 104, 0) < 0 ? -1.0 : 1.0;
+  std::array<std::array<double, 4>, 3> affine{};
+  for (std::size_t row = 0; row < 3; ++row) {
+    for (std::size_t column = 0; column < 3; ++column) {
+      const double step = header.real(76, 104, column + 1) * (column == 2 ? handed : 1.0);
+      affine[row][column] = rotation[row][column] * step;
+    }
+    affine[row][3] = header.real(268, 376, row);
+  }
+  return affine;
+}
+
+// sform before qform before plain voxel sizes, as the standard ranks them.
+std::array<std::array<double, 4>, 3> affine_of(const Header& header) {
+  std::array<std::array<double, 4>, 3> affine{};
+  if (header.sform() > 0) {
+    for (std::size_t row = 0; row < 3; ++row) {
+      for (std::size_t column = 0; column < 4; ++column)
+        affine[row][column] = header.real(280, 400, 4 * row + column);
+    }
+  } else if (header.qform() > 0) {
+    affine = qform_affine(header);
+  } else {
+    for (std::size_t axis = 0; axis < 3; ++axis)
+      affine[axis][axis] = header.real(76, 104, axis + 1);
+  }
+  for (const auto& row : affine) {
+    for (const double value : row) {
+      if (!std::isfinite(value)) header.fail("its affine is not finite");
+    }
+  }
+  return affine;
+}
+
+}  // namespace
+
+bool is_nifti(std::span<const std::uint8_t> bytes) {
+  const auto magic_at = [&](std::size_t offset, const char* magic) {
+    return bytes.size() >= offset + 3 && std::memcmp(bytes.data() + offset, magic, 3) == 0;
+  };
+  return magic_at(344, "n+1") || magic_at(4, "n+2") || magic_at(344, "ni1") || magic_at(4, "ni2");
+}
+
+Volume read_nifti(std::span<const std::uint8_t> bytes, const std::string& where) {
+  std::string unpacked;
+  std::string_view view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (is_gzip(bytes)) {
+    unpacked = gunzip(bytes, kHeader2, where);
+    view = unpacked;
+  }
+  Volume volume;
+  std::uint64_t data_begin = 0, data_end = 0;
+  std::size_t count = 0;
+  std::optional<VoxelType> type;
+  double slope = 1, intercept = 0;
+  bool swapped = false;
+  {
+    const Header header(view, where);
+    if (!is_nifti(std::span(reinterpret_cast<const std::uint8_t*>(view.data()), view.size())))
+      header.fail("no NIfTI magic");
+    const bool pair = view.substr(header.second() ? 4 : 344, 2) == "ni";
+    if (pair)
+      header.fail("voxels in a separate .img file are not supported; convert to a single .nii");
+    swapped = header.swapped();
+    const auto dimensions = header.dimension(0);
+    if (dimensions < 1 || dimensions > 7)
+      header.fail(str("NIfTI with ", dimensions, " dimensions"));
+    volume.size = {1, 1, 1};
+    for (std::size_t axis = 0; axis < static_cast<std::size_t>(dimensions); ++axis) {
+      const auto size = header.dimension(axis + 1);
+      if (axis < 3) volume.size[axis] = size;
+      if (axis >= 3 && size > 1)
+        header.fail(str("has ", size, " volumes along axis ", axis, "; one is expected"));
+    }
+    count = checked_voxels(volume.size, where);
+    type = voxel_type(header.type());
+    if (!type)
+      header.fail(str("NIfTI data type ", header.type(), " is not supported (real numbers are)"));
+    volume.affine = affine_of(header);
+    slope = header.real(112, 176);
+    intercept = header.real(116, 184);
+    const double offset = header.second() ? static_cast<double>(header.get<std::int64_t>(168))
+                                          : static_cast<double>(header.get<float>(108));
+    const double least = static_cast<double>(header.second() ? kHeader2 : kHeader1);
+    if (!(offset >= least && offset < 1e9)) header.fail(str("voxels at byte ", offset));
+    data_begin = static_cast<std::uint64_t>(offset);
+    data_end = data_begin + count * width_of(*type);
+  }
+  if (is_gzip(bytes)) {
+    unpacked = gunzip(bytes, data_end, where);
+    view = unpacked;
+  }
+  if (view.size() < data_end) {
+    throw DataError(
+        str(where, ": truncated: its header promises ", data_end, " bytes, found ", view.size()));
+  }
+  volume.voxels = decode_voxels(view.substr(data_begin), count, *type, swapped);
+  const bool scaled = slope != 0 && std::isfinite(slope) && std::isfinite(intercept) &&
+                      !(slope == 1 && intercept == 0);
+  if (scaled) {
+    for (auto& voxel : volume.voxels)
+      voxel = static_cast<float>(static_cast<double>(voxel) * slope + intercept);
+  }
+  return volume;
+}
+
+}  // namespace medseg
