@@ -9,7 +9,7 @@ namespace {
 
 constexpr double kFine = 5.0;               // pycocotools walks the outline in fifths of a pixel
 constexpr double kMaxCoordinate = 1 << 24;  // fifths still fit an int
-constexpr std::int64_t kMaxSteps = std::int64_t{1} << 29;
+constexpr std::int64_t kMaxSteps = std::int64_t{1} << 27;
 
 /// Where the outline crosses columns of pixels. Pixels are numbered columns first; every crossing
 /// switches inside and outside from its pixel on.
@@ -99,7 +99,7 @@ void fill(const std::vector<double>& polygon, Mask& mask, std::int64_t& steps) {
   Crossings crossings(mask.width, mask.height);
   for (std::size_t i = 0; i + 3 < fine.size(); i += 2) {
     steps += std::max(std::abs(fine[i + 2] - fine[i]), std::abs(fine[i + 3] - fine[i + 1])) + 1;
-    if (steps > kMaxSteps) throw DataError("polygon: its outline is longer than 10^8 pixels");
+    if (steps > kMaxSteps) throw DataError("polygon: its outline is longer than 2 * 10^7 pixels");
     walk(fine[i], fine[i + 1], fine[i + 2], fine[i + 3], crossings);
   }
   crossings.add_to(mask);

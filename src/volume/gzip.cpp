@@ -5,11 +5,20 @@
 #include <zlib.h>
 
 #include "medseg/base/error.h"
+#include "medseg/base/str.h"
 
 namespace medseg {
 
 bool is_gzip(std::span<const std::uint8_t> bytes) {
   return bytes.size() > 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
+}
+
+void check_can_unpack(std::span<const std::uint8_t> bytes, std::uint64_t needed,
+                      const std::string& where) {
+  if (needed / 1032 > bytes.size()) {
+    throw DataError(str(where, ": truncated: its header promises ", needed, " bytes, which ",
+                        bytes.size(), " packed bytes cannot hold"));
+  }
 }
 
 std::string gunzip(std::span<const std::uint8_t> bytes, std::uint64_t limit,

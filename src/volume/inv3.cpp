@@ -89,12 +89,17 @@ Geometry geometry_of(std::string_view plist, const std::string& where) {
   auto spacing = plist_values(plist, "spacing");
   if (all_shape.size() != 3 || spacing.size() != 3)
     throw DataError(where + ": main.plist: no shape and spacing of the matrix");
+  const auto dtype = plist_values(plist, "dtype");
+  if (!dtype.empty() && dtype.front() != "int16")
+    throw DataError(where + ": main.plist: matrix of " + dtype.front() + ", expected int16");
   Geometry geometry;
   for (std::size_t axis = 0; axis < 3; ++axis) {
     const double size = number(all_shape[2 - axis], where);
     if (!(size >= 1 && size < 1e5)) throw DataError(where + ": main.plist: shape is out of range");
     geometry.size[axis] = static_cast<std::int64_t>(size);
     geometry.spacing[axis] = number(spacing[axis], where);
+    if (!(geometry.spacing[axis] > 0 && geometry.spacing[axis] < 1e5))
+      throw DataError(where + ": main.plist: spacing is out of range");
   }
   return geometry;
 }

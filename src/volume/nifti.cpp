@@ -52,6 +52,7 @@ class Header {
   }
   int type() const { return get<std::int16_t>(second_ ? 12 : 70); }
   int qform() const { return second_ ? get<std::int32_t>(344) : get<std::int16_t>(252); }
+  int units() const { return second_ ? get<std::int32_t>(500) : get<std::uint8_t>(123); }
   int sform() const { return second_ ? get<std::int32_t>(348) : get<std::int16_t>(254); }
   [[noreturn]] void fail(const std::string& what) const { throw DataError(where_ + ": " + what); }
 
@@ -89,9 +90,15 @@ std::optional<VoxelType> voxel_type(int code) {
 }
 
 std::array<std::array<double, 4>, 3> qform_affine(const Header& header) {
-  const double b = header.real(256, 352, 0), c = header.real(256, 352, 1),
-               d = header.real(256, 352, 2);
-  const double a = std::sqrt(std::max(0.0, 1.0 - b * b - c * c - d * d));
+  double b = header.real(256, 352, 0), c = header.real(256, 352, 1), d = header.real(256, 352, 2);
+  const double imaginary = b * b + c * c + d * d;
+  if (!(imaginary < 1.0 + 1e-5))
+    header.fail("contradictory header: its qform quaternion is longer than 1");
+  if (imaginary > 1.0) {  // half a turn, rounded: a = 0
+    const double length = std::sqrt(imaginary);
+    b /= length, c /= length, d /= length;
+  }
+  const double a = std::sqrt(std::max(0.0, 1.0 - imaginary));
   const double rotation[3][3] = {
       {a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)},
       {2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)},
@@ -100,7 +107,7 @@ std::array<std::array<double, 4>, 3> qform_affine(const Header& header) {
   std::array<std::array<double, 4>, 3> affine{};
   for (std::size_t row = 0; row < 3; ++row) {
     for (std::size_t column = 0; column < 3; ++column) {
-      const double step = header.real(76, 104, column + 1) * (column == 2 ? handed : 1.0);
+      const double step = std::abs(header.real(76, 104, column + 1)) * (column == 2 ? handed : 1.0);
       affine[row][column] = rotation[row][column] * step;
     }
     affine[row][3] = header.real(268, 376, row);
@@ -109,7 +116,8 @@ std::array<std::array<double, 4>, 3> qform_affine(const Header& header) {
 }
 
 // sform before qform before plain voxel sizes, as the standard ranks them.
-std::array<std::array<double, 4>, 3> affine_of(const Header& header) {
+std::array<std::array<double, 4>, 3> affine_of(const Header& header, std::size_t extent,
+                                               const std::string& header_name) {
   std::array<std::array<double, 4>, 3> affine{};
   if (header.sform() > 0) {
     for (std::size_t row = 0; row < 3; ++row) {
@@ -119,14 +127,19 @@ std::array<std::array<double, 4>, 3> affine_of(const Header& header) {
   } else if (header.qform() > 0) {
     affine = qform_affine(header);
   } else {
-    for (std::size_t axis = 0; axis < 3; ++axis)
-      affine[axis][axis] = header.real(76, 104, axis + 1);
-  }
-  for (const auto& row : affine) {
-    for (const double value : row) {
-      if (!std::isfinite(value)) header.fail("its affine is not finite");
+    // No orientation at all: as nibabel, columns run to the left (the Analyze habit), origin in the middle.
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      const double size = axis < extent ? static_cast<double>(header.dimension(axis + 1)) : 1.0;
+      affine[axis][axis] = std::abs(header.real(76, 104, axis + 1)) * (axis == 0 ? -1 : 1);
+      affine[axis][3] = -affine[axis][axis] * (size - 1) / 2;
     }
   }
+  const int unit = header.units() & 7;  // 1 metre, 2 millimetre, 3 micrometre, 0 not said
+  const double mm = unit == 1 ? 1000.0 : unit == 3 ? 0.001 : 1.0;
+  for (auto& row : affine) {
+    for (double& value : row) value *= mm;
+  }
+  check_affine(affine, header_name);
   return affine;
 }
 
@@ -174,17 +187,25 @@ Volume read_nifti(std::span<const std::uint8_t> bytes, const std::string& where)
     type = voxel_type(header.type());
     if (!type)
       header.fail(str("NIfTI data type ", header.type(), " is not supported (real numbers are)"));
-    volume.affine = affine_of(header);
+    volume.affine = affine_of(header, static_cast<std::size_t>(dimensions), where);
     slope = header.real(112, 176);
     intercept = header.real(116, 184);
-    const double offset = header.second() ? static_cast<double>(header.get<std::int64_t>(168))
-                                          : static_cast<double>(header.get<float>(108));
+    const int bits = header.get<std::int16_t>(header.second() ? 14 : 72);
+    if (bits != 0 && bits != static_cast<int>(8 * width_of(*type))) {
+      header.fail(str("contradictory header: ", bits, " bits a voxel, data type ", header.type(),
+                      " has ", 8 * width_of(*type)));
+    }
+    double offset = header.second() ? static_cast<double>(header.get<std::int64_t>(168))
+                                    : static_cast<double>(header.get<float>(108));
     const double least = static_cast<double>(header.second() ? kHeader2 : kHeader1);
+    if (offset == 0)
+      offset = header.second() ? 544 : 352;  // not filled in: right behind the header
     if (!(offset >= least && offset < 1e9)) header.fail(str("voxels at byte ", offset));
     data_begin = static_cast<std::uint64_t>(offset);
     data_end = data_begin + count * width_of(*type);
   }
   if (is_gzip(bytes)) {
+    check_can_unpack(bytes, data_end, where);
     unpacked = gunzip(bytes, data_end, where);
     view = unpacked;
   }
@@ -192,13 +213,13 @@ Volume read_nifti(std::span<const std::uint8_t> bytes, const std::string& where)
     throw DataError(
         str(where, ": truncated: its header promises ", data_end, " bytes, found ", view.size()));
   }
-  volume.voxels = decode_voxels(view.substr(data_begin), count, *type, swapped);
-  const bool scaled = slope != 0 && std::isfinite(slope) && std::isfinite(intercept) &&
-                      !(slope == 1 && intercept == 0);
-  if (scaled) {
-    for (auto& voxel : volume.voxels)
-      voxel = static_cast<float>(static_cast<double>(voxel) * slope + intercept);
+  Scaling scaling;
+  if (slope != 0 && std::isfinite(slope)) {  // 0 stands for "not scaled"
+    if (!std::isfinite(intercept))
+      throw DataError(where + ": contradictory header: slope without an intercept");
+    scaling = {slope, intercept};
   }
+  volume.voxels = decode_voxels(view.substr(data_begin), count, *type, swapped, scaling);
   return volume;
 }
 

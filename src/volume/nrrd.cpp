@@ -17,22 +17,46 @@ constexpr std::size_t kMaxHeader = 1 << 20;
 
 const std::map<std::string, VoxelType>& types() {
   static const std::map<std::string, VoxelType> table = {
-      {"uchar", VoxelType::kU8},         {"unsigned char", VoxelType::kU8},
-      {"uint8", VoxelType::kU8},         {"uint8_t", VoxelType::kU8},
-      {"signed char", VoxelType::kI8},   {"int8", VoxelType::kI8},
-      {"int8_t", VoxelType::kI8},        {"short", VoxelType::kI16},
-      {"int16", VoxelType::kI16},        {"int16_t", VoxelType::kI16},
-      {"signed short", VoxelType::kI16}, {"short int", VoxelType::kI16},
-      {"ushort", VoxelType::kU16},       {"unsigned short", VoxelType::kU16},
-      {"uint16", VoxelType::kU16},       {"uint16_t", VoxelType::kU16},
-      {"int", VoxelType::kI32},          {"int32", VoxelType::kI32},
-      {"int32_t", VoxelType::kI32},      {"signed int", VoxelType::kI32},
-      {"uint", VoxelType::kU32},         {"unsigned int", VoxelType::kU32},
-      {"uint32", VoxelType::kU32},       {"uint32_t", VoxelType::kU32},
-      {"longlong", VoxelType::kI64},     {"int64", VoxelType::kI64},
-      {"int64_t", VoxelType::kI64},      {"ulonglong", VoxelType::kU64},
-      {"uint64", VoxelType::kU64},       {"uint64_t", VoxelType::kU64},
-      {"float", VoxelType::kF32},        {"double", VoxelType::kF64}};
+      {"uchar", VoxelType::kU8},
+      {"unsigned char", VoxelType::kU8},
+      {"uint8", VoxelType::kU8},
+      {"uint8_t", VoxelType::kU8},
+      {"signed char", VoxelType::kI8},
+      {"int8", VoxelType::kI8},
+      {"int8_t", VoxelType::kI8},
+      {"short", VoxelType::kI16},
+      {"int16", VoxelType::kI16},
+      {"int16_t", VoxelType::kI16},
+      {"signed short", VoxelType::kI16},
+      {"short int", VoxelType::kI16},
+      {"ushort", VoxelType::kU16},
+      {"unsigned short", VoxelType::kU16},
+      {"uint16", VoxelType::kU16},
+      {"uint16_t", VoxelType::kU16},
+      {"signed short int", VoxelType::kI16},
+      {"unsigned short int", VoxelType::kU16},
+      {"long long", VoxelType::kI64},
+      {"signed long long", VoxelType::kI64},
+      {"long long int", VoxelType::kI64},
+      {"signed long long int", VoxelType::kI64},
+      {"unsigned long long", VoxelType::kU64},
+      {"unsigned long long int", VoxelType::kU64},
+      {"int", VoxelType::kI32},
+      {"int32", VoxelType::kI32},
+      {"int32_t", VoxelType::kI32},
+      {"signed int", VoxelType::kI32},
+      {"uint", VoxelType::kU32},
+      {"unsigned int", VoxelType::kU32},
+      {"uint32", VoxelType::kU32},
+      {"uint32_t", VoxelType::kU32},
+      {"longlong", VoxelType::kI64},
+      {"int64", VoxelType::kI64},
+      {"int64_t", VoxelType::kI64},
+      {"ulonglong", VoxelType::kU64},
+      {"uint64", VoxelType::kU64},
+      {"uint64_t", VoxelType::kU64},
+      {"float", VoxelType::kF32},
+      {"double", VoxelType::kF64}};
   return table;
 }
 
@@ -102,11 +126,17 @@ void read_affine(const Header& header, Volume& volume, const std::string& where)
   const auto space = header.fields.find("space");
   const std::string frame = space == header.fields.end() ? "" : space->second;
   // A scanner without a stated frame stores rows from the front and columns from the right, as DICOM does: LPS.
+  const std::vector<std::string> known = {
+      "",    "left-posterior-superior", "LPS", "right-anterior-superior",
+      "RAS", "left-anterior-superior",  "LAS"};
+  if (std::find(known.begin(), known.end(), frame) == known.end())
+    throw DataError(where + ": NRRD space \"" + frame + "\"; known are LPS, RAS and LAS");
   const bool left = frame.empty() || frame.starts_with("left") || frame == "LPS" || frame == "LAS";
   const bool posterior =
       frame.empty() || frame.find("posterior") != std::string::npos || frame == "LPS";
   for (auto& value : affine[0]) value = left ? -value : value;
   for (auto& value : affine[1]) value = posterior ? -value : value;
+  check_affine(affine, where);
   volume.affine = affine;
 }
 
@@ -122,14 +152,24 @@ Volume read_nrrd(std::span<const std::uint8_t> bytes, const std::string& where) 
   if (header.fields.contains("data file") || header.fields.contains("datafile")) {
     throw DataError(where + ": voxels in a separate file are not supported");
   }
+  for (const char* skip : {"line skip", "lineskip", "byte skip", "byteskip"}) {
+    const auto found = header.fields.find(skip);
+    if (found != header.fields.end() && found->second != "0")
+      throw DataError(str(where, ": NRRD field \"", skip, "\" is not supported"));
+  }
   const auto sizes = numbers_in(field(header, "sizes", where));
+  if (const auto dimension = numbers_in(field(header, "dimension", where));
+      dimension.size() != 1 || dimension[0] != static_cast<double>(sizes.size())) {
+    throw DataError(str(where, ": contradictory NRRD header: dimension ",
+                        header.fields.at("dimension"), ", sizes ", header.fields.at("sizes")));
+  }
   if (sizes.size() < 2 || sizes.size() > 3)
     throw DataError(where + ": NRRD with sizes \"" + header.fields.at("sizes") +
                     "\", three are expected");
   Volume volume;
   volume.size = {1, 1, 1};
   for (std::size_t axis = 0; axis < sizes.size(); ++axis) {
-    if (!(sizes[axis] >= 1 && sizes[axis] <= 1e6))
+    if (!(sizes[axis] >= 1 && sizes[axis] <= 1e6 && sizes[axis] == std::floor(sizes[axis])))
       throw DataError(where + ": NRRD sizes are out of range");
     volume.size[axis] = static_cast<std::int64_t>(sizes[axis]);
   }
@@ -139,12 +179,16 @@ Volume read_nrrd(std::span<const std::uint8_t> bytes, const std::string& where) 
   if (type == types().end())
     throw DataError(where + ": NRRD type \"" + name + "\" is not supported");
   const std::size_t width = width_of(type->second);
-  const bool swapped = width > 1 && field(header, "endian", where) == "big";
+  const std::string order = width > 1 ? field(header, "endian", where) : "little";
+  if (order != "little" && order != "big")
+    throw DataError(where + ": NRRD endian \"" + order + "\", known are little and big");
+  const bool swapped = order == "big";
 
   const auto encoding = field(header, "encoding", where);
   std::string unpacked;
   std::string_view data = text.substr(header.data_begin);
   if (encoding == "gzip" || encoding == "gz") {
+    check_can_unpack(bytes.subspan(header.data_begin), count * width, where);
     unpacked = gunzip(bytes.subspan(header.data_begin), count * width, where);
     data = unpacked;
   } else if (encoding != "raw") {

@@ -64,6 +64,19 @@ std::size_t checked_voxels(const std::array<std::int64_t, 3>& size, const std::s
   return static_cast<std::size_t>(count);
 }
 
+void check_affine(const std::array<std::array<double, 4>, 3>& a, const std::string& where) {
+  double scale = 1;
+  for (std::size_t axis = 0; axis < 3; ++axis)
+    scale *= std::hypot(a[0][axis], a[1][axis], a[2][axis]);
+  const double determinant = a[0][0] * (a[1][1] * a[2][2] - a[1][2] * a[2][1]) -
+                             a[0][1] * (a[1][0] * a[2][2] - a[1][2] * a[2][0]) +
+                             a[0][2] * (a[1][0] * a[2][1] - a[1][1] * a[2][0]);
+  const bool placed = std::isfinite(a[0][3]) && std::isfinite(a[1][3]) && std::isfinite(a[2][3]);
+  // Also false for every not-a-number.
+  if (!(placed && std::isfinite(scale) && std::abs(determinant) > 1e-6 * scale))
+    throw DataError(where + ": contradictory header: its voxel axes do not span space");
+}
+
 Volume read_volume(const std::filesystem::path& path) {
   const MappedFile file(path);
   const auto bytes = file.bytes();
@@ -150,7 +163,11 @@ Window percentile_window(const Volume& volume, double low_percent, double high_p
 }
 
 double percentile(const Volume& volume, double percent) {
-  return percentile_of(volume.voxels, percent);
+  std::vector<float> values;
+  values.reserve(volume.voxels.size());
+  std::copy_if(volume.voxels.begin(), volume.voxels.end(), std::back_inserter(values),
+               [](float v) { return !std::isnan(v); });
+  return values.empty() ? 0.0 : percentile_of(std::move(values), percent);
 }
 
 Image axial_slice(const Volume& canonical, std::int64_t k, const Window& window) {
@@ -159,11 +176,13 @@ Image axial_slice(const Volume& canonical, std::int64_t k, const Window& window)
               .channels = 1,
               .pixels = {}};
   image.pixels.resize(static_cast<std::size_t>(canonical.size[0] * canonical.size[1]));
-  const double scale = 255.0 / std::max(window.high - window.low, 1e-12);
+  const double width = std::max(window.high - window.low, 1e-12);
   for_each_pixel(canonical.size, k, [&](std::size_t pixel, std::size_t voxel) {
-    const double value =
-        std::clamp((static_cast<double>(canonical.voxels[voxel]) - window.low) * scale, 0.0, 255.0);
-    image.pixels[pixel] = static_cast<std::uint8_t>(std::lround(value));
+    // In this order: a factor 255 / width made beforehand rounds some halves down.
+    const double share = (static_cast<double>(canonical.voxels[voxel]) - window.low) / width;
+    const double value = 255.0 * std::clamp(share, 0.0, 1.0);
+    // Not-a-number means "not measured" in some files: black.
+    image.pixels[pixel] = std::isnan(value) ? 0 : static_cast<std::uint8_t>(std::lround(value));
   });
   return image;
 }

@@ -1,0 +1,36 @@
+/// \file
+/// Inputs and expected numbers shared by the tests of pictures.
+#pragma once
+
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "medseg/base/file.h"
+#include "medseg/image/image.h"
+
+namespace medseg {
+
+inline std::filesystem::path golden_image_folder() {
+  return std::filesystem::path(MEDSEG_SOURCE_DIR) / "tests/golden/image";
+}
+
+inline const nlohmann::json& golden_image(const char* topic) {
+  static const auto cases = nlohmann::json::parse(read_file(golden_image_folder() / "cases.json"));
+  return cases.at(topic);
+}
+
+/// Byte i of the inputs: scripts/reference/export_image.py computes the same.
+inline std::uint8_t noise(std::uint64_t i) {
+  return static_cast<std::uint8_t>(((i * 2654435761U + (i >> 3) * 40503U) & 0xffffffffU) >> 24);
+}
+
+inline Image noise_picture(int width, int height, int channels) {
+  Image image{width, height, channels, {}};
+  image.pixels.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) *
+                      static_cast<std::size_t>(channels));
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = noise(i);
+  return image;
+}
+
+}  // namespace medseg
