@@ -20,6 +20,7 @@ constexpr std::size_t kMasksPerRecord = 3;  // on average
 constexpr double kAbsentShare = 0.24;       // of the turns
 constexpr std::size_t kMaxTrainTurns = 4;
 constexpr std::size_t kMaxTestTurns = 3;
+constexpr std::size_t kMaxValTurns = 2;  // many short records: validation comes often
 
 std::string replaced(std::string text, const std::string& what, const std::string& by) {
   const auto at = text.find(what);
@@ -280,11 +281,12 @@ void plan_held_out(const std::vector<DemoSlice>& slices, const std::string& spli
     RandomStream random(seed, "demo/" + split + " slice", i);
     Labels labels = slices[i].content.present;
     random.shuffle(labels);
-    const std::size_t records = (labels.size() + kMaxTestTurns - 1) / kMaxTestTurns;
+    const std::size_t turns = split == "test" ? kMaxTestTurns : kMaxValTurns;
+    const std::size_t records = (labels.size() + turns - 1) / turns;
     for (std::size_t r = 0; r < records; ++r) {
       Labels part;
       for (std::size_t at = r; at < labels.size(); at += records) part.push_back(labels[at]);
-      const auto plan = outline(part, slices[i].content, absents, 1, kMaxTestTurns, random);
+      const auto plan = outline(part, slices[i].content, absents, 1, turns, random);
       out.push_back(dialogue_of(plan, i, slices[i].id, false, seen, random));
       out.back().id = str(slices[i].id, "-", r + 1);
       if (split != "test") continue;

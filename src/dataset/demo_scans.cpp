@@ -80,7 +80,9 @@ DemoScan ct_thorax(const fs::path& assets, const std::string& number) {
   scan.window = {"ct-thorax", -1000, 600};  // air, soft tissue and bone in one picture
   const VoxelMask body = body_of(scan.image);
   const VoxelMask air = intersection(threshold(scan.image, -kInfinite, -401), body);
-  const VoxelMask bone = intersection(threshold(scan.image, 300, kInfinite), body);
+  // Cortex and marrow in one piece: at 300 HU little but the outlines of ribs and vertebrae is left.
+  const VoxelMask bone = intersection(
+      close_by_slice(intersection(threshold(scan.image, 200, kInfinite), body), 3), body);
   scan.structures = {
       {"lungs", "rule", close(largest_components(air, 2, 0.1), 2)},
       {"trunk", "rule", body},

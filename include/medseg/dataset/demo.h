@@ -8,8 +8,9 @@
 namespace medseg {
 
 struct DemoOptions {
-  std::filesystem::path out = "data/demo";        ///< manifest.jsonl, images/, masks/
-  std::filesystem::path assets = "data/assets";   ///< downloaded packages, unpacked; reused when there
+  std::filesystem::path out = "data/demo";  ///< manifest.jsonl, images/, masks/
+  std::filesystem::path assets =
+      "data/assets";  ///< downloaded packages, unpacked; reused when there
   std::uint64_t seed = 0;
 };
 

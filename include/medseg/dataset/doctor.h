@@ -9,10 +9,10 @@
 namespace medseg {
 
 struct Fault {
-  std::string file;     ///< manifest
-  int line = 0;         ///< 1-based; 0 for the whole file
-  std::string what;     ///< "[SEG] count 2, masks 1"
-  std::string mend;     ///< how to mend it
+  std::string file;  ///< manifest
+  int line = 0;      ///< 1-based; 0 for the whole file
+  std::string what;  ///< "[SEG] count 2, masks 1"
+  std::string mend;  ///< how to mend it
 };
 
 /// Reads all pictures and masks of all manifests. Never throws for a fault of the data.

@@ -20,12 +20,12 @@ namespace medseg {
 
 /// Where the pixels of a mask are.
 struct MaskSource {
-  std::string label;                                ///< the structure's name: what scores are grouped by
-  std::filesystem::path file;                       ///< PNG, relative to the manifest; or empty
-  std::optional<int> value;                         ///< this grey value only
+  std::string label;           ///< the structure's name: what scores are grouped by
+  std::filesystem::path file;  ///< PNG, relative to the manifest; or empty
+  std::optional<int> value;    ///< this grey value only
   std::optional<Rle> rle;
   std::vector<std::vector<double>> polygons;
-  std::string kind;                                 ///< "shipped", "atlas", "probability", "rule", …; may be empty
+  std::string kind;  ///< "shipped", "atlas", "probability", "rule", …; may be empty
 };
 
 struct SliceOfVolume {
@@ -50,11 +50,11 @@ struct Review {
 
 struct Record {
   std::string id;
-  std::filesystem::path image;                      ///< relative to the manifest
-  std::string modality;                             ///< "ct", "mr", …
+  std::filesystem::path image;  ///< relative to the manifest
+  std::string modality;         ///< "ct", "mr", …
   std::string subject;
-  std::string split;                                ///< "train", "val", "test"
-  std::string split_unit;                           ///< "" (subject) or "slab"
+  std::string split;       ///< "train", "val", "test"
+  std::string split_unit;  ///< "" (subject) or "slab"
   std::string source;
   std::string licence;
   std::string window;
@@ -63,9 +63,9 @@ struct Record {
   std::map<std::string, MaskSource> masks;
   std::vector<std::string> absent;
   std::vector<RecordTurn> turns;
-  std::string phrasing;                             ///< free tag: "seen" or "unseen" wording in the demonstration
+  std::string phrasing;  ///< free tag: "seen" or "unseen" wording in the demonstration
   std::optional<Review> review;
-  int line = 0;                                     ///< 1-based line in the manifest
+  int line = 0;  ///< 1-based line in the manifest
 };
 
 class Manifest {

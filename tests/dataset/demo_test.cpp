@@ -1,0 +1,153 @@
+// The real set, when its packages are there.
+#include "medseg/dataset/demo.h"
+
+#include <cstdlib>
+#include <map>
+#include <set>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "medseg/base/file.h"
+#include "medseg/base/str.h"
+#include "medseg/dataset/demo_phrases.h"
+#include "medseg/dataset/doctor.h"
+#include "medseg/dataset/stats.h"
+
+namespace medseg {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path assets() {
+  const char* set = std::getenv("MEDSEG_ASSETS");
+  return set != nullptr ? fs::path(set) : fs::path(MEDSEG_SOURCE_DIR) / "data/assets";
+}
+
+class DemoIntegration : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    if (!fs::exists(assets() / "mricron-data") || !fs::exists(assets() / "pyradiomics")) return;
+    folder() = fs::temp_directory_path() / str("demo-", getpid());
+    build_demo({.out = folder() / "one", .assets = assets(), .seed = 0});
+    manifest() = Manifest::read(folder() / "one/manifest.jsonl");
+  }
+  static void TearDownTestSuite() {
+    if (!folder().empty()) fs::remove_all(folder());
+  }
+  void SetUp() override {
+    if (folder().empty()) GTEST_SKIP() << "no packages in " << assets();
+  }
+  static fs::path& folder() {
+    static fs::path path;
+    return path;
+  }
+  static Manifest& manifest() {
+    static Manifest read;
+    return read;
+  }
+};
+
+TEST_F(DemoIntegration, HasNoFaultAndEnoughOfEverything) {
+  EXPECT_TRUE(examine({folder() / "one/manifest.jsonl"}).empty());
+  const auto stats = count_manifest(manifest());
+  const auto& train = stats.splits.at("train");
+  const auto& val = stats.splits.at("val");
+  const auto& test = stats.splits.at("test");
+  EXPECT_GE(train.pairs, 900);
+  EXPECT_GE(val.pairs, 100);
+  EXPECT_GE(test.pairs, 160);
+  EXPECT_EQ(train.pairs_by_target.size(), 23U);
+  EXPECT_EQ(test.pairs_by_target.size(), 23U);
+  EXPECT_GE(test.absent_turns, 40);
+  const double share =
+      static_cast<double>(train.absent_turns) / static_cast<double>(train.answered_turns);
+  EXPECT_GT(share, 0.22);
+  EXPECT_LT(share, 0.25);
+  EXPECT_GT(train.turns_by_seg.at(2), 100);
+  EXPECT_GT(train.turns_by_seg.at(3), 20);
+  for (const auto& leak : stats.leaks) EXPECT_TRUE(leak.declared) << leak.what;
+}
+
+TEST_F(DemoIntegration, KeepsSlabsApartAndTestSubjectsUnseen) {
+  std::map<std::string, std::map<std::string, std::set<int>>> slices;  // by subject and split
+  for (const auto& record : manifest().records()) {
+    const std::string stem = record.image.stem().string();
+    slices[record.subject][record.split].insert(std::stoi(stem.substr(stem.size() - 3)));
+  }
+  for (const char* subject : {"pyradiomics-lung1", "pyradiomics-brain2"}) {
+    EXPECT_EQ(slices.at(subject).size(), 1U);
+    EXPECT_TRUE(slices.at(subject).contains("test"));
+  }
+  for (const auto& [subject, splits] : slices) {
+    for (const auto& [split, numbers] : splits) {
+      for (const auto& [other, other_numbers] : splits) {
+        if (split >= other) continue;
+        for (const int k : numbers) {
+          for (const int o : other_numbers) {
+            // The rule of 20 slices has no gap between test and the next slab's training.
+            const bool next_slab = std::max(k, o) % 20 < 2 && std::min(k, o) % 20 >= 18;
+            EXPECT_TRUE(std::abs(k - o) > 2 || next_slab) << subject << " " << k << " " << o;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_F(DemoIntegration, AsksInWordsOfItsOwnInTestOnly) {
+  std::map<std::string, std::set<std::string>> asked;  // test pairs by phrasing
+  for (const auto& record : manifest().records()) {
+    for (const auto& turn : record.turns) {
+      bool unseen = false;
+      for (const auto& target : demo_phrases()) {
+        for (const auto* group : {&target.unseen, &target.unseen_clues}) {
+          for (const auto& text : *group) {
+            unseen = unseen || turn.question.find(text.substr(1)) != std::string::npos;
+          }
+        }
+      }
+      EXPECT_EQ(unseen, record.phrasing == "unseen") << record.id << ": " << turn.question;
+      if (record.split != "test") continue;
+      for (const auto& ids : turn.masks) {
+        asked[record.phrasing].insert(picture_key(record) + " " + target_label(record, ids));
+      }
+    }
+  }
+  EXPECT_EQ(asked.at("seen"), asked.at("unseen"));
+}
+
+TEST_F(DemoIntegration, PhrasesAreTheLabelsAndAbsentOnesHaveNone) {
+  for (const auto& record : manifest().records()) {
+    std::size_t without = 0;
+    EXPECT_LE(record.turns.size(), 4U);
+    for (const auto& turn : record.turns) {
+      std::vector<std::string> labels;
+      for (const auto& ids : turn.masks) labels.push_back(target_label(record, ids));
+      EXPECT_EQ(phrases_of(turn.answer), labels) << record.id;
+      without += labels.empty() ? 1U : 0U;
+    }
+    EXPECT_EQ(record.absent.size(), without) << record.id;
+  }
+}
+
+TEST_F(DemoIntegration, TheSameSeedWritesTheSameBytes) {
+  build_demo({.out = folder() / "two", .assets = assets(), .seed = 0});
+  for (const auto& entry : fs::recursive_directory_iterator(folder() / "one")) {
+    if (!entry.is_regular_file()) continue;
+    const auto other = folder() / "two" / fs::relative(entry.path(), folder() / "one");
+    ASSERT_TRUE(fs::exists(other)) << other;
+    EXPECT_EQ(read_file(entry.path()), read_file(other)) << other;
+  }
+  build_demo({.out = folder() / "two", .assets = assets(), .seed = 1});
+  EXPECT_NE(read_file(folder() / "one/manifest.jsonl"), read_file(folder() / "two/manifest.jsonl"));
+}
+
+TEST_F(DemoIntegration, MissingPackagesAreOneClearError) {
+  EXPECT_THROW(build_demo({.out = folder() / "none", .assets = folder() / "nowhere", .seed = 0}),
+               DataError);
+  EXPECT_FALSE(fs::exists(folder() / "none"));
+}
+
+}  // namespace
+}  // namespace medseg
