@@ -23,3 +23,20 @@ say "evaluate on slices it has not seen -> runs/demo/test"
   $medseg evaluate --model runs/demo/best --data $manifest --split test --out runs/demo/test >/dev/null
 [ -f runs/demo/test/baselines.json ] ||
   $medseg evaluate --baselines --model runs/demo-start --data $manifest --split test --out runs/demo/test >/dev/null
+
+say "answer questions about three pictures -> runs/demo-predict"
+predict() {  # NAME IMAGE QUESTION…
+  local name=$1 image=$2 asks=()
+  shift 2
+  for question in "$@"; do asks+=(--ask "$question"); done
+  $medseg predict --model runs/demo/best --image "data/demo/images/$image.png" "${asks[@]}" --out "runs/demo-predict/$name"
+}
+predict brain mr-colin-078 "Which paired structure relays nearly all sensation to the cortex?" \
+  "What smooths voluntary movement and loses dopamine in Parkinson's disease?" "Which organs exchange oxygen for carbon dioxide?"
+predict chest ct-lung1-018 "Which organs exchange oxygen for carbon dioxide?" "What keeps the ribs and spine rigid?"
+predict head ct-head-038 "Which structure protects the brain?"
+
+say "scores on the test split, every structure on its own"
+$medseg table runs/demo/test
+say "pictures"
+ls runs/demo-predict/*/overlay.png

@@ -19,7 +19,8 @@ std::string duration_text(double seconds) {
   const auto total = static_cast<long long>(std::llround(std::fmax(seconds, 0.0)));
   char text[64];
   if (total >= 3600) {
-    std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", total / 3600, total / 60 % 60, total % 60);
+    std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", total / 3600, total / 60 % 60,
+                  total % 60);
   } else {
     std::snprintf(text, sizeof text, "%lld:%02lld", total / 60, total % 60);
   }

@@ -1,8 +1,8 @@
 #include "medseg/base/hash.h"
 
-#include <openssl/evp.h>
-
 #include <array>
+
+#include <openssl/evp.h>
 
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
@@ -12,8 +12,9 @@ namespace medseg {
 std::string sha256(std::span<const std::uint8_t> bytes) {
   std::array<unsigned char, 32> digest{};
   unsigned int length = 0;
-  MEDSEG_CHECK(EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr) == 1,
-               "sha256 failed");
+  MEDSEG_CHECK(
+      EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr) == 1,
+      "sha256 failed");
   constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
   for (const unsigned char byte : digest) {

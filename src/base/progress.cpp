@@ -1,9 +1,9 @@
 #include "medseg/base/progress.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
+
+#include <unistd.h>
 
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
@@ -40,8 +40,8 @@ void Progress::draw(bool last) {
   const double spent = watch_.seconds();
   const std::string left =
       fraction > 0 ? duration_text(spent * (1 - fraction) / fraction) : std::string("?");
-  const std::string counts =
-      str(done_, "/", total_, "  ", duration_text(spent), " + ", left, note_.empty() ? "" : "  ", note_);
+  const std::string counts = str(done_, "/", total_, "  ", duration_text(spent), " + ", left,
+                                 note_.empty() ? "" : "  ", note_);
   if (!terminal_) {
     log_info(str(title_, " ", counts));
     return;
@@ -50,7 +50,8 @@ void Progress::draw(bool last) {
   const int filled = static_cast<int>(fraction * kWidth);
   std::string bar(static_cast<std::size_t>(filled), '#');
   bar.resize(kWidth, '.');
-  std::fprintf(stderr, "\r%s [%s] %s\033[K%s", title_.c_str(), bar.c_str(), counts.c_str(), last ? "\n" : "");
+  std::fprintf(stderr, "\r%s [%s] %s\033[K%s", title_.c_str(), bar.c_str(), counts.c_str(),
+               last ? "\n" : "");
   std::fflush(stderr);
 }
 

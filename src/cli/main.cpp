@@ -1,9 +1,9 @@
 #include "medseg/cli/main.h"
 
-#include <c10/util/Exception.h>
+#include <iostream>
 
 #include <CLI/CLI.hpp>
-#include <iostream>
+#include <c10/util/Exception.h>
 
 #include "commands.h"
 #include "medseg/base/error.h"

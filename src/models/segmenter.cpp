@@ -136,7 +136,7 @@ std::vector<std::pair<std::string, at::Tensor*>> Segmenter::trainable_leaves() {
   return leaves;
 }
 
-SegmenterOutput Segmenter::forward(const DialogueBatch& batch) const {
+SegmenterOutput Segmenter::forward(const DialogueBatch& batch, double prompt_gradient) const {
   const auto spliced = splice(batch);
   const auto hidden = language_->forward(spliced.embeddings);  // [B, T, D]
   const auto T = hidden.size(1), D = hidden.size(2);
@@ -146,7 +146,11 @@ SegmenterOutput Segmenter::forward(const DialogueBatch& batch) const {
   output.seg_dialogue = spliced.seg_dialogue;
   if (has_grounding()) {
     const auto places = (spliced.seg_dialogue * T + spliced.seg_position).to(states.device());
-    output.prompts = prompts(states.index_select(0, places));
+    auto chosen = states.index_select(0, places);
+    if (prompt_gradient != 1.0) {  // the same value, another slope
+      chosen = chosen.detach() + prompt_gradient * (chosen - chosen.detach());
+    }
+    output.prompts = prompts(chosen);
   }
   if (batch.labels.empty()) return output;
 

@@ -2,6 +2,7 @@
 #include "medseg/nn/parallel.h"
 
 #include <ATen/Parallel.h>
+#include <omp.h>
 
 namespace medseg {
 namespace {
@@ -18,5 +19,7 @@ void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
                   const std::function<void(std::int64_t, std::int64_t)>& body) {
   at::parallel_for(begin, end, grain, Body{body});
 }
+
+void stay_on_one_thread() { omp_set_num_threads(1); }
 
 }  // namespace medseg

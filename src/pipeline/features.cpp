@@ -77,4 +77,10 @@ std::shared_ptr<const ImageFeatures> FeatureCache::get(const Image& image) {
   return features;
 }
 
+bool FeatureCache::full() {
+  const std::lock_guard lock(mutex_);
+  const auto mean = entries_.empty() ? 0 : bytes_ / entries_.size();
+  return bytes_ + 2 * mean > limit_bytes_;
+}
+
 }  // namespace medseg

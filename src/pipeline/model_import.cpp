@@ -54,8 +54,8 @@ Dinov2Options dinov2_geometry(const TensorFile& file, const std::vector<TensorSo
   bool has_patch = false, has_positions = false;
   for (const auto& source : sources) {
     if (source.target.starts_with("encoder.layer.")) {
-      layers = std::max<std::int64_t>(layers,
-                        std::stoll(source.target.substr(std::string("encoder.layer.").size())) + 1);
+      layers = std::max<std::int64_t>(
+          layers, std::stoll(source.target.substr(std::string("encoder.layer.").size())) + 1);
     }
     if (source.target == "embeddings.patch_embeddings.projection.weight") {
       const auto weight = file.load(source.source);

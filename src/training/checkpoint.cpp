@@ -32,9 +32,11 @@ NamedTensors on_cpu(NamedTensors tensors) {
 
 void save_checkpoint(const std::filesystem::path& folder, OpenBundle& bundle, FrozenStorage& frozen,
                      const AdamW& optimizer, Ema& ema, const Progressed& progress,
-                     const nlohmann::json& config) {
+                     const nlohmann::json& config, const NamedTensors& replay) {
   AtomicFolder checkpoint(folder);
-  write_safetensors(checkpoint.path() / "training.safetensors", on_cpu(state_of(optimizer, ema)));
+  auto tensors = state_of(optimizer, ema);
+  tensors.insert(tensors.end(), replay.begin(), replay.end());
+  write_safetensors(checkpoint.path() / "training.safetensors", on_cpu(std::move(tensors)));
   nlohmann::json state = {{"format", "medseg-training-1"},
                           {"step", progress.step},
                           {"drawn", progress.drawn},
@@ -81,6 +83,16 @@ Progressed load_checkpoint(const std::filesystem::path& folder, AdamW& optimizer
     tensor.copy_(saved);
   }
   return progress;
+}
+
+NamedTensors load_replay(const std::filesystem::path& folder) {
+  const auto file = open_tensor_file(folder / "training.safetensors");
+  NamedTensors state;
+  for (const auto& info : file->tensors()) {
+    if (info.name.starts_with("replay."))
+      state.emplace_back(info.name, file->load(info.name).clone());
+  }
+  return state;
 }
 
 }  // namespace medseg

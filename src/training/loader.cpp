@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "medseg/nn/parallel.h"
+
 namespace medseg {
 
 BatchLoader::BatchLoader(Make make, Sampler sampler, std::int64_t batch_size, std::int64_t workers)
@@ -22,6 +24,7 @@ BatchLoader::~BatchLoader() {
 }
 
 void BatchLoader::work() {
+  stay_on_one_thread();
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return stop_ || taken_ < handed_out_ + depth_; });

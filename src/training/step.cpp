@@ -24,14 +24,14 @@ double finite(const char* part, const at::Tensor& loss, const TrainingBatch& bat
 
 void backward_micro_batch(const Segmenter& model, const TrainingBatch& batch,
                           const TrainOptions& options, std::int64_t step, StepReport& report,
-                          TimeTable& times) {
+                          TimeTable& times, MaskReplay& replay) {
   SegmenterOutput output;
   BatchMaskLosses masks{at::zeros({}), at::zeros({})};
   {
     const AutocastScope autocast(at::kCPU,
                                  options.precision == "bf16" ? at::kBFloat16 : at::kFloat);
     std::optional<TimeTable::Scope> scope(std::in_place, times, "language forward");
-    output = model.forward(batch.dialogues);
+    output = model.forward(batch.dialogues, options.loss.prompt_gradient);
     if (batch.masks > 0 && model.has_grounding()) {
       scope.emplace(times, "decoder forward");
       const auto decoded = model.grounding().decode_batch(batch.image_embeddings, output.prompts,
@@ -41,6 +41,7 @@ void backward_micro_batch(const Segmenter& model, const TrainingBatch& batch,
       masks = batch_mask_losses(decoded.mask_logits, batch.truths);
     }
   }
+  if (batch.masks > 0 && model.has_grounding()) replay.remember(batch.targets, output.prompts);
   const double share = 1.0 / static_cast<double>(options.accumulation);
   const LossOptions& weights = options.loss;
   report.text += share * finite("loss_text", output.text_loss, batch, step);

@@ -64,6 +64,7 @@ class Trainer {
   FrozenStorage frozen_;
   TrainingSet data_;
   FeatureCache features_;
+  MaskReplay replay_;
   std::vector<std::pair<DataSource, Manifest>> validation_;
   Progressed done_;
   TimeTable times_;
@@ -83,7 +84,8 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
       frozen_(bundle_, bf16()),
       data_(config_.data, bundle_),
       features_(*bundle_.model, bundle_.options, bf16(),
-                static_cast<std::uint64_t>(config_.data.cache_gb * 1e9)) {
+                static_cast<std::uint64_t>(config_.data.cache_gb * 1e9)),
+      replay_(options_, data_) {
   for (const auto& source : config_.data.validation) {
     validation_.emplace_back(source, Manifest::read(source.manifest));
     if (validation_.back().second.split(source.split).empty()) {
@@ -95,13 +97,15 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
   if (from) {
     folder_.require_same_config(effective);
     done_ = load_checkpoint(folder_.checkpoint(*from), optimizer_, ema_);
+    replay_.restore(load_replay(folder_.checkpoint(*from)));
     folder_.rewind(done_.step);
   } else {
     folder_.create();
   }
   seconds_before_ = done_.seconds;
   log_to_file(folder_.path() / "log.txt");
-  log_info(from ? str("resume: goes on after step ", *from) : "train: " + folder_.path().string());
+  log_info(from ? str("resume: goes on after step ", done_.step)
+                : "train: " + folder_.path().string());
   folder_.write_config(effective);
 
   std::int64_t count = 0;
@@ -139,6 +143,10 @@ Sampler Trainer::make_sampler() const {
 /// The loop: steps, and what is due after each.
 void Trainer::run() {
   const SignalWatch signals;
+  {
+    const TimeTable::Scope scope(times_, "features");
+    data_.fill(features_);
+  }
   BatchLoader loader([this](const auto& indices) { return data_.load(indices, features_); },
                      make_sampler(), options_.batch_size, config_.data.workers);
   Progress bar("train", options_.steps);
@@ -202,8 +210,9 @@ StepReport Trainer::take_step(BatchLoader& loader) {
     std::optional<TimeTable::Scope> scope(std::in_place, times_, "data");
     const TrainingBatch batch = loader.next();
     scope.reset();
-    backward_micro_batch(*bundle_.model, batch, options_, done_.step, report, times_);
+    backward_micro_batch(*bundle_.model, batch, options_, done_.step, report, times_, replay_);
   }
+  replay_.backward(*bundle_.model, features_, done_.step, times_);
   return report;
 }
 
@@ -252,7 +261,7 @@ void Trainer::save(bool is_best) {
   const TimeTable::Scope scope(times_, "saving");
   if (is_best) done_.best_step = done_.step;
   save_checkpoint(folder_.checkpoint(done_.step), bundle_, frozen_, optimizer_, ema_, done_,
-                  write_options(config_));
+                  write_options(config_), replay_.state());
   folder_.publish(done_.step, done_.best_step, options_.keep);
 }
 

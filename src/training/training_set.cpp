@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include <ATen/ATen.h>
 
 #include "medseg/base/hash.h"
 #include "medseg/base/log.h"
+#include "medseg/base/progress.h"
 #include "medseg/base/str.h"
 #include "medseg/pipeline/preprocess.h"
 
@@ -126,6 +128,7 @@ TrainingBatch TrainingSet::load(const std::vector<std::size_t>& indices,
     batch.ids.push_back(sample.id);
     batch.tokens += lengths_[indices[i]];
     batch.masks += static_cast<std::int64_t>(sample.masks.size());
+    batch.targets.insert(batch.targets.end(), sample.targets.begin(), sample.targets.end());
     if (!bundle_.model->has_grounding()) continue;
     const ModelFrame& frame = sample.features->frame;
     embeddings.push_back(sample.features->grounding);
@@ -136,6 +139,53 @@ TrainingBatch TrainingSet::load(const std::vector<std::size_t>& indices,
   batch.dialogues = make_batch(pointers);
   if (!embeddings.empty()) batch.image_embeddings = at::stack(embeddings);
   return batch;
+}
+
+std::vector<TrainingSet::MaskPlace> TrainingSet::mask_places() const {
+  std::vector<MaskPlace> places;
+  std::set<std::string> seen;
+  for (const auto& item : items_) {
+    for (const RecordTurn* turn : answered_turns(*item.record)) {
+      const auto targets = targets_of(*item.record, *turn);
+      for (std::size_t k = 0; k < targets.size(); ++k) {
+        if (!seen.insert(str(item.manifest, "|", item.record->image.string(), "|", targets[k]))
+                 .second)
+          continue;
+        places.push_back({item.manifest, item.record, turn->masks[k], targets[k]});
+      }
+    }
+  }
+  return places;
+}
+
+TrainingSet::PlacedMask TrainingSet::load_place(const MaskPlace& place, FeatureCache& cache,
+                                                at::Tensor& truth) const {
+  const Manifest& manifest = *manifests_[place.manifest];
+  const auto key = manifest.folder() / place.record->image;
+  auto& features = placed_[key];
+  if (!features) features = cache.get(load_image(manifest, *place.record));
+  if (!truth.defined()) {
+    const auto width = static_cast<int>(features->frame.image_width),
+               height = static_cast<int>(features->frame.image_height);
+    truth =
+        mask_tensor({load_mask(manifest, *place.record, place.ids, width, height)}, width, height)
+            .to(at::kByte);
+  }
+  return {features};
+}
+
+void TrainingSet::fill(FeatureCache& cache) const {
+  std::map<std::filesystem::path, const Item*> pictures;
+  for (const auto& item : items_) {
+    pictures.emplace(manifests_[item.manifest]->folder() / item.record->image, &item);
+  }
+  Progress bar("features", static_cast<std::int64_t>(pictures.size()));
+  std::int64_t done = 0;
+  for (const auto& [path, item] : pictures) {
+    if (cache.full()) break;
+    cache.get(load_image(*manifests_[item->manifest], *item->record));
+    bar.update(++done);
+  }
 }
 
 std::vector<std::string> TrainingSet::coverage() const {

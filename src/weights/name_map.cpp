@@ -135,7 +135,7 @@ LoadReport load_into(Module& module, const TensorFile& file,
     auto& parameter = *found->second;
     if (value.sizes() != parameter.sizes()) {
       report.mismatched.push_back(
-          str(target, ": file ", value.sizes(), ", model ", parameter.sizes()));
+          medseg::str(target, ": file ", value.sizes(), ", model ", parameter.sizes()));
       continue;
     }
     parameter.copy_(value);

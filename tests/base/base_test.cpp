@@ -1,9 +1,9 @@
-#include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <iterator>
 #include <set>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "medseg/base/clock.h"
 #include "medseg/base/error.h"
@@ -52,7 +52,8 @@ TEST_F(FileTest, NamesTheFileThatIsMissing) {
     read_file(folder_ / "missing");
     FAIL() << "no error";
   } catch (const DataError& error) {
-    EXPECT_EQ(error.what(), (folder_ / "missing").string() + ": cannot open: No such file or directory");
+    EXPECT_EQ(error.what(),
+              (folder_ / "missing").string() + ": cannot open: No such file or directory");
   }
 }
 
@@ -87,8 +88,9 @@ TEST(Hash, EqualsTheStandardsExamples) {
 
 TEST(RandomStream, IsTheSameForTheSameNameAndDiffersOtherwise) {
   EXPECT_EQ(RandomStream(1, "a", 2).next(), RandomStream(1, "a", 2).next());
-  const std::set<std::uint64_t> firsts = {RandomStream(1, "a", 2).next(), RandomStream(2, "a", 2).next(),
-                                          RandomStream(1, "b", 2).next(), RandomStream(1, "a", 3).next()};
+  const std::set<std::uint64_t> firsts = {
+      RandomStream(1, "a", 2).next(), RandomStream(2, "a", 2).next(),
+      RandomStream(1, "b", 2).next(), RandomStream(1, "a", 3).next()};
   EXPECT_EQ(firsts.size(), 4U);
 }
 

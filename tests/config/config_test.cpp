@@ -1,7 +1,7 @@
+#include <filesystem>
+
 #include <gtest/gtest.h>
 #include <unistd.h>
-
-#include <filesystem>
 
 #include "medseg/base/file.h"
 #include "medseg/config/fields.h"
@@ -63,8 +63,14 @@ TEST(Fields, KeepsDefaultsOfAbsentKeys) {
 }
 
 TEST(Fields, WritesBackWhatItRead) {
-  OuterOptions options{.steps = 3, .small = 2, .on = true, .name = "y", .inner = {.rate = 1.0},
-                       .list = {}, .many = {{.rate = 0.5}, {.rate = 0.75}}, .ids = {{"[SEG]", 7}}};
+  OuterOptions options{.steps = 3,
+                       .small = 2,
+                       .on = true,
+                       .name = "y",
+                       .inner = {.rate = 1.0},
+                       .list = {},
+                       .many = {{.rate = 0.5}, {.rate = 0.75}},
+                       .ids = {{"[SEG]", 7}}};
   OuterOptions copy;
   read_options(write_options(options), copy);
   EXPECT_EQ(write_options(copy), write_options(options));
@@ -85,7 +91,8 @@ TEST(Fields, RejectsWrongTypesAndRanges) {
   EXPECT_EQ(error_of(R"({"inner": {"rate": 2}})"), "train.inner.rate: 2 is out of range");
   EXPECT_EQ(error_of(R"({"inner": 3})"), "train.inner: expected an object");
   EXPECT_EQ(error_of(R"({"list": [1, "b"]})"), "train.list[1]: wrong type, got \"b\"");
-  EXPECT_EQ(error_of(R"({"many": [{"rate": 1}, {"rate": 5}]})"), "train.many[1].rate: 5 is out of range");
+  EXPECT_EQ(error_of(R"({"many": [{"rate": 1}, {"rate": 5}]})"),
+            "train.many[1].rate: 5 is out of range");
 }
 
 TEST(Fields, DescribesEveryFieldWithItsDefault) {
@@ -122,7 +129,8 @@ TEST_F(LoadTest, MergesWhatItExtendsAndAppliesOverridesLast) {
     // one line of reason
     "extends": "base/base.json", "a": {"y": 5}, "list": [9]})");
   const auto json = load_config(path, {"a.x=7", "a.word=hello", "b.c=[1]"});
-  EXPECT_EQ(json, nlohmann::json::parse(R"({"a": {"x": 7, "y": 5, "word": "hello"}, "list": [9], "b": {"c": [1]}})"));
+  EXPECT_EQ(json, nlohmann::json::parse(
+                      R"({"a": {"x": 7, "y": 5, "word": "hello"}, "list": [9], "b": {"c": [1]}})"));
 }
 
 TEST_F(LoadTest, NamesTheLineOfBadJson) {

@@ -65,7 +65,7 @@ class CheckFailed : public std::logic_error {
 }  // namespace medseg
 
 /// Precondition of code that does not see torch. `message` is a std::string or literal.
-#define MEDSEG_CHECK(condition, message)                                              \
-  do {                                                                                \
+#define MEDSEG_CHECK(condition, message)                                               \
+  do {                                                                                 \
     if (!(condition)) ::medseg::check_failed(__FILE__, __LINE__, #condition, message); \
   } while (false)

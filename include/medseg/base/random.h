@@ -16,13 +16,13 @@ class RandomStream {
   /// `name` says what the numbers are for, `index` which sample or epoch they belong to.
   RandomStream(std::uint64_t seed, std::string_view name, std::uint64_t index = 0);
 
-  std::uint64_t next();                        ///< 64 random bits (splitmix64)
-  double uniform();                            ///< [0, 1)
-  double normal();                             ///< mean 0, deviation 1
-  std::size_t below(std::size_t bound);        ///< 0 … bound-1 without bias; bound > 0
+  std::uint64_t next();                  ///< 64 random bits (splitmix64)
+  double uniform();                      ///< [0, 1)
+  double normal();                       ///< mean 0, deviation 1
+  std::size_t below(std::size_t bound);  ///< 0 … bound-1 without bias; bound > 0
 
   template <class T>
-  void shuffle(std::vector<T>& items) {        ///< Fisher-Yates
+  void shuffle(std::vector<T>& items) {  ///< Fisher-Yates
     for (std::size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[below(i)]);
   }
 

@@ -52,7 +52,9 @@ struct AnyVisitor {
 }  // namespace detail
 
 template <class T>
-concept OptionsStruct = requires(T& options) { T::fields(options, detail::AnyVisitor{}); };
+concept OptionsStruct = requires(T& options) {
+  T::fields(options, detail::AnyVisitor{});
+};
 
 /// Overwrites the fields of `options` that `json` names; the rest keep their values. `path` is the dotted path of
 /// `json`, used in messages.
@@ -94,12 +96,14 @@ void read_number(const nlohmann::json& json, T& value, const std::string& path, 
     low = std::max(low, static_cast<double>(std::numeric_limits<T>::lowest()));
     high = std::min(high, static_cast<double>(std::numeric_limits<T>::max()));
   }
-  if (!(number >= low && number <= high)) throw ConfigError(path + ": " + json.dump() + " is out of range");
+  if (!(number >= low && number <= high))
+    throw ConfigError(path + ": " + json.dump() + " is out of range");
   value = json.get<T>();
 }
 
 template <class T>
-void read_list(const nlohmann::json& json, std::vector<T>& values, const std::string& path, Range range) {
+void read_list(const nlohmann::json& json, std::vector<T>& values, const std::string& path,
+               Range range) {
   if (!json.is_array()) throw ConfigError(path + ": expected a list, got " + json.dump());
   values.clear();
   for (std::size_t i = 0; i < json.size(); ++i) {
@@ -110,10 +114,12 @@ void read_list(const nlohmann::json& json, std::vector<T>& values, const std::st
 }
 
 template <class T>
-void read_map(const nlohmann::json& json, std::map<std::string, T>& values, const std::string& path, Range range) {
+void read_map(const nlohmann::json& json, std::map<std::string, T>& values, const std::string& path,
+              Range range) {
   if (!json.is_object()) throw ConfigError(path + ": expected an object, got " + json.dump());
   values.clear();
-  for (const auto& [key, item] : json.items()) read_value(item, values[key], join_path(path, key), range);
+  for (const auto& [key, item] : json.items())
+    read_value(item, values[key], join_path(path, key), range);
 }
 
 template <class T>
@@ -152,7 +158,8 @@ class Reader {
     const std::set<std::string> known(known_.begin(), known_.end());
     for (const auto& item : json_.items()) {
       if (known.contains(item.key())) continue;
-      throw ConfigError(join_path(path_, item.key()) + ": unknown key" + did_you_mean(item.key(), known_));
+      throw ConfigError(join_path(path_, item.key()) + ": unknown key" +
+                        did_you_mean(item.key(), known_));
     }
   }
 
@@ -171,8 +178,7 @@ nlohmann::json to_json_value(const T& value) {
   }
 }
 template <class T>
-  requires OptionsStruct<T>
-nlohmann::json to_json_value(const std::vector<T>& values) {
+requires OptionsStruct<T> nlohmann::json to_json_value(const std::vector<T>& values) {
   auto list = nlohmann::json::array();
   for (const auto& value : values) list.push_back(write_options(value));
   return list;

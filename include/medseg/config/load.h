@@ -13,7 +13,8 @@ namespace medseg {
 /// Reads `path`, first what it extends (relative to it), then merges: objects key by key, all else replaced.
 /// Then applies `overrides`, each "a.b.c=value" (value is JSON, or a bare string when it is not).
 /// \throws ConfigError "file:line: what" on a missing file, bad JSON, a cycle of `extends`, a bad override.
-nlohmann::json load_config(const std::filesystem::path& path, const std::vector<std::string>& overrides = {});
+nlohmann::json load_config(const std::filesystem::path& path,
+                           const std::vector<std::string>& overrides = {});
 
 /// JSON with `//` comments from text; `where` names it in messages.
 /// \throws ConfigError with the line of the fault.

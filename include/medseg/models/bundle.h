@@ -20,7 +20,7 @@ namespace medseg {
 
 /// How a picture becomes the tower's input (semantics 10).
 struct VisionPreprocess {
-  std::string mode = "pad";                          ///< "crop" (LISA, GLaMM) | "pad" (LLaVA-Med)
+  std::string mode = "pad";  ///< "crop" (LISA, GLaMM) | "pad" (LLaVA-Med)
   std::vector<double> mean = {0.485, 0.456, 0.406};
   std::vector<double> deviation = {0.229, 0.224, 0.225};
 
@@ -36,11 +36,11 @@ struct VisionPreprocess {
 struct BundleOptions {
   SegmenterOptions model;
   VisionPreprocess vision_preprocess;
-  std::string grounding_preprocess = "sam";          ///< sam | medsam_square | medsam_pil | litemedsam
+  std::string grounding_preprocess = "sam";  ///< sam | medsam_square | medsam_pil | litemedsam
   std::string conversation = "llava_v1";
   std::string system;
   bool image_start_end = false;
-  bool image_overview = false;                       ///< GLaMM's sentence round the picture
+  bool image_overview = false;  ///< GLaMM's sentence round the picture
   std::string tokenizer_mode = "hf_legacy";
   std::string tokenizer_fingerprint;
   std::map<std::string, std::int64_t> special_tokens;  ///< "[SEG]" -> id, …
@@ -69,12 +69,13 @@ struct BundleOptions {
 BundleOptions read_bundle_options(const std::filesystem::path& bundle);
 
 /// Builds the model and loads every tensor, strictly. \throws CheckpointError listing missing, unused or mismatched tensors.
-std::unique_ptr<Segmenter> load_segmenter(const std::filesystem::path& bundle, const BundleOptions& options);
+std::unique_ptr<Segmenter> load_segmenter(const std::filesystem::path& bundle,
+                                          const BundleOptions& options);
 
 /// Writes config.json and model.safetensors into `folder` (which the caller makes appear atomically, with the
 /// tokenizer's files). Adapters are merged into the written weights, the model in memory keeps them. `provenance` is free JSON.
-void save_bundle(const std::filesystem::path& folder, Segmenter& model, const BundleOptions& options,
-                 const nlohmann::json& provenance);
+void save_bundle(const std::filesystem::path& folder, Segmenter& model,
+                 const BundleOptions& options, const nlohmann::json& provenance);
 
 /// The guard of evaluate, predict and serve: \throws CheckpointError (exit 4) naming tensors of the segmentation head,
 /// projector or token rows that were never loaded or trained.

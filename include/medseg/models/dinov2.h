@@ -12,8 +12,8 @@
 namespace medseg {
 
 struct Dinov2Options {
-  std::int64_t image_size = 224;      ///< S of the input; the position grid is resampled to S / patch
-  std::int64_t position_grid = 37;    ///< side of the stored position grid
+  std::int64_t image_size = 224;    ///< S of the input; the position grid is resampled to S / patch
+  std::int64_t position_grid = 37;  ///< side of the stored position grid
   std::int64_t patch = 14;
   std::int64_t width = 384;
   std::int64_t layers = 12;

@@ -16,16 +16,16 @@
 namespace medseg {
 
 struct LlamaOptions {
-  std::int64_t vocabulary = 0;      ///< rows of embed_tokens, added tokens included
-  std::int64_t width = 0;           ///< D
+  std::int64_t vocabulary = 0;  ///< rows of embed_tokens, added tokens included
+  std::int64_t width = 0;       ///< D
   std::int64_t layers = 0;
   std::int64_t heads = 0;
   std::int64_t kv_heads = 0;
-  std::int64_t head_dim = 0;        ///< 0: width / heads
+  std::int64_t head_dim = 0;  ///< 0: width / heads
   std::int64_t mlp_width = 0;
   double norm_eps = 1e-5;
   double rope_theta = 10000.0;
-  bool tied_head = false;           ///< lm_head is embed_tokens
+  bool tied_head = false;  ///< lm_head is embed_tokens
   std::int64_t max_positions = 2048;
 
   template <class Self, class Visitor>
@@ -48,12 +48,14 @@ struct LlamaOptions {
 /// (B = 1) or a batch whose sequences advance together.
 class KvCache {
  public:
-  explicit KvCache(std::int64_t layers) : keys_(static_cast<std::size_t>(layers)), values_(keys_.size()) {}
+  explicit KvCache(std::int64_t layers)
+      : keys_(static_cast<std::size_t>(layers)), values_(keys_.size()) {}
 
   std::int64_t length() const { return length_; }
 
   /// Appends [B, kv_heads, T, head_dim] and returns views of all that is stored, this call's included.
-  std::pair<at::Tensor, at::Tensor> append(std::int64_t layer, const at::Tensor& keys, const at::Tensor& values);
+  std::pair<at::Tensor, at::Tensor> append(std::int64_t layer, const at::Tensor& keys,
+                                           const at::Tensor& values);
   /// Called once after all layers saw T new tokens.
   void advance(std::int64_t tokens) { length_ += tokens; }
   /// Forgets the tail: the next token stands at position `length`.
@@ -75,7 +77,7 @@ class Llama : public Module {
 
   const LlamaOptions& options() const { return options_; }
 
-  at::Tensor embed(const at::Tensor& ids) const;   ///< [...] int64 -> [..., D]
+  at::Tensor embed(const at::Tensor& ids) const;  ///< [...] int64 -> [..., D]
 
   /// `embeddings` [B, T, D] at positions past.length() … ; causal. Right padding needs no mask: a causal token
   /// never sees what stands behind it. Returns the state after the final norm, [B, T, D]; under autocast in its
@@ -90,23 +92,24 @@ class Llama : public Module {
   /// decay). write_back_rows() copies them into the weights before saving.
   void split_rows(std::int64_t first);
   void write_back_rows();
-  std::int64_t split_at() const { return split_at_; }   ///< -1: not split
+  std::int64_t split_at() const { return split_at_; }  ///< -1: not split
   /// The leaves of split_rows as ("embed_tokens.new_rows", tensor) and, with a head of its own, ("head.new_rows", …).
   /// named_parameters() keeps naming the whole matrices, which hold the old values until write_back_rows().
   std::vector<std::pair<std::string, at::Tensor*>> trainable_rows();
   /// The whole matrix with the trained rows in place, in the dtype of the matrix; the model is not touched.
   at::Tensor whole_embedding() const;
-  at::Tensor whole_head() const;                        ///< \pre not tied
+  at::Tensor whole_head() const;  ///< \pre not tied
 
-  at::Tensor embed_tokens;   ///< [V, D]; registered as embed_tokens.weight
-  at::Tensor head;           ///< [V, D]; undefined when tied; registered by the Segmenter as lm_head.weight
-  at::Tensor new_embed_rows, new_head_rows;  ///< leaves made by split_rows; not saved under their own name
+  at::Tensor embed_tokens;  ///< [V, D]; registered as embed_tokens.weight
+  at::Tensor head;  ///< [V, D]; undefined when tied; registered by the Segmenter as lm_head.weight
+  at::Tensor new_embed_rows,
+      new_head_rows;  ///< leaves made by split_rows; not saved under their own name
 
  private:
   LlamaOptions options_;
   std::vector<std::unique_ptr<LlamaBlock>> layers_;
   at::Tensor norm_;
-  at::Tensor cosine_, sine_;   // [max_positions, head_dim / 2] float32
+  at::Tensor cosine_, sine_;  // [max_positions, head_dim / 2] float32
   std::int64_t split_at_ = -1;
 };
 

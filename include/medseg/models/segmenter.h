@@ -20,7 +20,7 @@
 namespace medseg {
 
 struct VisionOptions {
-  std::string tower = "dinov2";        ///< "dinov2"; "" is a model without eyes
+  std::string tower = "dinov2";  ///< "dinov2"; "" is a model without eyes
   Dinov2Options dinov2;
 
   template <class Self, class Visitor>
@@ -31,8 +31,9 @@ struct VisionOptions {
 };
 
 struct ProjectorOptions {
-  std::string type = "mlp2x_gelu";     ///< "linear" | "mlp2x_gelu" (erf GELU)
-  std::int64_t merge = 1;              ///< 2: each 2×2 block of patches is one token of 4·Dv, a quarter of the tokens
+  std::string type = "mlp2x_gelu";  ///< "linear" | "mlp2x_gelu" (erf GELU)
+  std::int64_t merge =
+      1;  ///< 2: each 2×2 block of patches is one token of 4·Dv, a quarter of the tokens
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -62,26 +63,30 @@ inline constexpr std::int64_t kNoLabel = -100;
 
 /// A batch of dialogues, right padded. Any number of images a dialogue, anywhere in it, and of `[SEG]`.
 struct DialogueBatch {
-  std::vector<std::vector<std::int64_t>> ids;      ///< per dialogue; kImageToken (-200) where an image goes
-  std::vector<std::vector<std::int64_t>> labels;   ///< same lengths; -100 where ignored; may be empty (no loss)
-  std::vector<std::vector<std::int64_t>> seg_positions;  ///< per dialogue, indices into ids of the `[SEG]` to draw
-  at::Tensor vision_features;                      ///< [I, N, Dv], images in order of their places over all dialogues
+  std::vector<std::vector<std::int64_t>>
+      ids;  ///< per dialogue; kImageToken (-200) where an image goes
+  std::vector<std::vector<std::int64_t>>
+      labels;  ///< same lengths; -100 where ignored; may be empty (no loss)
+  std::vector<std::vector<std::int64_t>>
+      seg_positions;           ///< per dialogue, indices into ids of the `[SEG]` to draw
+  at::Tensor vision_features;  ///< [I, N, Dv], images in order of their places over all dialogues
 };
 
 /// The batch with image tokens in place.
 struct Spliced {
-  at::Tensor embeddings;        ///< [B, T, D]
-  at::Tensor labels;            ///< [B, T] int64, -100 at image places and padding
+  at::Tensor embeddings;  ///< [B, T, D]
+  at::Tensor labels;      ///< [B, T] int64, -100 at image places and padding
   std::vector<std::int64_t> lengths;
   /// Of each `[SEG]`: dialogue and the position of the state that PREDICTS it (its own position minus one).
-  at::Tensor seg_dialogue, seg_position;   ///< [K] int64
+  at::Tensor seg_dialogue, seg_position;  ///< [K] int64
 };
 
 struct SegmenterOutput {
-  at::Tensor text_loss;         ///< scalar, mean CE over the labelled tokens; undefined without labels
-  std::int64_t labelled = 0;    ///< tokens behind that mean
-  at::Tensor prompts;           ///< [K, C] float32, dialogue by dialogue, in order of `[SEG]`; undefined without grounding
-  at::Tensor seg_dialogue;      ///< [K] int64
+  at::Tensor text_loss;  ///< scalar, mean CE over the labelled tokens; undefined without labels
+  std::int64_t labelled = 0;  ///< tokens behind that mean
+  at::Tensor
+      prompts;  ///< [K, C] float32, dialogue by dialogue, in order of `[SEG]`; undefined without grounding
+  at::Tensor seg_dialogue;  ///< [K] int64
 };
 
 /// Keys: model.{embed_tokens,layers,norm}…, lm_head.weight, model.vision_tower.vision_tower.…, model.mm_projector.…,
@@ -93,14 +98,14 @@ class Segmenter : public Module {
 
   const SegmenterOptions& options() const { return options_; }
   Llama& language() const { return *language_; }
-  VisionTower& vision() const { return *vision_; }         ///< \pre has_vision()
-  Grounding& grounding() const { return *grounding_; }     ///< \pre has_grounding()
+  VisionTower& vision() const { return *vision_; }      ///< \pre has_vision()
+  Grounding& grounding() const { return *grounding_; }  ///< \pre has_grounding()
   bool has_vision() const { return vision_ != nullptr; }
   bool has_grounding() const { return grounding_ != nullptr; }
-  std::int64_t image_tokens() const;                       ///< places an image takes in the dialogue
+  std::int64_t image_tokens() const;  ///< places an image takes in the dialogue
 
-  at::Tensor project(const at::Tensor& vision_features) const;     ///< [B, N, Dv] -> [B, N', D]
-  at::Tensor prompts(const at::Tensor& hidden) const;              ///< [K, D] -> [K, C] float32
+  at::Tensor project(const at::Tensor& vision_features) const;  ///< [B, N, Dv] -> [B, N', D]
+  at::Tensor prompts(const at::Tensor& hidden) const;           ///< [K, D] -> [K, C] float32
   Spliced splice(const DialogueBatch& batch) const;
 
   /// What an optimiser moves: every parameter that requires a gradient under its name, and the leaves of
@@ -108,7 +113,8 @@ class Segmenter : public Module {
   std::vector<std::pair<std::string, at::Tensor*>> trainable_leaves();
 
   /// Teacher-forced pass: text loss (logits only where labelled) and the prompts of all `[SEG]`.
-  SegmenterOutput forward(const DialogueBatch& batch) const;
+  /// `prompt_gradient` scales what flows back from the prompts into the language model (the segmentation head gets all of it).
+  SegmenterOutput forward(const DialogueBatch& batch, double prompt_gradient = 1.0) const;
 
  private:
   class Projector;

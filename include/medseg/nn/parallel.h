@@ -13,4 +13,8 @@ namespace medseg {
 void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
                   const std::function<void(std::int64_t, std::int64_t)>& body);
 
+/// From now on parallel loops of the calling thread run on it alone: a second team on the same cores would make the first
+/// one wait at every barrier. For threads that work beside the one that computes.
+void stay_on_one_thread();
+
 }  // namespace medseg

@@ -36,6 +36,8 @@ class FeatureCache {
                std::uint64_t limit_bytes);
 
   std::shared_ptr<const ImageFeatures> get(const Image& image);
+  /// Nearly at its limit: one more picture may push another out.
+  bool full();
   std::uint64_t hits() const { return hits_; }
   std::uint64_t misses() const { return misses_; }
 

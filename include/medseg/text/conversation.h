@@ -34,9 +34,10 @@ struct Turn {
 struct ConversationOptions {
   /// One of `conversation_templates()`: llava_v1, llama2, mistral_instruct, llama3, chatml, plain.
   std::string name = "llava_v1";
-  std::string system = {};        ///< empty: the template's own system text
-  bool image_start_end = false;   ///< `<image>` becomes `<im_start><image><im_end>` (LISA)
-  bool image_overview = false;    ///< the first `<image>\n` becomes a sentence about the picture (GLaMM)
+  std::string system = {};       ///< empty: the template's own system text
+  bool image_start_end = false;  ///< `<image>` becomes `<im_start><image><im_end>` (LISA)
+  bool image_overview =
+      false;  ///< the first `<image>\n` becomes a sentence about the picture (GLaMM)
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -54,11 +55,11 @@ struct TokenSpan {
 };
 
 struct RenderedDialogue {
-  std::string prompt;                      ///< the whole text, for people and tests
-  std::vector<std::int64_t> ids;           ///< [L], kImageToken at image places
-  std::vector<std::int64_t> labels;        ///< [L], kIgnoreLabel outside the answers
-  std::vector<TokenSpan> answers;          ///< one per answered turn
-  std::vector<std::int64_t> seg_positions; ///< indices of `[SEG]` in ids that lie inside answers
+  std::string prompt;                       ///< the whole text, for people and tests
+  std::vector<std::int64_t> ids;            ///< [L], kImageToken at image places
+  std::vector<std::int64_t> labels;         ///< [L], kIgnoreLabel outside the answers
+  std::vector<TokenSpan> answers;           ///< one per answered turn
+  std::vector<std::int64_t> seg_positions;  ///< indices of `[SEG]` in ids that lie inside answers
 };
 
 /// Renders all turns. With `open_prompt` the last turn's answer is left out and generation can go on.

@@ -19,8 +19,8 @@ namespace medseg {
 
 /// What a GGUF's `tokenizer.ggml.*` keys say; filled by the caller (`text` does not read weights).
 struct GgufVocabulary {
-  std::string model = {};                ///< "gpt2" (byte-level BPE); others are refused by name
-  std::string pre = {};                  ///< pre-tokenizer: "smollm", "gpt-2", "llama-bpe", "qwen2", …
+  std::string model = {};  ///< "gpt2" (byte-level BPE); others are refused by name
+  std::string pre = {};    ///< pre-tokenizer: "smollm", "gpt-2", "llama-bpe", "qwen2", …
   std::vector<std::string> tokens = {};  ///< by id
   std::vector<std::int32_t> types = {};  ///< 1 normal, 3 control, 4 user-defined, …; may be empty
   std::vector<std::string> merges = {};  ///< "left right", best first
@@ -59,7 +59,8 @@ class Tokenizer {
 
   /// Text of `ids`; invalid ids are an error (CheckFailed), bytes that are no UTF-8 become U+FFFD.
   /// `skip_special` leaves out markers (BOS, EOS, `<|im_end|>` …); `[SEG]`, `<p>` and `</p>` stay.
-  virtual std::string decode(const std::vector<std::int64_t>& ids, bool skip_special = false) const = 0;
+  virtual std::string decode(const std::vector<std::int64_t>& ids,
+                             bool skip_special = false) const = 0;
 
   /// Id of a whole token ("[SEG]", "<|im_end|>", "▁the"), if it has one.
   virtual std::optional<std::int64_t> id_of(std::string_view token) const = 0;
@@ -67,10 +68,10 @@ class Tokenizer {
   /// Appends tokens that are missing, in order, as special added tokens with the next free ids; ids of all.
   virtual std::vector<std::int64_t> add_tokens(const std::vector<std::string>& tokens) = 0;
 
-  virtual std::int64_t size() const = 0;                     ///< ids are 0 … size-1
+  virtual std::int64_t size() const = 0;  ///< ids are 0 … size-1
   virtual std::optional<std::int64_t> bos() const = 0;
   virtual std::optional<std::int64_t> eos() const = 0;
-  virtual bool adds_bos() const = 0;                         ///< the reference's default call puts BOS in front
+  virtual bool adds_bos() const = 0;  ///< the reference's default call puts BOS in front
 
   /// Writes `tokenizer.json` or `tokenizer.model` (+ what it needs) into a folder; load_tokenizer reads it back.
   virtual void save(const std::filesystem::path& folder) const = 0;

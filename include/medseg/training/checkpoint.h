@@ -2,7 +2,7 @@
 /// A checkpoint: a bundle with everything a run needs to go on bit for bit.
 ///
 ///     training.json         step, samples drawn, best score and its step, the part of the run done so far
-///     training.safetensors  param.NAME (float32), exp_avg.NAME, exp_avg_sq.NAME, step.NAME, ema.NAME
+///     training.safetensors  param.NAME (float32), exp_avg.NAME, exp_avg_sq.NAME, step.NAME, ema.NAME, replay.TARGET
 ///
 /// Random numbers need no saving: every step seeds torch's generator from (seed, step), and samples follow from `drawn`.
 #pragma once
@@ -28,9 +28,13 @@ struct Progressed {
 /// `initialised` list. \throws DataError if it cannot be written; older checkpoints are untouched then.
 void save_checkpoint(const std::filesystem::path& folder, OpenBundle& bundle, FrozenStorage& frozen,
                      const AdamW& optimizer, Ema& ema, const Progressed& progress,
-                     const nlohmann::json& config);
+                     const nlohmann::json& config,
+                     const std::vector<std::pair<std::string, at::Tensor>>& replay = {});
 
 /// Copies the state into optimiser, averages and model. \throws CheckpointError if it does not fit.
 Progressed load_checkpoint(const std::filesystem::path& folder, AdamW& optimizer, Ema& ema);
+
+/// The prompts that MaskReplay kept, "replay.TARGET"; none when it was off.
+std::vector<std::pair<std::string, at::Tensor>> load_replay(const std::filesystem::path& folder);
 
 }  // namespace medseg

@@ -127,7 +127,7 @@ struct ScheduleOptions {
 };
 
 struct LossOptions {
-  double text = 1.0, bce = 2.0, dice = 0.5;
+  double text = 1.0, bce = 2.0, dice = 0.5, prompt_gradient = 1.0;
   std::string reduction = "micro_batch_mean";
 
   template <class Self, class Visitor>
@@ -135,6 +135,9 @@ struct LossOptions {
     visit("text", self.text, at_least(0), "weight of the cross entropy over the answers' tokens");
     visit("bce", self.bce, at_least(0), "weight of the masks' binary cross entropy");
     visit("dice", self.dice, at_least(0), "weight of the masks' Dice loss");
+    visit("prompt_gradient", self.prompt_gradient, at_least(0),
+          "share of the masks' gradient that reaches the language model; the segmentation head "
+          "gets all");
     visit("reduction", self.reduction, {},
           "\"micro_batch_mean\": a step is the mean of its micro-batches' losses");
   }
@@ -150,6 +153,20 @@ struct EmaOptions {
   }
 };
 
+/// Further masks decoded with remembered prompts (replay.h).
+struct ReplayOptions {
+  std::int64_t masks = 0, memory = 8;
+  double weight = 1.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("masks", self.masks, at_least(0),
+          "per optimiser step, beside those of its dialogues; 0: off");
+    visit("memory", self.memory, at_least(1), "latest prompts kept per target");
+    visit("weight", self.weight, at_least(0), "of their loss, beside the dialogues' own");
+  }
+};
+
 struct TrainOptions {
   std::int64_t steps = 5000, batch_size = 2, accumulation = 10;
   std::string device = "cpu", precision = "bf16";
@@ -162,6 +179,7 @@ struct TrainOptions {
   ScheduleOptions schedule;
   LossOptions loss;
   EmaOptions ema;
+  ReplayOptions replay;
   std::int64_t evaluate_every = 500, evaluate_limit = 0, save_every = 500, keep = 2;
   std::string best = "dice_over_targets";
   double time_limit_s = 0.0;
@@ -185,6 +203,7 @@ struct TrainOptions {
     visit("schedule", self.schedule);
     visit("loss", self.loss);
     visit("ema", self.ema);
+    visit("replay", self.replay);
     visit("evaluate_every", self.evaluate_every, at_least(0), "steps; 0: only after the last");
     visit("evaluate_limit", self.evaluate_limit, at_least(0),
           "records per validation split; 0: all");

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "medseg/training/options.h"
+#include "medseg/training/replay.h"
 #include "medseg/training/time_table.h"
 #include "medseg/training/training_set.h"
 
@@ -17,9 +18,9 @@ struct StepReport {
   std::vector<std::string> ids;
 };
 
-/// Adds the gradients of this micro-batch's share of the loss. \throws RunStopped if a part is not finite.
+/// Adds the gradients of this micro-batch's share of the loss; `replay` keeps its prompts. \throws RunStopped if a part is not finite.
 void backward_micro_batch(const Segmenter& model, const TrainingBatch& batch,
                           const TrainOptions& options, std::int64_t step, StepReport& report,
-                          TimeTable& times);
+                          TimeTable& times, MaskReplay& replay);
 
 }  // namespace medseg

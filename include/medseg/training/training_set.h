@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +25,7 @@ struct TrainingBatch {
   std::vector<MaskTruth> truths;  ///< one a dialogue
   std::int64_t tokens = 0;        ///< image tokens included, padding not
   std::int64_t masks = 0;
+  std::vector<std::string> targets;  ///< label of each mask, dialogue by dialogue
 };
 
 class TrainingSet {
@@ -38,8 +41,26 @@ class TrainingSet {
   /// Visits of each record per epoch: weight of its source, balance of targets, weight of absent turns.
   const std::vector<double>& visits() const { return visits_; }
 
+  /// One mask of the set: a picture and what a `[SEG]` of it stands for. Each comes once.
+  struct MaskPlace {
+    std::size_t manifest = 0;
+    const Record* record = nullptr;
+    std::vector<std::string> ids;  ///< of the mask, or of the masks whose union it is
+    std::string target;
+  };
+  std::vector<MaskPlace> mask_places() const;
+  struct PlacedMask {
+    std::shared_ptr<const ImageFeatures> features;
+  };
+  /// Features of the picture; `truth` [1, H, W] uint8 is read when it is undefined.
+  PlacedMask load_place(const MaskPlace& place, FeatureCache& cache, at::Tensor& truth) const;
+
   /// Safe to call from several threads if `cache` is.
   TrainingBatch load(const std::vector<std::size_t>& indices, FeatureCache& cache) const;
+
+  /// Features of every picture, so that no encoder runs beside the training steps (two OpenMP teams on the same cores
+  /// wait for each other far longer than they compute). Pictures beyond the cache's limit come later, as they are drawn.
+  void fill(FeatureCache& cache) const;
 
   /// "1273 records, 23 targets, 1.4 visits an epoch each …" and, per target, records and visits: for the log.
   std::vector<std::string> coverage() const;
@@ -64,6 +85,8 @@ class TrainingSet {
   std::vector<Item> items_;
   std::vector<std::int64_t> lengths_;
   std::vector<double> visits_;
+  mutable std::map<std::filesystem::path, std::shared_ptr<const ImageFeatures>>
+      placed_;  ///< of load_place, one thread
 };
 
 }  // namespace medseg

@@ -19,21 +19,22 @@ namespace medseg {
 
 struct TensorInfo {
   std::string name;
-  std::string dtype;                 ///< as stored: "F32", "BF16", "Q4_1", …
-  std::vector<std::int64_t> shape;   ///< torch order (slowest first)
-  std::uint64_t bytes = 0;           ///< as stored
+  std::string dtype;                ///< as stored: "F32", "BF16", "Q4_1", …
+  std::vector<std::int64_t> shape;  ///< torch order (slowest first)
+  std::uint64_t bytes = 0;          ///< as stored
 };
 
 /// Values of GGUF metadata and of safetensors' `__metadata__` (strings).
-using MetadataValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
-                                   std::vector<double>, std::vector<std::string>>;
+using MetadataValue =
+    std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
+                 std::vector<double>, std::vector<std::string>>;
 
 class TensorFile {
  public:
   virtual ~TensorFile() = default;
   virtual const std::filesystem::path& path() const = 0;
-  virtual std::string format() const = 0;                         ///< "safetensors", "pickle", "gguf", "onnx"
-  virtual const std::vector<TensorInfo>& tensors() const = 0;     ///< file order
+  virtual std::string format() const = 0;  ///< "safetensors", "pickle", "gguf", "onnx"
+  virtual const std::vector<TensorInfo>& tensors() const = 0;  ///< file order
   virtual const std::map<std::string, MetadataValue>& metadata() const = 0;
 
   /// The values; block formats (Q4_1 …) are dequantised to fp32. Safetensors are zero-copy views of the

@@ -1,0 +1,50 @@
+/// \file
+/// Prompt replay: more masks per pass of the language model.
+///
+/// The mask decoder needs far more examples than the language model, and a pass of the language model costs ten times a
+/// mask. So the latest prompts of each target are remembered, and after every micro-batch further pictures of the
+/// training set are decoded with them. A remembered prompt is a constant: the replayed loss trains the decoder alone.
+/// Own to this project; off by default (train.replay.masks).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "medseg/training/options.h"
+#include "medseg/training/time_table.h"
+#include "medseg/training/training_set.h"
+
+namespace medseg {
+
+class MaskReplay {
+ public:
+  MaskReplay(const TrainOptions& options, const TrainingSet& data);
+
+  bool is_on() const { return options_.replay.masks > 0; }
+  /// Keeps the prompts [K, C] of a micro-batch under their targets.
+  void remember(const std::vector<std::string>& targets, const at::Tensor& prompts);
+  /// Adds the gradients of `masks` further masks, drawn from (seed, step): rare targets come more often, by the inverse
+  /// square root of their number. Does nothing before the first prompt is known.
+  void backward(const Segmenter& model, FeatureCache& cache, std::int64_t step, TimeTable& times);
+
+  /// For checkpoints: "replay.TARGET" [n, C], newest last.
+  std::vector<std::pair<std::string, at::Tensor>> state() const;
+  void restore(const std::vector<std::pair<std::string, at::Tensor>>& state);
+
+ private:
+  struct Source {
+    TrainingSet::MaskPlace place;
+    double share = 0;  ///< of the draws, among all sources
+    at::Tensor truth;  ///< [1, H, W] uint8, read at the first use
+  };
+
+  const TrainOptions& options_;
+  const TrainingSet& data_;
+  std::vector<Source> sources_;
+  std::map<std::string, std::deque<at::Tensor>> memory_;
+};
+
+}  // namespace medseg

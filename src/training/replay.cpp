@@ -1,0 +1,88 @@
+#include "medseg/training/replay.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+
+#include "medseg/base/random.h"
+#include "medseg/nn/autocast.h"
+#include "medseg/pipeline/preprocess.h"
+#include "medseg/training/losses.h"
+
+namespace medseg {
+
+MaskReplay::MaskReplay(const TrainOptions& options, const TrainingSet& data)
+    : options_(options), data_(data) {
+  if (!is_on()) return;
+  std::map<std::string, double> counts;
+  auto places = data.mask_places();
+  for (const auto& place : places) ++counts[place.target];
+  for (auto& place : places) {
+    const double share = 1.0 / std::sqrt(counts[place.target]);
+    sources_.push_back({.place = std::move(place), .share = share, .truth = {}});
+  }
+}
+
+void MaskReplay::remember(const std::vector<std::string>& targets, const at::Tensor& prompts) {
+  if (!is_on()) return;
+  const auto kept = prompts.detach().to(at::kFloat);
+  for (std::size_t k = 0; k < targets.size(); ++k) {
+    auto& known = memory_[targets[k]];
+    known.push_back(kept[static_cast<std::int64_t>(k)].clone());
+    if (static_cast<std::int64_t>(known.size()) > options_.replay.memory) known.pop_front();
+  }
+}
+
+void MaskReplay::backward(const Segmenter& model, FeatureCache& cache, std::int64_t step,
+                          TimeTable& times) {
+  if (!is_on() || memory_.empty()) return;
+  const TimeTable::Scope scope(times, "replay");
+  RandomStream random(static_cast<std::uint64_t>(options_.seed), "train.replay",
+                      static_cast<std::uint64_t>(step));
+  std::vector<double> reach;  // running sum of the shares that can be drawn
+  double total = 0;
+  for (const auto& source : sources_) {
+    if (memory_.contains(source.place.target)) total += source.share;
+    reach.push_back(total);
+  }
+  if (total <= 0) return;
+  std::vector<at::Tensor> embeddings, prompts;
+  std::vector<MaskTruth> truths;
+  for (std::int64_t i = 0; i < options_.replay.masks; ++i) {
+    const auto drawn = std::upper_bound(reach.begin(), reach.end(), random.uniform() * total);
+    auto& source =
+        sources_[static_cast<std::size_t>(std::min(drawn, reach.end() - 1) - reach.begin())];
+    const auto sample = data_.load_place(source.place, cache, source.truth);
+    const auto& known = memory_.at(source.place.target);
+    embeddings.push_back(sample.features->grounding);
+    prompts.push_back(known[random.below(known.size())]);
+    truths.push_back({source.truth.to(at::kFloat), sample.features->frame});
+  }
+  const AutocastScope autocast(at::kCPU, options_.precision == "bf16" ? at::kBFloat16 : at::kFloat);
+  const auto decoded = model.grounding().decode_batch(at::stack(embeddings), at::stack(prompts),
+                                                      at::arange(options_.replay.masks, at::kLong));
+  const AutocastScope full_precision(at::kCPU, at::kFloat);
+  const auto losses = batch_mask_losses(decoded.mask_logits, truths);
+  ((losses.bce * options_.loss.bce + losses.dice * options_.loss.dice) * options_.replay.weight)
+      .backward();
+}
+
+std::vector<std::pair<std::string, at::Tensor>> MaskReplay::state() const {
+  std::vector<std::pair<std::string, at::Tensor>> state;
+  for (const auto& [target, known] : memory_) {
+    state.emplace_back("replay." + target,
+                       at::stack(std::vector<at::Tensor>(known.begin(), known.end())));
+  }
+  return state;
+}
+
+void MaskReplay::restore(const std::vector<std::pair<std::string, at::Tensor>>& state) {
+  memory_.clear();
+  for (const auto& [name, prompts] : state) {
+    auto& known = memory_[name.substr(std::string("replay.").size())];
+    for (std::int64_t k = 0; k < prompts.size(0); ++k) known.push_back(prompts[k].clone());
+  }
+}
+
+}  // namespace medseg
