@@ -24,7 +24,7 @@ double finite(const char* part, const at::Tensor& loss, const TrainingBatch& bat
 
 void backward_micro_batch(const Segmenter& model, const TrainingBatch& batch,
                           const TrainOptions& options, std::int64_t step, StepReport& report,
-                          TimeTable& times, MaskReplay& replay) {
+                          TimeTable& times, MaskReplay* replay) {
   SegmenterOutput output;
   BatchMaskLosses masks{at::zeros({}), at::zeros({})};
   {
@@ -41,7 +41,8 @@ void backward_micro_batch(const Segmenter& model, const TrainingBatch& batch,
       masks = batch_mask_losses(decoded.mask_logits, batch.truths);
     }
   }
-  if (batch.masks > 0 && model.has_grounding()) replay.remember(batch.targets, output.prompts);
+  if (replay != nullptr && batch.masks > 0 && model.has_grounding())
+    replay->remember(batch.targets, output.prompts);
   const double share = 1.0 / static_cast<double>(options.accumulation);
   const LossOptions& weights = options.loss;
   report.text += share * finite("loss_text", output.text_loss, batch, step);

@@ -210,7 +210,7 @@ StepReport Trainer::take_step(BatchLoader& loader) {
     std::optional<TimeTable::Scope> scope(std::in_place, times_, "data");
     const TrainingBatch batch = loader.next();
     scope.reset();
-    backward_micro_batch(*bundle_.model, batch, options_, done_.step, report, times_, replay_);
+    backward_micro_batch(*bundle_.model, batch, options_, done_.step, report, times_, &replay_);
   }
   replay_.backward(*bundle_.model, features_, done_.step, times_);
   return report;

@@ -18,9 +18,9 @@ struct StepReport {
   std::vector<std::string> ids;
 };
 
-/// Adds the gradients of this micro-batch's share of the loss; `replay` keeps its prompts. \throws RunStopped if a part is not finite.
+/// Adds the gradients of this micro-batch's share of the loss; `replay` (may be null) keeps its prompts. \throws RunStopped if a part is not finite.
 void backward_micro_batch(const Segmenter& model, const TrainingBatch& batch,
                           const TrainOptions& options, std::int64_t step, StepReport& report,
-                          TimeTable& times, MaskReplay& replay);
+                          TimeTable& times, MaskReplay* replay = nullptr);
 
 }  // namespace medseg
