@@ -1,0 +1,96 @@
+// `medseg model …` as its user meets it.
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "medseg/base/file.h"
+#include "medseg/base/str.h"
+#include "medseg/cli/main.h"
+
+namespace medseg {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Outcome {
+  int code = 0;
+  std::string out, err;
+};
+
+Outcome run(std::vector<std::string> words) {
+  words.insert(words.begin(), {"medseg", "model"});
+  std::vector<char*> arguments;
+  for (auto& word : words) arguments.push_back(word.data());
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
+  Outcome outcome;
+  outcome.code = run_cli(static_cast<int>(arguments.size()), arguments.data());
+  outcome.out = ::testing::internal::GetCapturedStdout();
+  outcome.err = ::testing::internal::GetCapturedStderr();
+  return outcome;
+}
+
+std::string golden(const std::string& name) {
+  return str(MEDSEG_SOURCE_DIR, "/tests/golden/weights/", name);
+}
+
+class ModelCommand : public ::testing::Test {
+ protected:
+  void SetUp() override { fs::create_directories(folder_); }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  void expect_refused(const std::vector<std::string>& words) {
+    const auto outcome = run(words);
+    EXPECT_EQ(outcome.code, 4) << outcome.err;
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_FALSE(fs::exists(out_));
+    for (const auto& entry : fs::directory_iterator(folder_)) {
+      EXPECT_FALSE(entry.path().filename().string().starts_with(".")) << entry.path();
+    }
+  }
+
+  fs::path folder_ = fs::temp_directory_path() / str("medseg-model-command-", ::getpid());
+  fs::path out_ = folder_ / "bundle";
+};
+
+TEST_F(ModelCommand, InspectTellsTensorsOfEveryFormat) {
+  for (const char* name : {"ordered.pth", "state.safetensors", "quants.gguf", "matmul.onnx"}) {
+    const auto outcome = run({"inspect", golden(name), "--json"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const auto json = nlohmann::json::parse(outcome.out);
+    EXPECT_FALSE(json.at("tensors").empty()) << name;
+    EXPECT_TRUE(json.at("tensors").at(0).contains("dtype"));
+    EXPECT_EQ(run({"inspect", golden(name)}).code, 0);
+  }
+}
+
+TEST_F(ModelCommand, InspectRefusesWhatIsNoWeights) {
+  write_file(folder_ / "notes.txt", "hello");
+  expect_refused({"inspect", (folder_ / "notes.txt").string()});
+  expect_refused({"inspect", (folder_ / "missing.gguf").string()});
+  expect_refused({"audit", (folder_ / "no-bundle").string()});
+}
+
+TEST_F(ModelCommand, ImportOfUnfitPartsLeavesNothingBehind) {
+  const auto out = out_.string();
+  // A GGUF that is no language model, a state dict without vocabulary, a file that is none.
+  expect_refused({"import", "parts", golden("quants.gguf"), "--out", out});
+  expect_refused({"import", "parts", golden("ordered.pth"), "--out", out});
+  expect_refused({"import", "parts", (folder_ / "missing.gguf").string(), "--out", out});
+}
+
+TEST_F(ModelCommand, ImportNamesAnUnknownOption) {
+  const auto outcome = run(
+      {"import", "parts", golden("quants.gguf"), "--projector", "linaer", "--out", out_.string()});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.err.find("did you mean \"linear\"?"), std::string::npos) << outcome.err;
+}
+
+}  // namespace
+}  // namespace medseg
