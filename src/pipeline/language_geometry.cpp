@@ -1,7 +1,6 @@
 #include "language_geometry.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
@@ -33,57 +32,6 @@ T value_of(const TensorFile& file, const std::string& key,
   return *value;
 }
 
-struct LayerNames {
-  std::string embedding, query, key, gate;
-};
-
-// What the metadata state must be what the tensors are: sizes are allocated before the first tensor is read.
-void check_against_shapes(const LlamaOptions& options, const TensorFile& file,
-                          const LayerNames& names) {
-  const auto fail = [&](const std::string& what) {
-    throw CheckpointError(file.path().string() + ": " + what);
-  };
-  constexpr std::int64_t kLargest = 1 << 24;
-  for (const auto& [name, value] : {std::pair{"width", options.width},
-                                    {"layers", options.layers},
-                                    {"heads", options.heads},
-                                    {"key-value heads", options.kv_heads},
-                                    {"MLP width", options.mlp_width},
-                                    {"positions", options.max_positions}}) {
-    if (value < 1 || value > kLargest) fail(str(name, ": ", value, ", expected 1 to ", kLargest));
-  }
-  if (options.head_dim < 0 || options.head_dim > kLargest)
-    fail(str("head width ", options.head_dim));
-  if (options.heads % options.kv_heads != 0)
-    fail(str(options.heads, " heads do not share ", options.kv_heads, " key-value heads evenly"));
-  if (options.head_dim == 0 && options.width % options.heads != 0)
-    fail(str("a width of ", options.width, " cannot be cut into ", options.heads, " heads"));
-  if (static_cast<std::uint64_t>(options.layers) > file.tensors().size())
-    fail(str(options.layers, " layers, but only ", file.tensors().size(), " tensors"));
-  const auto head = options.head_dim > 0 ? options.head_dim : options.width / options.heads;
-  const auto expect = [&](const std::string& name, std::int64_t rows) {
-    const auto& shape = info_of_tensor(file, name).shape;
-    if (shape != std::vector<std::int64_t>{rows, options.width}) {
-      std::vector<std::string> sizes;
-      for (const auto size : shape) sizes.push_back(str(size));
-      fail(str(name, ": [", join(sizes, ", "), "], but the stated sizes ask for [", rows, ", ",
-               options.width, "]"));
-    }
-  };
-  expect(names.embedding, options.vocabulary);
-  expect(names.query, options.heads * head);
-  expect(names.key, options.kv_heads * head);
-  expect(names.gate, options.mlp_width);
-}
-
-// Rows of the embedding, whatever the metadata say.
-std::int64_t vocabulary_of(const TensorFile& file, const std::string& embedding) {
-  const auto& shape = info_of_tensor(file, embedding).shape;
-  if (shape.size() != 2)
-    throw CheckpointError(file.path().string() + ": " + embedding + " is no matrix");
-  return shape[0];
-}
-
 }  // namespace
 
 LlamaOptions gguf_geometry(const TensorFile& file) {
@@ -93,7 +41,7 @@ LlamaOptions gguf_geometry(const TensorFile& file) {
                           "\"; known is llama");
   }
   LlamaOptions options;
-  options.vocabulary = vocabulary_of(file, "token_embd.weight");
+  options.vocabulary = info_of_tensor(file, "token_embd.weight").shape.at(0);
   options.width = value_of<std::int64_t>(file, "llama.embedding_length");
   options.layers = value_of<std::int64_t>(file, "llama.block_count");
   options.heads = value_of<std::int64_t>(file, "llama.attention.head_count");
@@ -104,11 +52,6 @@ LlamaOptions gguf_geometry(const TensorFile& file) {
   options.rope_theta = value_of<double>(file, "llama.rope.freq_base", 10000.0);
   options.max_positions = value_of<std::int64_t>(file, "llama.context_length", std::int64_t{2048});
   options.tied_head = !file.contains("output.weight");
-  check_against_shapes(options, file,
-                       {.embedding = "token_embd.weight",
-                        .query = "blk.0.attn_q.weight",
-                        .key = "blk.0.attn_k.weight",
-                        .gate = "blk.0.ffn_gate.weight"});
   return options;
 }
 
@@ -127,16 +70,13 @@ LlamaOptions hugging_face_geometry(const std::filesystem::path& folder, const Te
     return *otherwise;
   };
   const auto integer = [&](const char* key, std::optional<double> otherwise = std::nullopt) {
-    const double value = number(key, otherwise);
-    if (!(std::abs(value) < 1e15))
-      throw CheckpointError(str(path.string(), ": ", key, ": ", value, " is no size"));
-    return static_cast<std::int64_t>(value);
+    return static_cast<std::int64_t>(number(key, otherwise));
   };
   if (json.contains("rope_scaling") && !json["rope_scaling"].is_null()) {
     throw CheckpointError(path.string() + ": rope_scaling is not supported");
   }
   LlamaOptions options;
-  options.vocabulary = vocabulary_of(file, "model.embed_tokens.weight");
+  options.vocabulary = info_of_tensor(file, "model.embed_tokens.weight").shape.at(0);
   options.width = integer("hidden_size");
   options.layers = integer("num_hidden_layers");
   options.heads = integer("num_attention_heads");
@@ -147,12 +87,6 @@ LlamaOptions hugging_face_geometry(const std::filesystem::path& folder, const Te
   options.rope_theta = number("rope_theta", 10000.0);
   options.max_positions = integer("max_position_embeddings", 2048);
   options.tied_head = !file.contains("lm_head.weight");
-  const std::string layer = "model.layers.0.";
-  check_against_shapes(options, file,
-                       {.embedding = "model.embed_tokens.weight",
-                        .query = layer + "self_attn.q_proj.weight",
-                        .key = layer + "self_attn.k_proj.weight",
-                        .gate = layer + "mlp.gate_proj.weight"});
   return options;
 }
 

@@ -1,9 +1,7 @@
 #include "medseg/pipeline/model_import.h"
 
-#include <charconv>
 #include <cmath>
 #include <set>
-#include <string_view>
 
 #include <ATen/ATen.h>
 
@@ -49,47 +47,36 @@ LanguagePart open_language(const std::filesystem::path& path) {
   return part;
 }
 
-// "encoder.layer.11.norm1.weight" -> 11; a number that no tower has is taken as no layer.
-std::int64_t layer_of(const std::string& name) {
-  constexpr std::string_view kPrefix = "encoder.layer.";
-  std::int64_t layer = -1;
-  if (name.starts_with(kPrefix))
-    std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), layer);
-  return layer < 1000 ? layer : -1;
-}
-
 // Sizes of a DINOv2 tower from the shapes of its tensors; a head has 64 columns in every published size.
 Dinov2Options dinov2_geometry(const TensorFile& file, const std::vector<TensorSource>& sources) {
   Dinov2Options options;
-  options.layers = 0;
-  at::Tensor patch, positions;
+  std::int64_t layers = 0;
+  bool has_patch = false, has_positions = false;
   for (const auto& source : sources) {
-    options.layers = std::max(options.layers, layer_of(source.target) + 1);
-    if (source.target == "embeddings.patch_embeddings.projection.weight")
-      patch = load_source(file, source);
-    if (source.target == "embeddings.position_embeddings") positions = load_source(file, source);
+    if (source.target.starts_with("encoder.layer.")) {
+      layers = std::max<std::int64_t>(
+          layers, std::stoll(source.target.substr(std::string("encoder.layer.").size())) + 1);
+    }
+    if (source.target == "embeddings.patch_embeddings.projection.weight") {
+      const auto weight = file.load(source.source);
+      options.width = weight.size(0);
+      options.patch = weight.size(2);
+      has_patch = true;
+    }
+    if (source.target == "embeddings.position_embeddings") {
+      const auto positions =
+          source.change ? source.change(file.load(source.source)) : file.load(source.source);
+      options.position_grid = std::llround(std::sqrt(static_cast<double>(positions.size(1) - 1)));
+      has_positions = true;
+    }
   }
-  if (!patch.defined() || !positions.defined() || options.layers == 0) {
+  if (!has_patch || !has_positions || layers == 0) {
     throw CheckpointError(file.path().string() +
                           ": not a DINOv2 tower (patch and position embeddings are missing)");
   }
-  constexpr std::int64_t kHead = 64, kImage = 224;
-  const bool patches = patch.dim() == 4 && patch.size(0) >= kHead && patch.size(0) % kHead == 0 &&
-                       patch.size(2) == patch.size(3) && patch.size(2) >= 1 &&
-                       patch.size(2) <= kImage;
-  const auto side = positions.dim() == 3 && positions.size(1) > 1
-                        ? std::llround(std::sqrt(static_cast<double>(positions.size(1) - 1)))
-                        : 0;
-  if (!patches || side < 1 || side * side + 1 != positions.size(1)) {
-    throw CheckpointError(medseg::str(file.path().string(), ": patch embeddings ", patch.sizes(),
-                                      " and positions ", positions.sizes(),
-                                      " are not those of a DINOv2 tower"));
-  }
-  options.width = patch.size(0);
-  options.patch = patch.size(2);
-  options.position_grid = side;
-  options.heads = options.width / kHead;
-  options.image_size = kImage / options.patch * options.patch;
+  options.layers = layers;
+  options.heads = options.width / 64;
+  options.image_size = 224 / options.patch * options.patch;
   return options;
 }
 
@@ -124,7 +111,7 @@ void load_language(Segmenter& model, LanguagePart& part, std::uint64_t seed,
     const auto old = part.file->load(source.source).to(at::kFloat);
     auto& target =
         source.target == "lm_head.weight" ? model.language().head : model.language().embed_tokens;
-    if (old.dim() != 2 || old.size(1) != target.size(1) || old.size(0) > target.size(0)) {
+    if (old.size(1) != target.size(1) || old.size(0) > target.size(0)) {
       throw CheckpointError(medseg::str(part.file->path().string(), ": ", source.target, ": ",
                                         old.sizes(), " does not fit a model of ", target.sizes()));
     }
