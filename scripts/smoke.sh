@@ -8,7 +8,7 @@ rm -rf "$out"
 [ -f data/demo/manifest.jsonl ] || $medseg data demo --out data/demo
 [ -f runs/demo-start/config.json ] || scripts/demo_import.sh
 $medseg train configs/train/demo.json --out "$out" --set train.steps=8 --set train.evaluate_every=0 \
-  --set train.save_every=0 --set train.evaluate_limit=2
+  --set train.save_every=0 --set train.evaluate_limit=2 --set train.schedule.warmup_steps=2
 $medseg evaluate --model "$out/last" --data data/demo/manifest.jsonl --split test --limit 6 --max-new-tokens 32 \
   --out "$out/test"
 image=$(ls data/demo/images/*.png | head -n 1)
