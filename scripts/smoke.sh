@@ -11,7 +11,7 @@ $medseg train configs/train/demo.json --out "$out" --set train.steps=8 --set tra
   --set train.save_every=0 --set train.evaluate_limit=2 --set train.schedule.warmup_steps=2
 $medseg evaluate --model "$out/last" --data data/demo/manifest.jsonl --split test --limit 6 --max-new-tokens 32 \
   --out "$out/test"
-image=$(ls data/demo/images/*.png | head -n 1)
-$medseg predict --model "$out/last" --image "$image" --ask "Which structure protects the brain?" --out "$out/predict"
+images=(data/demo/images/*.png)
+$medseg predict --model "$out/last" --image "${images[0]}" --ask "Which structure protects the brain?" --out "$out/predict"
 test -s "$out/test/predictions.jsonl" && test -s "$out/test/scores.json" && test -s "$out/predict/answer.json"
 echo "smoke: the path stands"
