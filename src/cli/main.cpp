@@ -7,8 +7,32 @@
 
 #include "commands.h"
 #include "medseg/base/error.h"
+#include "medseg/base/str.h"
 
 namespace medseg {
+namespace {
+
+/// One line whatever is in it: names from a file may hold line breaks and escape sequences of a terminal.
+std::string one_line(const std::string& text) {
+  static constexpr const char* digits = "0123456789abcdef";
+  std::string line;
+  for (const char c : text) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code >= 0x20 && code != 0x7f) {
+      line += c;
+    } else {
+      line += c == '\n' ? "\\n" : std::string("\\x") + digits[code >> 4] + digits[code & 15];
+    }
+  }
+  return line;
+}
+
+int fail(int code, const std::string& what) {
+  std::cerr << "medseg: " << one_line(what) << "\n";
+  return code;
+}
+
+}  // namespace
 
 int run_cli(int argc, char** argv) {
   CLI::App app{"medseg: medical image reasoning segmentation: ask a picture, get words and masks"};
@@ -32,17 +56,15 @@ int run_cli(int argc, char** argv) {
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? 0 : 2;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    return fail(2,
+                str(error.what(), "; medseg --help, or that of the command, lists what is known"));
   } catch (const Error& error) {
-    std::cerr << "medseg: " << error.what() << "\n";
-    return error.exit_code();
+    return fail(error.exit_code(), error.what());
   } catch (const c10::Error& error) {
-    std::cerr << "medseg: bug: " << error.what_without_backtrace() << "\n";
-    return 1;
+    return fail(1, str("bug: ", error.what_without_backtrace()));
   } catch (const std::exception& error) {
-    std::cerr << "medseg: bug: " << error.what() << "\n";
-    return 1;
+    return fail(1, str("bug: ", error.what()));
   }
 }
 

@@ -1,5 +1,6 @@
 #include "medseg/pipeline/model_import.h"
 
+#include <charconv>
 #include <cmath>
 #include <set>
 
@@ -47,27 +48,41 @@ LanguagePart open_language(const std::filesystem::path& path) {
   return part;
 }
 
+constexpr std::int64_t kDinov2Image = 224;  // pixels; the nearest multiple of the patch below
+constexpr std::int64_t kMostLayers =
+    1000;  // ten times what is published: beyond it a name is no layer's
+
+// 7 of "encoder.layer.7.norm1.weight", -1 of another name.
+std::int64_t layer_of(std::string_view name) {
+  constexpr std::string_view kPrefix = "encoder.layer.";
+  if (!name.starts_with(kPrefix)) return -1;
+  name.remove_prefix(kPrefix.size());
+  std::int64_t layer = -1;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), layer);
+  return error == std::errc{} && layer >= 0 && layer < kMostLayers ? layer : -1;
+}
+
 // Sizes of a DINOv2 tower from the shapes of its tensors; a head has 64 columns in every published size.
 Dinov2Options dinov2_geometry(const TensorFile& file, const std::vector<TensorSource>& sources) {
   Dinov2Options options;
   std::int64_t layers = 0;
   bool has_patch = false, has_positions = false;
   for (const auto& source : sources) {
-    if (source.target.starts_with("encoder.layer.")) {
-      layers = std::max<std::int64_t>(
-          layers, std::stoll(source.target.substr(std::string("encoder.layer.").size())) + 1);
-    }
+    layers = std::max(layers, layer_of(source.target) + 1);
     if (source.target == "embeddings.patch_embeddings.projection.weight") {
       const auto weight = file.load(source.source);
+      has_patch = weight.dim() == 4 && weight.size(0) >= 64 && weight.size(2) >= 1 &&
+                  weight.size(2) <= kDinov2Image;
+      if (!has_patch) continue;
       options.width = weight.size(0);
       options.patch = weight.size(2);
-      has_patch = true;
     }
     if (source.target == "embeddings.position_embeddings") {
       const auto positions =
           source.change ? source.change(file.load(source.source)) : file.load(source.source);
+      has_positions = positions.dim() == 3 && positions.size(1) >= 2;
+      if (!has_positions) continue;
       options.position_grid = std::llround(std::sqrt(static_cast<double>(positions.size(1) - 1)));
-      has_positions = true;
     }
   }
   if (!has_patch || !has_positions || layers == 0) {
@@ -76,7 +91,7 @@ Dinov2Options dinov2_geometry(const TensorFile& file, const std::vector<TensorSo
   }
   options.layers = layers;
   options.heads = options.width / 64;
-  options.image_size = 224 / options.patch * options.patch;
+  options.image_size = kDinov2Image / options.patch * options.patch;
   return options;
 }
 

@@ -21,6 +21,17 @@ inline std::uint64_t checked_product(std::uint64_t a, std::uint64_t b, const std
   return product;
 }
 
+/// Product of a tensor's sizes. A zero hides nothing: what the others multiply to must fit 63 bits too, as must strides.
+inline std::uint64_t element_count(std::span<const std::uint64_t> sizes, const std::string& where) {
+  std::uint64_t extent = 1;
+  bool empty = false;
+  for (const auto size : sizes) {
+    empty = empty || size == 0;
+    extent = checked_product(extent, size == 0 ? 1 : size, where);
+  }
+  return empty ? 0 : extent;
+}
+
 /// A cursor over bytes; every read is checked. `where` names the file in errors.
 class ByteReader {
  public:

@@ -1,12 +1,14 @@
 // GGUF v2 and v3: magic, version, counts, metadata, tensor infos, aligned data.
 // https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+#include <algorithm>
+
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include "byte_reader.h"
 #include "dequantise.h"
 #include "dtypes.h"
 #include "formats.h"
+#include "medseg/nn/parallel.h"
 
 namespace medseg {
 namespace {
@@ -46,6 +48,7 @@ class Gguf : public TensorFileBase {
     }
     for (std::uint64_t i = 0; i < value_count; ++i) {
       const auto key = string(reader);
+      if (metadata_.contains(key)) reader.fail(key + " stands twice");
       metadata_[key] = value(reader, reader.read<std::uint32_t>(), key);
     }
     for (std::uint64_t i = 0; i < tensor_count; ++i) read_info(reader);
@@ -64,7 +67,7 @@ class Gguf : public TensorFileBase {
     auto out = at::empty(info.shape, at::kFloat);
     auto* values = out.data_ptr<float>();
     const auto blocks = static_cast<std::int64_t>(info.bytes / format.bytes);
-    at::parallel_for(0, blocks, 1024, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, blocks, 1024, [&](std::int64_t begin, std::int64_t end) {
       for (auto block = static_cast<std::uint64_t>(begin); block < static_cast<std::uint64_t>(end);
            ++block) {
         format.decode(bytes.data() + block * format.bytes, values + block * format.elements);
@@ -149,13 +152,12 @@ class Gguf : public TensorFileBase {
     const auto dimensions = reader.read<std::uint32_t>();
     if (dimensions > kMaxDimensions)
       throw CheckpointError(str(where, ": ", dimensions, " dimensions"));
-    std::uint64_t elements = 1;
-    for (std::uint32_t d = 0; d < dimensions; ++d) {
-      const auto size = reader.read<std::uint64_t>();
-      elements = checked_product(elements, size, where);
-      info.shape.insert(info.shape.begin(),
-                        static_cast<std::int64_t>(size));  // stored fastest first
+    std::vector<std::uint64_t> sizes;
+    for (std::uint32_t d = 0; d < dimensions; ++d) {  // stored fastest first
+      sizes.push_back(reader.read<std::uint64_t>());
+      info.shape.insert(info.shape.begin(), static_cast<std::int64_t>(sizes.back()));
     }
+    const auto elements = element_count(sizes, where);
     const auto type = reader.read<std::uint32_t>();
     const auto* format = block_format(type);
     if (format == nullptr) {
@@ -193,6 +195,21 @@ class Gguf : public TensorFileBase {
         reader.fail(str(info.name, ": its ", info.bytes, " bytes at ", offsets_[i],
                         " lie beyond the ", data_.size(), " bytes of data; the file is truncated"));
       }
+    }
+    check_overlap(reader);
+  }
+
+  void check_overlap(const ByteReader& reader) const {
+    std::vector<std::size_t> order;
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      if (tensors_[i].bytes > 0) order.push_back(i);
+    }
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return offsets_[a] < offsets_[b]; });
+    for (std::size_t i = 1; i < order.size(); ++i) {
+      const auto before = order[i - 1], after = order[i];
+      if (offsets_[before] + tensors_[before].bytes > offsets_[after])
+        reader.fail(tensors_[before].name + " and " + tensors_[after].name + " overlap");
     }
   }
 

@@ -23,11 +23,20 @@ std::int64_t count_of(const TensorFile& file, const std::string& key) {
 
 // llama's converter interleaves the two halves of each head's rows; put them back (semantics 21).
 at::Tensor unpermute_rows(const at::Tensor& weight, std::int64_t heads) {
+  if (weight.dim() != 2 || weight.size(0) % (2 * heads) != 0) {
+    throw CheckpointError(
+        medseg::str("a q or k matrix ", weight.sizes(), " does not hold ", heads, " heads"));
+  }
   const auto rows = weight.size(0), columns = weight.size(1);
-  TORCH_CHECK(rows % (2 * heads) == 0, "unpermute_rows: ", rows, " rows, ", heads, " heads");
   return weight.reshape({heads, rows / heads / 2, 2, columns})
       .transpose(1, 2)
       .reshape({rows, columns});
+}
+
+at::Tensor transposed(const at::Tensor& weight) {
+  if (weight.dim() != 2)
+    throw CheckpointError(medseg::str("a matrix is expected, got ", weight.sizes()));
+  return weight.t();
 }
 
 const std::map<std::string, std::string>& gguf_block_names() {
@@ -84,8 +93,9 @@ std::vector<TensorSource> onnx_dinov2_sources(const TensorFile& file) {
     if (!bias.starts_with(backbone) || !bias.ends_with(".bias")) continue;
     const auto name =
         bias.substr(backbone.size(), bias.size() - backbone.size() - std::string("bias").size());
-    sources.push_back({name + "weight", pairs[i],
-                       [](const at::Tensor& weight) { return weight.t(); }});  // stored [in, out]
+    sources.push_back({name + "weight", pairs[i], [](const at::Tensor& weight) {
+                         return transposed(weight);
+                       }});  // stored [in, out]
   }
   std::string class_position;
   at::Tensor patch_positions;
@@ -102,6 +112,8 @@ std::vector<TensorSource> onnx_dinov2_sources(const TensorFile& file) {
   }
   sources.push_back({"embeddings.position_embeddings", class_position,
                      [patch_positions](const at::Tensor& position) {
+                       if (position.size(2) != patch_positions.size(2))
+                         throw CheckpointError("positions of two widths");
                        return at::cat({position, patch_positions}, 1);
                      }});
   return sources;
@@ -129,7 +141,11 @@ LoadReport load_into(Module& module, const TensorFile& file,
     const auto found = wanted.find(target);
     if (found == wanted.end()) continue;
     auto value = file.load(source.source);
-    if (source.change) value = source.change(value);
+    try {
+      if (source.change) value = source.change(value);
+    } catch (const CheckpointError& error) {
+      throw CheckpointError(file.path().string() + ": " + source.source + ": " + error.what());
+    }
     used.insert(source.source);
     filled.insert(target);
     auto& parameter = *found->second;

@@ -22,6 +22,7 @@ class Message {
     if (reader_.at_end()) return false;
     const auto tag = varint();
     field = {.number = tag >> 3, .varint = 0, .bytes = {}};
+    if (field.number == 0) reader_.fail("damaged protobuf");
     switch (tag & 7) {
       case 0:
         field.varint = varint();
@@ -136,10 +137,11 @@ class Onnx : public TensorFileBase {
   void read_initializer(std::span<const std::uint8_t> bytes) {
     Message message(bytes, path_.string());
     TensorInfo info;
-    std::uint64_t type = 0, elements = 1;
+    std::uint64_t type = 0;
+    std::vector<std::uint64_t> sizes;
     std::span<const std::uint8_t> data;
     const auto add_dimension = [&](std::uint64_t size) {
-      elements = checked_product(elements, size, path_.string());
+      sizes.push_back(size);
       info.shape.push_back(static_cast<std::int64_t>(size));
     };
     for (Field field; message.next(field);) {
@@ -156,6 +158,7 @@ class Onnx : public TensorFileBase {
     const auto element = element_type(type);
     if (!element) return;  // strings and quantised types: no weights of ours
     info.dtype = element->name;
+    const auto elements = element_count(sizes, path_.string() + ": " + info.name);
     info.bytes = checked_product(elements, c10::elementSize(element->dtype), path_.string());
     if (data.size() != info.bytes) {
       if (data.empty()) return;  // int64_data and the like: shape constants

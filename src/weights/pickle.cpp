@@ -12,8 +12,10 @@
 namespace medseg {
 namespace {
 
-constexpr std::uint64_t kMaxPickle = 1ULL << 30;
+constexpr std::uint64_t kMaxPickle = 64ULL << 20;  // structure only: a few MB for the largest
 constexpr int kMaxDepth = 8;
+constexpr std::size_t kMaxEntries =
+    10'000'000;  // of all dictionaries together, seen again included
 
 class TorchZip : public TensorFileBase {
  public:
@@ -32,10 +34,10 @@ class TorchZip : public TensorFileBase {
     }
     const auto object =
         unpickle(unpack(pickle->second, path_.string(), kMaxPickle), path_.string());
-    const PickleDict* weights = find_weights(*object);
-    if (weights == nullptr)
+    const PickleDict* weights = find_weights(*object.root);
+    if (weights != nullptr) collect(*weights, "", 0);
+    if (tensors_.empty())
       throw CheckpointError(path_.string() + ": holds no dictionary of tensors");
-    collect(*weights, "", 0);
     drop_common_prefix("module.");
   }
 
@@ -53,24 +55,34 @@ class TorchZip : public TensorFileBase {
 
  private:
   // The dictionary itself, or under the names that trainers use.
-  static const PickleDict* find_weights(const PickleValue& value) {
+  const PickleDict* find_weights(const PickleValue& value) const {
     const auto* dict = std::get_if<PickleDict>(&value.value);
-    if (dict == nullptr) return nullptr;
-    for (const char* wrapper : {"model", "state_dict", "module", "model_state_dict"}) {
-      for (const auto& [key, item] : dict->items) {
-        const auto* name = std::get_if<std::string>(&key->value);
-        if (name != nullptr && *name == wrapper &&
-            std::holds_alternative<PickleDict>(item->value)) {
-          return find_weights(*item);
-        }
-      }
+    for (int depth = 0; dict != nullptr; ++depth) {
+      if (depth > kMaxDepth)
+        throw CheckpointError(path_.string() + ": dictionaries nested too deep");
+      const auto* inner = wrapped(*dict);
+      if (inner == nullptr) break;
+      dict = inner;
     }
     return dict;
+  }
+
+  static const PickleDict* wrapped(const PickleDict& dict) {
+    for (const char* wrapper : {"model", "state_dict", "module", "model_state_dict"}) {
+      for (const auto& [key, item] : dict.items) {
+        const auto* name = std::get_if<std::string>(&key->value);
+        const auto* inner = std::get_if<PickleDict>(&item->value);
+        if (name != nullptr && *name == wrapper && inner != nullptr) return inner;
+      }
+    }
+    return nullptr;
   }
 
   void collect(const PickleDict& dict, const std::string& prefix, int depth) {
     if (depth > kMaxDepth) throw CheckpointError(path_.string() + ": dictionaries nested too deep");
     for (const auto& [key, item] : dict.items) {
+      if (++entries_seen_ > kMaxEntries)
+        throw CheckpointError(path_.string() + ": dictionaries without end");
       const auto* name = std::get_if<std::string>(&key->value);
       if (name == nullptr) continue;
       if (const auto* tensor = std::get_if<PickleTensor>(&item->value)) {
@@ -96,18 +108,18 @@ class TorchZip : public TensorFileBase {
       throw CheckpointError(str(where, ": storage of ", entry->second.size, " bytes, expected ",
                                 tensor.storage.elements, " elements of ", width));
     }
-    std::uint64_t elements = 1, last = tensor.offset < 0
-                                           ? ~std::uint64_t{0}
-                                           : static_cast<std::uint64_t>(tensor.offset);
+    auto last = tensor.offset < 0 ? ~std::uint64_t{0} : static_cast<std::uint64_t>(tensor.offset);
+    std::vector<std::uint64_t> sizes;
     for (std::size_t d = 0; d < tensor.shape.size(); ++d) {
       if (tensor.shape[d] < 0 || tensor.strides[d] < 0 || tensor.offset < 0)
         throw CheckpointError(where + ": negative size");
       const auto size = static_cast<std::uint64_t>(tensor.shape[d]);
-      elements = checked_product(elements, size, where);
+      sizes.push_back(size);
       if (size > 0)
         last += checked_product(size - 1, static_cast<std::uint64_t>(tensor.strides[d]), where);
       if (last > (std::uint64_t{1} << 62)) throw CheckpointError(where + ": a size overflows");
     }
+    const auto elements = element_count(sizes, where);
     if (elements > 0 && last >= static_cast<std::uint64_t>(tensor.storage.elements)) {
       throw CheckpointError(
           str(where, ": reaches element ", last, " of a storage of ", tensor.storage.elements));
@@ -147,6 +159,7 @@ class TorchZip : public TensorFileBase {
   std::map<std::string, ZipEntry> entries_;
   std::string root_;
   std::vector<PickleTensor> stored_;
+  std::size_t entries_seen_ = 0;
 };
 
 }  // namespace

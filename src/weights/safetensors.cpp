@@ -2,6 +2,7 @@
 // https://github.com/huggingface/safetensors (format section of its README).
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
@@ -24,8 +25,17 @@ class Safetensors : public TensorFileBase {
     if (length > kMaxHeader || length > reader.left()) {
       reader.fail(str("header of ", length, " bytes, but the file has ", file_->bytes().size()));
     }
-    const auto header =
-        nlohmann::json::parse(reader.text(length), nullptr, /*allow_exceptions=*/false);
+    std::set<std::string> names;  // JSON readers keep one of two equal keys: which, nobody says
+    const auto header = nlohmann::json::parse(
+        reader.text(length),
+        [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
+          if (event == nlohmann::json::parse_event_t::key && depth == 1 &&
+              !names.insert(parsed.get<std::string>()).second) {
+            fail(parsed.get<std::string>(), "stands twice in the header");
+          }
+          return true;
+        },
+        /*allow_exceptions=*/false);
     if (!header.is_object()) reader.fail("the header is not JSON");
     data_ = reader.take(reader.left());
     for (const auto& [name, entry] : header.items()) {
@@ -73,14 +83,14 @@ class Safetensors : public TensorFileBase {
         .name = name, .dtype = entry["dtype"].get<std::string>(), .shape = {}, .bytes = 0};
     const auto width = safetensors_width(info.dtype);
     if (!width) fail(name, "unknown dtype " + info.dtype);
-    std::uint64_t elements = 1;
+    std::vector<std::uint64_t> sizes;
     for (const auto& size : entry["shape"]) {
       if (!size.is_number_unsigned())
         fail(name, "shape " + entry["shape"].dump() + " is not a list of sizes");
-      const auto value = size.get<std::uint64_t>();
-      elements = checked_product(elements, value, path_.string() + ": " + name);
-      info.shape.push_back(static_cast<std::int64_t>(value));
+      sizes.push_back(size.get<std::uint64_t>());
+      info.shape.push_back(static_cast<std::int64_t>(sizes.back()));
     }
+    const auto elements = element_count(sizes, path_.string() + ": " + name);
     const auto& range = entry["data_offsets"];
     if (!range[0].is_number_unsigned() || !range[1].is_number_unsigned())
       fail(name, "bad data_offsets");

@@ -35,6 +35,11 @@ class Shards : public TensorFileBase {
         throw CheckpointError(index.string() + ": " + name + ": shard " + shard.string() +
                               " leaves the folder");
       }
+      const auto path = index.parent_path() / shard;
+      if (fs::is_directory(path) || shard.string().ends_with(".index.json")) {
+        throw CheckpointError(index.string() + ": " + name + ": shard " + shard.string() +
+                              " is no file of tensors");
+      }
       names_of[shard.string()].insert(name);
     }
     for (const auto& [shard, names] : names_of) {

@@ -9,7 +9,7 @@
 namespace medseg {
 namespace {
 
-constexpr std::size_t kMaxObjects = 50'000'000;  // memory bound against pickles that only grow
+constexpr std::size_t kMaxObjects = 10'000'000;  // memory bound against pickles that only grow
 constexpr std::size_t kMaxStack = 10'000'000;
 
 // What torch.save writes besides tensors, and what each becomes.
@@ -39,10 +39,13 @@ class Machine {
       : reader_(std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()),
                 std::move(where)) {}
 
-  PicklePointer run() {
+  Pickle run() {
     for (;;) {
       const auto opcode = reader_.read<std::uint8_t>();
-      if (opcode == '.') return pop();
+      if (opcode == '.') {
+        pickle_.root = pop();
+        return std::move(pickle_);
+      }
       step(opcode);
       if (stack_.size() > kMaxStack) reader_.fail("pickle: stack grows without end");
     }
@@ -51,8 +54,8 @@ class Machine {
  private:
   template <class T>
   PicklePointer make(T value) {
-    if (++objects_ > kMaxObjects) reader_.fail("pickle: too many objects");
-    return std::make_shared<PickleValue>(PickleValue{std::move(value)});
+    if (pickle_.objects.size() >= kMaxObjects) reader_.fail("pickle: too many objects");
+    return &pickle_.objects.emplace_back(PickleValue{std::move(value)});
   }
   template <class T>
   void push(T value) {
@@ -62,11 +65,11 @@ class Machine {
   PicklePointer pop() {
     if (stack_.empty() || (!marks_.empty() && stack_.size() <= marks_.back()))
       reader_.fail("pickle: empty stack");
-    auto top = std::move(stack_.back());
+    auto* const top = stack_.back();
     stack_.pop_back();
     return top;
   }
-  PicklePointer& top() {
+  PicklePointer top() {
     if (stack_.empty()) reader_.fail("pickle: empty stack");
     return stack_.back();
   }
@@ -81,14 +84,12 @@ class Machine {
     return items;
   }
   template <class T>
-  T& as(const PicklePointer& pointer, const char* expected) {
+  T& as(PicklePointer pointer, const char* expected) {
     auto* value = std::get_if<T>(&pointer->value);
     if (value == nullptr) reader_.fail(str("pickle: expected ", expected));
     return *value;
   }
-  std::int64_t integer(const PicklePointer& pointer) {
-    return as<std::int64_t>(pointer, "an integer");
-  }
+  std::int64_t integer(PicklePointer pointer) { return as<std::int64_t>(pointer, "an integer"); }
 
   std::string line() {
     std::string text;
@@ -117,7 +118,7 @@ class Machine {
   std::vector<PicklePointer> stack_;
   std::vector<std::size_t> marks_;
   std::map<std::uint64_t, PicklePointer> memo_;
-  std::size_t objects_ = 0;
+  Pickle pickle_;
 };
 
 void Machine::step(std::uint8_t opcode) {
@@ -226,9 +227,9 @@ void Machine::step(std::uint8_t opcode) {
       append(pop_to_mark());
       break;  // ADDITEMS
     case 's': {
-      auto value = pop();
-      auto key = pop();
-      set_items({std::move(key), std::move(value)});
+      auto* const value = pop();
+      auto* const key = pop();
+      set_items({key, value});
       break;
     }
     case 'u':
@@ -255,8 +256,8 @@ void Machine::step(std::uint8_t opcode) {
       break;
     }
     case 0x93: {  // STACK_GLOBAL
-      const auto name = pop();
-      const auto module = pop();
+      auto* const name = pop();
+      auto* const module = pop();
       global(as<std::string>(module, "a module name") + "." + as<std::string>(name, "a name"));
       break;
     }
@@ -312,7 +313,7 @@ void Machine::global(const std::string& name) {
 
 // ("storage", torch.FloatStorage, key, location, elements)
 void Machine::persistent_id() {
-  const auto pointer = pop();
+  auto* const pointer = pop();
   const auto& items = as<PickleTuple>(pointer, "a storage").items;
   if (items.size() != 5 || as<std::string>(items[0], "a storage") != "storage")
     reader_.fail("pickle: bad storage");
@@ -339,8 +340,8 @@ PickleTensor Machine::rebuild_tensor(const PickleTuple& arguments) {
 }
 
 void Machine::reduce() {
-  const auto argument = pop();
-  const auto callable = pop();
+  auto* const argument = pop();
+  auto* const callable = pop();
   const auto& name = as<PickleGlobal>(callable, "a callable").name;
   const auto& arguments = as<PickleTuple>(argument, "arguments");
   const auto found = allowed().find(name);
@@ -363,8 +364,8 @@ void Machine::reduce() {
   }
 }
 
-void Machine::
-    build() {  // state of an object: attributes of a dictionary (`_metadata`) or of something opaque
+// State of an object: attributes of a dictionary (`_metadata`) or of something opaque.
+void Machine::build() {
   pop();
   const auto& object = top()->value;
   if (!std::holds_alternative<PickleDict>(object) &&
@@ -375,7 +376,7 @@ void Machine::
 
 }  // namespace
 
-PicklePointer unpickle(const std::string& bytes, const std::string& where) {
+Pickle unpickle(const std::string& bytes, const std::string& where) {
   return Machine(bytes, where).run();
 }
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <deque>
 #include <string>
 #include <utility>
 #include <variant>
@@ -12,7 +12,7 @@
 namespace medseg {
 
 struct PickleValue;
-using PicklePointer = std::shared_ptr<PickleValue>;
+using PicklePointer = PickleValue*;  ///< owned by the Pickle
 
 struct PickleNone {};
 struct PickleGlobal {
@@ -47,8 +47,14 @@ struct PickleValue {
       value;
 };
 
+/// All objects of a stream. They own nothing of each other: chains of any depth and rings are freed like the rest.
+struct Pickle {
+  std::deque<PickleValue> objects;
+  const PickleValue* root = nullptr;
+};
+
 /// The object of a pickle stream, protocols 2 to 5. A callable that is not on the short list of what torch.save writes
 /// is refused by its name. \throws CheckpointError "where: what".
-PicklePointer unpickle(const std::string& bytes, const std::string& where);
+Pickle unpickle(const std::string& bytes, const std::string& where);
 
 }  // namespace medseg

@@ -1,5 +1,7 @@
 #include "zip.h"
 
+#include <limits>
+
 #include <zlib.h>
 
 #include "byte_reader.h"
@@ -10,6 +12,7 @@ namespace {
 constexpr std::uint32_t kEndRecord = 0x06054b50, kEnd64Record = 0x06064b50,
                         kEnd64Locator = 0x07064b50;
 constexpr std::uint32_t kCentralEntry = 0x02014b50, kLocalEntry = 0x04034b50;
+constexpr std::uint64_t kMostDeflated = 1032;  // deflate packs no byte into less than a bit
 constexpr std::uint64_t kEndSize = 22, kLocatorSize = 20;
 
 struct Directory {
@@ -129,6 +132,12 @@ std::string unpack(const ZipEntry& entry, const std::string& where, std::uint64_
   }
   if (entry.method == 0) {
     return {reinterpret_cast<const char*>(entry.compressed.data()), entry.compressed.size()};
+  }
+  if (entry.size > entry.compressed.size() * kMostDeflated + kMostDeflated ||
+      entry.compressed.size() > std::numeric_limits<uInt>::max() ||
+      entry.size > std::numeric_limits<uInt>::max()) {
+    throw CheckpointError(
+        str(where, ": ", entry.compressed.size(), " bytes cannot unpack to ", entry.size));
   }
   std::string out(entry.size, '\0');
   z_stream stream{};

@@ -59,6 +59,29 @@ class ModelCommand : public ::testing::Test {
   fs::path out_ = folder_ / "bundle";
 };
 
+TEST_F(ModelCommand, AnErrorIsOneLineWhateverAFileCallsItsTensors) {
+  const std::string header =
+      R"({"a\n\u001b[31m": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}})";
+  std::uint64_t length = header.size();
+  const auto file = folder_ / "file";
+  write_file(file, std::string(reinterpret_cast<const char*>(&length), sizeof length) + header +
+                       std::string(4, '\0'));
+  const auto outcome = run({"inspect", file.string()});
+  EXPECT_EQ(outcome.code, 4);
+  EXPECT_EQ(outcome.err, str("medseg: ", file.string(),
+                             ": a\\n\\x1b[31m: shape needs 8 bytes, data_offsets hold 4\n"));
+}
+
+TEST_F(ModelCommand, WrongUsageIsOneLineToo) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{}, {"inspect"}, {"inspect", "--colour", "red"}}) {
+    const auto outcome = run(words);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+  }
+}
+
 TEST_F(ModelCommand, InspectTellsTensorsOfEveryFormat) {
   for (const char* name : {"ordered.pth", "state.safetensors", "quants.gguf", "matmul.onnx"}) {
     const auto outcome = run({"inspect", golden(name), "--json"});

@@ -26,7 +26,7 @@ struct TensorSource {
 std::vector<TensorSource> gguf_llama_sources(const TensorFile& file);
 /// The ONNX export of a DINOv2 tower (anonymous MatMul weights named by the bias they are added to).
 std::vector<TensorSource> onnx_dinov2_sources(const TensorFile& file);
-/// Names as they are, minus `prefix` ("module." or "model." in front is dropped too when all names carry it).
+/// Names that start with `prefix`, without it.
 std::vector<TensorSource> plain_sources(const TensorFile& file, const std::string& prefix = "");
 
 /// What became of every tensor: the table behind `model audit`.
