@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "medseg/base/file.h"
 #include "medseg/base/log.h"
+#include "medseg/base/process.h"
 #include "medseg/base/str.h"
 #include "medseg/inference/baselines.h"
 #include "medseg/inference/evaluator.h"
@@ -60,7 +61,8 @@ void evaluate_model(const EvaluateArguments& arguments) {
   const Evaluation evaluation = evaluate(bundle, manifest, arguments.split, cache, options);
   write_evaluation(arguments.out, evaluation);
   log_info("wrote " + (arguments.out / "predictions.jsonl").string() + ", " +
-           (arguments.out / "scores.json").string());
+           (arguments.out / "scores.json").string() + "; peak memory " +
+           gigabytes_text(peak_memory_bytes()));
   std::cout << (arguments.json ? scores_json(evaluation.scores) + "\n"
                                : scores_table(evaluation.scores));
 }

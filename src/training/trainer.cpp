@@ -11,6 +11,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/log.h"
+#include "medseg/base/process.h"
 #include "medseg/base/progress.h"
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
@@ -196,7 +197,8 @@ void Trainer::run() {
   write_run("done");
   log_info("time: " + times_.text());
   log_info(str("train: ", done_.step, " steps in ", duration_text(done_.seconds), "; best is step ",
-               done_.best_step.value_or(done_.step), " -> ", (folder_.path() / "best").string()));
+               done_.best_step.value_or(done_.step), " -> ", (folder_.path() / "best").string(),
+               "; peak memory ", gigabytes_text(peak_memory_bytes())));
 }
 
 StepReport Trainer::take_step(BatchLoader& loader) {
@@ -286,6 +288,7 @@ void Trainer::write_run(const std::string& state) {
   run_["steps"] = done_.step;
   run_["seconds"] = done_.seconds;
   run_["updated"] = utc_now();
+  run_["peak_memory_bytes"] = peak_memory_bytes();
   for (const auto& [part, seconds] : times_.parts()) run_["seconds_by_part"][part] = seconds;
   if (done_.best_step)
     run_["best"] = {{"step", *done_.best_step}, {"score", done_.best_score}, {"by", options_.best}};

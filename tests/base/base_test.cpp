@@ -9,6 +9,7 @@
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
 #include "medseg/base/hash.h"
+#include "medseg/base/process.h"
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
 
@@ -149,6 +150,15 @@ TEST(Check, SaysWhereAndWhat) {
     EXPECT_NE(std::string(error.what()).find("base_test.cpp"), std::string::npos);
     EXPECT_NE(std::string(error.what()).find("sums are off (1 + 1 == 3)"), std::string::npos);
   }
+}
+
+TEST(Process, PeakMemoryRemembersWhatWasGivenBack) {
+  constexpr std::size_t kBytes = std::size_t{64} << 20;
+  const auto before = peak_memory_bytes();
+  EXPECT_GT(before, 1'000'000U);
+  { const std::vector<char> touched(before + kBytes, '\1'); }
+  EXPECT_GE(peak_memory_bytes(), before + kBytes);
+  EXPECT_EQ(gigabytes_text(3'456'000'000), "3.46 GB");
 }
 
 }  // namespace
