@@ -32,8 +32,8 @@ at::Tensor cells_of(const at::Tensor& maps, at::ScalarType dtype) {
 Grounding::Grounding(const GroundingOptions& options)
     : options_(options),
       encoder_(make_encoder(options)),
-      prompt_encoder_(std::make_unique<PromptEncoder>(
-          options.width, encoder_->grid(), encoder_->image_size(), options.mask_channels)),
+      prompt_encoder_(std::make_unique<PromptEncoder>(options.width, encoder_->image_size(),
+                                                      options.mask_channels)),
       mask_decoder_(std::make_unique<MaskDecoder>(options)) {
   register_module("image_encoder", *encoder_);
   register_module("prompt_encoder", *prompt_encoder_);
@@ -43,11 +43,12 @@ Grounding::~Grounding() = default;
 
 MaskOutput Grounding::decode_tokens(const at::Tensor& image_embeddings, const at::Tensor& prompts,
                                     const at::Tensor& image_of_prompt) const {
-  const auto grid = encoder_->grid();
   TORCH_CHECK(image_embeddings.dim() == 4 && image_embeddings.size(1) == options_.width &&
-                  image_embeddings.size(2) == grid && image_embeddings.size(3) == grid,
-              "Grounding: image embeddings [B, ", options_.width, ", ", grid, ", ", grid,
-              "] are expected, got ", image_embeddings.sizes());
+                  image_embeddings.size(2) == image_embeddings.size(3) &&
+                  encoder_->grid() % image_embeddings.size(2) == 0,
+              "Grounding: image embeddings [B, ", options_.width, ", ", encoder_->grid(), ", ",
+              encoder_->grid(), "] or pooled are expected, got ", image_embeddings.sizes());
+  const auto grid = image_embeddings.size(2);
   const auto masks = prompts.size(0);
   if (masks == 0) {
     const auto empty = prompts.options().dtype(at::kFloat);
@@ -62,7 +63,7 @@ MaskOutput Grounding::decode_tokens(const at::Tensor& image_embeddings, const at
     cells = cells.expand({masks, -1, -1})
                 .contiguous();  // batched products want a picture of their own each
   }
-  return mask_decoder_->forward(cells, prompt_encoder_->grid_positions(dtype), prompts);
+  return mask_decoder_->forward(cells, prompt_encoder_->grid_positions(dtype, grid), prompts);
 }
 
 MaskOutput Grounding::decode(const at::Tensor& image_embedding, const at::Tensor& prompts) const {

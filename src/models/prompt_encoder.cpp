@@ -11,10 +11,9 @@
 
 namespace medseg {
 
-PromptEncoder::PromptEncoder(std::int64_t width, std::int64_t grid, std::int64_t image_size,
+PromptEncoder::PromptEncoder(std::int64_t width, std::int64_t image_size,
                              std::int64_t mask_channels)
-    : grid_(grid),
-      image_size_(image_size),
+    : image_size_(image_size),
       mask_conv0_(1, mask_channels / 4, {.kernel = 2, .stride = 2}),
       mask_conv3_(mask_channels / 4, mask_channels, {.kernel = 2, .stride = 2}),
       mask_conv6_(mask_channels, width, {}),
@@ -45,27 +44,26 @@ at::Tensor PromptEncoder::encode(const at::Tensor& coordinates) const {
   return at::cat({angles.sin(), angles.cos()}, -1);
 }
 
-at::Tensor PromptEncoder::grid_positions(at::ScalarType dtype) const {
+at::Tensor PromptEncoder::grid_positions(at::ScalarType dtype, std::int64_t grid) const {
   const std::lock_guard lock(mutex_);
-  const bool known = positions_ && positions_->matrix == gaussian_.const_data_ptr() &&
-                     positions_->version == gaussian_._version();
-  if (!known) {
+  auto& known = positions_[grid];
+  if (known.matrix != gaussian_.const_data_ptr() || known.version != gaussian_._version()) {
     const c10::InferenceMode normal_tensors(false);  // they outlive the pass that made them
     const at::NoGradGuard no_grad;
-    const auto line = (at::arange(grid_, gaussian_.options()) + 0.5) / grid_;
-    const auto y = line.view({-1, 1}).expand({grid_, grid_});
-    const auto x = line.view({1, -1}).expand({grid_, grid_});
-    const auto cells = encode(at::stack({x, y}, -1)).view({grid_ * grid_, -1});
-    positions_ = Positions{
+    const auto line = (at::arange(grid, gaussian_.options()) + 0.5) / grid;
+    const auto y = line.view({-1, 1}).expand({grid, grid});
+    const auto x = line.view({1, -1}).expand({grid, grid});
+    const auto cells = encode(at::stack({x, y}, -1)).view({grid * grid, -1});
+    known = {
         gaussian_.const_data_ptr(), static_cast<std::uint32_t>(gaussian_._version()), cells, {}};
   }
-  if (dtype == at::kFloat) return positions_->fp32;
-  if (!positions_->narrow.defined() || positions_->narrow.scalar_type() != dtype) {
+  if (dtype == at::kFloat) return known.fp32;
+  if (!known.narrow.defined() || known.narrow.scalar_type() != dtype) {
     const c10::InferenceMode normal_tensors(false);
     const at::NoGradGuard no_grad;
-    positions_->narrow = positions_->fp32.to(dtype);
+    known.narrow = known.fp32.to(dtype);
   }
-  return positions_->narrow;
+  return known.narrow;
 }
 
 at::Tensor PromptEncoder::embed_boxes(const at::Tensor& boxes) const {

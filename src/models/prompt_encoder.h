@@ -3,9 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 
 #include "medseg/nn/conv.h"
 #include "medseg/nn/layer_norm_2d.h"
@@ -17,11 +17,10 @@ namespace medseg {
 /// mask_downscaling.{0,1,3,4,6}.{weight,bias}, no_mask_embed.weight.
 class PromptEncoder : public Module {
  public:
-  PromptEncoder(std::int64_t width, std::int64_t grid, std::int64_t image_size,
-                std::int64_t mask_channels);
+  PromptEncoder(std::int64_t width, std::int64_t image_size, std::int64_t mask_channels);
 
-  /// Positions of the grid's cells, row by row: [grid², C]. Computed in fp32, kept until the matrix changes.
-  at::Tensor grid_positions(at::ScalarType dtype) const;
+  /// Positions of a grid's cells, row by row: [grid², C]. Computed in fp32, kept until the matrix changes.
+  at::Tensor grid_positions(at::ScalarType dtype, std::int64_t grid) const;
 
   /// `boxes` [K, 4] x0 y0 x1 y1 in model pixels -> [K, 2, C].
   at::Tensor embed_boxes(const at::Tensor& boxes) const;
@@ -37,7 +36,7 @@ class PromptEncoder : public Module {
  private:
   at::Tensor encode(const at::Tensor& coordinates) const;  ///< [..., 2] x y in [0, 1] -> [..., C]
 
-  std::int64_t grid_, image_size_;
+  std::int64_t image_size_;
   at::Tensor gaussian_;               // [2, C / 2]
   at::Tensor point_embeddings_[4];    // [1, C]: outside, inside, box's first and second corner
   at::Tensor not_a_point_, no_mask_;  // [1, C]
@@ -45,12 +44,12 @@ class PromptEncoder : public Module {
   LayerNorm2d mask_norm1_, mask_norm4_;
 
   struct Positions {
-    const void* matrix;
-    std::uint32_t version;
+    const void* matrix = nullptr;
+    std::uint32_t version = 0;
     at::Tensor fp32, narrow;
   };
   mutable std::mutex mutex_;
-  mutable std::optional<Positions> positions_;
+  mutable std::map<std::int64_t, Positions> positions_;  ///< by grid
 };
 
 }  // namespace medseg

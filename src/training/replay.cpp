@@ -5,7 +5,9 @@
 
 #include <ATen/ATen.h>
 
+#include "medseg/base/error.h"
 #include "medseg/base/random.h"
+#include "medseg/base/str.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/pipeline/preprocess.h"
 #include "medseg/training/losses.h"
@@ -34,6 +36,18 @@ void MaskReplay::remember(const std::vector<std::string>& targets, const at::Ten
   }
 }
 
+at::Tensor MaskReplay::pooled(const ImageFeatures& features) {
+  if (options_.replay.pool == 1) return features.grounding;
+  const auto pool = options_.replay.pool, grid = features.grounding.size(1);
+  if (grid % pool != 0) {
+    throw ConfigError(
+        str("train.replay.pool: ", pool, " does not divide the feature grid of ", grid));
+  }
+  auto& known = pooled_[&features];
+  if (!known.defined()) known = at::avg_pool2d(features.grounding, pool);
+  return known;
+}
+
 void MaskReplay::backward(const Segmenter& model, FeatureCache& cache, std::int64_t step,
                           TimeTable& times) {
   if (!is_on() || memory_.empty()) return;
@@ -55,7 +69,7 @@ void MaskReplay::backward(const Segmenter& model, FeatureCache& cache, std::int6
         sources_[static_cast<std::size_t>(std::min(drawn, reach.end() - 1) - reach.begin())];
     const auto sample = data_.load_place(source.place, cache, source.truth);
     const auto& known = memory_.at(source.place.target);
-    embeddings.push_back(sample.features->grounding);
+    embeddings.push_back(pooled(*sample.features));
     prompts.push_back(known[random.below(known.size())]);
     truths.push_back({source.truth.to(at::kFloat), sample.features->frame});
   }

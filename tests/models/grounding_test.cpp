@@ -74,9 +74,9 @@ TEST_F(GroundingTest, BoxesAndPointsAreThoseOfSegmentAnything) {
 }
 
 TEST_F(GroundingTest, PositionsAndMaskPromptsAreThoseOfSegmentAnything) {
-  PromptEncoder encoder(32, 8, 32, 8);
+  PromptEncoder encoder(32, 32, 8);
   golden::load(encoder, *file_, "weight.prompt_encoder.");
-  const auto positions = encoder.grid_positions(at::kFloat).t().view({1, 32, 8, 8});
+  const auto positions = encoder.grid_positions(at::kFloat, 8).t().view({1, 32, 8, 8});
   EXPECT_TRUE(golden::close(positions, file_->load("positions"), 1e-6));
   EXPECT_TRUE(
       golden::close(encoder.embed_masks(file_->load("mask.input")), file_->load("mask.dense")));
@@ -95,6 +95,22 @@ TEST_F(GroundingTest, ABatchOfPicturesIsEachByItself) {
     ious.push_back(alone.predicted_iou);
   }
   EXPECT_TRUE(golden::close(together.predicted_iou, at::cat(ious)));
+}
+
+TEST_F(GroundingTest, ACoarserGridOfTheSamePictureDrawsTheSame) {
+  // Without positions a picture whose cells come in equal 2x2 blocks is the coarse one, every cell four times.
+  for (const auto& [name, tensor] : net_.named_buffers()) {
+    if (name.ends_with("gaussian_matrix")) tensor->zero_();
+  }
+  const auto coarse = at::randn({1, 32, 4, 4}), prompts = at::randn({2, 32});
+  const auto fine = coarse.repeat_interleave(2, 2).repeat_interleave(2, 3);
+  const auto owner = at::zeros({2}, at::kLong);
+  const auto small = net_.decode_batch(coarse, prompts, owner).mask_logits;
+  ASSERT_EQ(small.sizes(), (std::vector<std::int64_t>{2, 1, 16, 16}));
+  const auto blocks = small.view({2, 1, 4, 1, 4, 4, 1, 4}).expand({2, 1, 4, 2, 4, 4, 2, 4});
+  const auto large = net_.decode_batch(fine, prompts, owner).mask_logits;
+  EXPECT_TRUE(golden::close(large, blocks.reshape({2, 1, 32, 32})));
+  EXPECT_THROW(net_.decode_batch(at::randn({1, 32, 3, 3}), prompts, owner), c10::Error);
 }
 
 TEST_F(GroundingTest, NoPromptGivesNoMask) {

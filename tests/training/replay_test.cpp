@@ -36,6 +36,24 @@ TEST_F(Replay, RemembersPromptsOverAResume) {
   EXPECT_EQ(state->load("replay.box").size(0), 2);
 }
 
+TEST_F(Replay, PoolsTheFeatureGridWhereThatDividesIt) {
+  auto options = config();
+  options.train.steps = 1;
+  options.train.replay = {.masks = 4, .pool = 2};
+  run(options, "pooled");
+  options.train.replay.pool = 1;
+  run(options, "full");
+  const std::string decoder = "model.grounding_encoder.mask_decoder.output_upscaling.3.bias";
+  EXPECT_FALSE(at::equal(tensor_of("pooled/last", decoder), tensor_of("full/last", decoder)));
+  options.train.replay.pool = 7;
+  try {
+    run(options, "odd");
+    FAIL() << "no error";
+  } catch (const ConfigError& error) {
+    EXPECT_TRUE(std::string(error.what()).starts_with("train.replay.pool: 7 does not divide"));
+  }
+}
+
 TEST_F(Replay, MovesTheDecoderAndChangesNothingWhenOff) {
   auto options = config();
   options.train.steps = 1;

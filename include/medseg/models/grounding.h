@@ -88,7 +88,8 @@ class Grounding : public Module {
   MaskOutput decode(const at::Tensor& image_embedding, const at::Tensor& prompts) const;
 
   /// Several pictures at once: `image_embeddings` [B, C, h, w], `prompts` [K, C], `image_of_prompt` [K] int64 on the CPU.
-  /// Equal to decode() picture by picture.
+  /// Equal to decode() picture by picture. Embeddings pooled to a divisor of the grid are decoded on their coarser cells:
+  /// [K, 1, 4g, 4g] for a grid of g.
   MaskOutput decode_batch(const at::Tensor& image_embeddings, const at::Tensor& prompts,
                           const at::Tensor& image_of_prompt) const;
 

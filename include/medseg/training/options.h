@@ -155,7 +155,7 @@ struct EmaOptions {
 
 /// Further masks decoded with remembered prompts (replay.h).
 struct ReplayOptions {
-  std::int64_t masks = 0, memory = 8;
+  std::int64_t masks = 0, memory = 8, pool = 1;
   double weight = 1.0;
 
   template <class Self, class Visitor>
@@ -163,6 +163,8 @@ struct ReplayOptions {
     visit("masks", self.masks, at_least(0),
           "per optimiser step, beside those of its dialogues; 0: off");
     visit("memory", self.memory, at_least(1), "latest prompts kept per target");
+    visit("pool", self.pool, in_range(1, 8),
+          "cells of the feature grid averaged to one, each way: 2 costs a quarter");
     visit("weight", self.weight, at_least(0), "of their loss, beside the dialogues' own");
   }
 };

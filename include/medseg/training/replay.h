@@ -4,6 +4,8 @@
 /// The mask decoder needs far more examples than the language model, and a pass of the language model costs ten times a
 /// mask. So the latest prompts of each target are remembered, and after every micro-batch further pictures of the
 /// training set are decoded with them. A remembered prompt is a constant: the replayed loss trains the decoder alone.
+/// Replayed pictures may be decoded on a coarser grid of averaged cells, whose masks cost a quarter and still meet the
+/// truth in the picture's pixels: SAM's positions are fractions of the picture, so that nothing in the decoder knows the grid.
 /// Own to this project; off by default (train.replay.masks).
 #pragma once
 
@@ -35,6 +37,9 @@ class MaskReplay {
   void restore(const std::vector<std::pair<std::string, at::Tensor>>& state);
 
  private:
+  /// The picture's feature grid, replay.pool² cells averaged to one.
+  at::Tensor pooled(const ImageFeatures& features);
+
   struct Source {
     TrainingSet::MaskPlace place;
     double share = 0;  ///< of the draws, among all sources
@@ -44,6 +49,8 @@ class MaskReplay {
   const TrainOptions& options_;
   const TrainingSet& data_;
   std::vector<Source> sources_;
+  std::map<const ImageFeatures*, at::Tensor>
+      pooled_;  ///< the training set keeps the features alive
   std::map<std::string, std::deque<at::Tensor>> memory_;
 };
 
