@@ -17,7 +17,13 @@ constexpr double kAsksPerStructure = 110;  // in training, over all slices of a 
 constexpr std::size_t kFewestRepeats = 2;
 constexpr std::size_t kMostRepeats = 8;
 constexpr std::size_t kMasksPerRecord = 3;  // on average
-constexpr double kAbsentShare = 0.24;       // of the turns
+constexpr double kAbsentShare = 0.24;       // of the turns in validation and test
+constexpr double kNearShare = 0.5;          // of the absent turns: structures of the same anatomy
+constexpr double kTrainNearShare = 0.6;     // these are the hard ones
+constexpr double kMixedAbsentShare = 0.08;  // in training, beside the records made to deny:
+constexpr double kDenyingRecords = 110;     // over all slices of a scan, at most
+constexpr std::size_t kMostDenyingRecords = 3;  // a slice
+constexpr std::size_t kDenials = 2;             // a record
 constexpr std::size_t kMaxTrainTurns = 4;
 constexpr std::size_t kMaxTestTurns = 3;
 constexpr std::size_t kMaxValTurns = 2;  // many short records: validation comes often
@@ -50,12 +56,12 @@ class Wording {
   std::map<std::string, std::uint64_t> rounds_;
 };
 
-/// Keeps the share of absent turns and spreads them: near and far anatomy half and half, and every
-/// structure in proportion to how often it is asked for with success.
+/// Keeps the shares of absent turns and of near anatomy among them, and spreads them: every structure in proportion to how
+/// often it is asked for with success.
 class AbsentTurns {
  public:
-  AbsentTurns(double share, std::map<std::string, double> asked)
-      : share_(share), asked_(std::move(asked)) {}
+  AbsentTurns(double share, double near_share, std::map<std::string, double> asked)
+      : share_(share), near_share_(near_share), asked_(std::move(asked)) {}
 
   /// How many absent turns a record with `present` turns gets.
   std::size_t wanted(std::size_t present, std::size_t min_turns, std::size_t max_turns) const {
@@ -71,7 +77,7 @@ class AbsentTurns {
   Labels choose(const SliceContent& content, std::size_t count, RandomStream& random) {
     Labels chosen;
     while (chosen.size() < count) {
-      const bool near = near_ <= far_;
+      const bool near = near_ * (1 - near_share_) <= far_ * near_share_;
       std::string label = pick(near ? content.absent_near : content.absent_far, chosen, random);
       bool is_near = near;
       if (label.empty()) {
@@ -79,7 +85,7 @@ class AbsentTurns {
         is_near = !near;
       }
       if (label.empty()) break;
-      ++(is_near ? near_ : far_);
+      (is_near ? near_ : far_) += 1;
       ++denied_[label];
       chosen.push_back(label);
     }
@@ -106,13 +112,12 @@ class AbsentTurns {
     return best;
   }
 
-  double share_;
+  double share_, near_share_;
   std::map<std::string, double> asked_;
   std::map<std::string, double> denied_;
   std::size_t turns_ = 0;
   std::size_t absent_ = 0;
-  std::size_t near_ = 0;
-  std::size_t far_ = 0;
+  double near_ = 0, far_ = 0;
 };
 
 /// Turns of one record without their words: groups of present structures, and absent ones.
@@ -143,6 +148,14 @@ std::vector<Labels> grouped(Labels labels, std::size_t max_turns, RandomStream& 
   return groups;
 }
 
+void insert_absent(Outline& outline, const Labels& denied, RandomStream& random) {
+  for (const auto& label : denied) {
+    const auto place = static_cast<std::ptrdiff_t>(random.below(outline.turns.size() + 1));
+    outline.turns.insert(outline.turns.begin() + place, Labels{label});
+    outline.absent.insert(outline.absent.begin() + place, true);
+  }
+}
+
 Outline outline(const Labels& present, const SliceContent& content, AbsentTurns& absents,
                 std::size_t min_turns, std::size_t max_turns, RandomStream& random) {
   Outline result;
@@ -151,59 +164,64 @@ Outline outline(const Labels& present, const SliceContent& content, AbsentTurns&
   const auto denied = absents.choose(content, absents.wanted(asked, min_turns, max_turns), random);
   absents.count(asked, denied.size());
   result.absent.assign(asked, false);
-  for (const auto& label : denied) {
-    const auto place = static_cast<std::ptrdiff_t>(random.below(result.turns.size() + 1));
-    result.turns.insert(result.turns.begin() + place, Labels{label});
-    result.absent.insert(result.absent.begin() + place, true);
-  }
+  insert_absent(result, denied, random);
+  return result;
+}
+
+/// One structure that is there between some that are not.
+Outline denying_outline(const SliceContent& content, AbsentTurns& absents, RandomStream& random) {
+  Outline result{.turns = {{content.present[random.below(content.present.size())]}},
+                 .absent = {false}};
+  insert_absent(result, absents.choose(content, kDenials, random), random);
   return result;
 }
 
 DemoTurn worded(const Labels& labels, bool absent, bool unseen, Wording& wording,
-                const std::string& slice, RandomStream& random) {
+                const DemoSlice& slice, RandomStream& random) {
   DemoTurn turn;
   const std::string group = unseen ? "unseen " : "seen ";
   // A structure of a slice walks through its own deck, so that no wording comes twice for it.
-  const std::string key = group + slice + " ";
+  const std::string key = group + slice.id + " ";
   if (labels.size() == 1) {
     const auto& phrases = phrases_for(labels[0]);
     turn.question = wording.draw((absent ? group + "absent " : key) + labels[0],
                                  unseen ? phrases.unseen : phrases.questions);
-    turn.answer = absent ? absent_answer(phrases, random.below(absent_answer_count()))
-                         : named(wording.draw("answer " + labels[0], phrases.answers), labels[0]);
   } else {
-    std::vector<const TargetPhrases*> targets;
     turn.question =
         wording.draw(str(group, "joint ", labels.size()), joint_questions(labels.size(), unseen));
     for (std::size_t i = 0; i < labels.size(); ++i) {
       const auto& phrases = phrases_for(labels[i]);
-      targets.push_back(&phrases);
       turn.question = replaced(
           turn.question, str("{", static_cast<char>('a' + i), "}"),
           wording.draw(group + "clue " + labels[i], unseen ? phrases.unseen_clues : phrases.clues));
     }
-    turn.answer = joint_answer(targets, random.below(3));
   }
   const auto& frames = question_frames();
   turn.question = framed(turn.question, frames[random.below(frames.size())]);
   if (absent) {
     turn.absent = labels[0];
-  } else {
-    turn.targets = labels;
+    turn.answer = absent_answer(slice.content.view, labels[0]);
+    return turn;
   }
+  turn.targets = labels;
+  Labels roles;
+  for (const auto& label : labels)
+    roles.push_back(wording.draw("role " + label, phrases_for(label).roles));
+  turn.answer = present_answer(slice.content.view, labels, roles);
   return turn;
 }
 
-DemoDialogue dialogue_of(const Outline& outline, std::size_t slice, const std::string& slice_id,
+DemoDialogue dialogue_of(const Outline& outline, std::size_t slice, const DemoSlice& shown,
                          bool unseen, Wording& wording, RandomStream& random) {
   DemoDialogue dialogue;
   dialogue.slice = slice;
   dialogue.phrasing = unseen ? "unseen" : "seen";
   for (std::size_t i = 0; i < outline.turns.size(); ++i) {
     dialogue.turns.push_back(
-        worded(outline.turns[i], outline.absent[i], unseen, wording, slice_id, random));
+        worded(outline.turns[i], outline.absent[i], unseen, wording, shown, random));
   }
-  dialogue.turns.front().question = "<image>\n" + dialogue.turns.front().question;
+  auto& first = dialogue.turns.front().question;
+  first = "<image>\n" + first;
   return dialogue;
 }
 
@@ -243,6 +261,8 @@ std::vector<Labels> training_records(const SliceContent& content,
   return records;
 }
 
+std::string scan_of(const DemoSlice& slice) { return slice.id.substr(0, slice.id.rfind('-')); }
+
 void plan_training(const std::vector<DemoSlice>& slices, std::uint64_t seed,
                    std::vector<DemoDialogue>& out) {
   std::map<std::string, std::size_t> repeats;
@@ -253,18 +273,27 @@ void plan_training(const std::vector<DemoSlice>& slices, std::uint64_t seed,
     asked[label] = count * static_cast<double>(repeats[label]);
   }
   std::vector<std::size_t> order;
+  std::map<std::string, double> slices_of_scan;
   for (std::size_t i = 0; i < slices.size(); ++i) {
-    if (slices[i].split == "train") order.push_back(i);
+    if (slices[i].split != "train") continue;
+    order.push_back(i);
+    ++slices_of_scan[scan_of(slices[i])];
   }
   RandomStream(seed, "demo/train order").shuffle(order);
-  AbsentTurns absents(kAbsentShare, asked);
+  AbsentTurns absents(kMixedAbsentShare, kTrainNearShare, asked);
   Wording wording(seed, "demo/train wording");
   for (const std::size_t i : order) {
     RandomStream random(seed, "demo/train slice", i);
+    std::vector<Outline> plans;
+    for (const auto& labels : training_records(slices[i].content, repeats, random))
+      plans.push_back(outline(labels, slices[i].content, absents, 1, kMaxTrainTurns, random));
+    const auto wanted =
+        static_cast<std::size_t>(std::lround(kDenyingRecords / slices_of_scan[scan_of(slices[i])]));
+    for (std::size_t n = std::clamp<std::size_t>(wanted, 1, kMostDenyingRecords); n > 0; --n)
+      plans.push_back(denying_outline(slices[i].content, absents, random));
     std::size_t number = 0;
-    for (const auto& labels : training_records(slices[i].content, repeats, random)) {
-      const auto plan = outline(labels, slices[i].content, absents, 2, kMaxTrainTurns, random);
-      out.push_back(dialogue_of(plan, i, slices[i].id, false, wording, random));
+    for (const auto& plan : plans) {
+      out.push_back(dialogue_of(plan, i, slices[i], false, wording, random));
       out.back().id = str(slices[i].id, "-", ++number);
     }
   }
@@ -273,7 +302,7 @@ void plan_training(const std::vector<DemoSlice>& slices, std::uint64_t seed,
 /// Validation ("seen" words only) and test (the same turns in both kinds of words).
 void plan_held_out(const std::vector<DemoSlice>& slices, const std::string& split,
                    std::uint64_t seed, std::vector<DemoDialogue>& out) {
-  AbsentTurns absents(kAbsentShare, slices_per_structure(slices, split));
+  AbsentTurns absents(kAbsentShare, kNearShare, slices_per_structure(slices, split));
   Wording seen(seed, "demo/" + split + " wording");
   Wording unseen(seed, "demo/" + split + " unseen wording");
   for (std::size_t i = 0; i < slices.size(); ++i) {
@@ -287,10 +316,10 @@ void plan_held_out(const std::vector<DemoSlice>& slices, const std::string& spli
       Labels part;
       for (std::size_t at = r; at < labels.size(); at += records) part.push_back(labels[at]);
       const auto plan = outline(part, slices[i].content, absents, 1, turns, random);
-      out.push_back(dialogue_of(plan, i, slices[i].id, false, seen, random));
+      out.push_back(dialogue_of(plan, i, slices[i], false, seen, random));
       out.back().id = str(slices[i].id, "-", r + 1);
       if (split != "test") continue;
-      out.push_back(dialogue_of(plan, i, slices[i].id, true, unseen, random));
+      out.push_back(dialogue_of(plan, i, slices[i], true, unseen, random));
       out.back().id = str(slices[i].id, "-", r + 1, "-unseen");
     }
   }

@@ -3,17 +3,6 @@
 #include "medseg/base/error.h"
 
 namespace medseg {
-namespace {
-
-std::string replaced(std::string text, std::string_view what, std::string_view by) {
-  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) {
-    text.replace(at, what.size(), by);
-  }
-  return text;
-}
-
-}  // namespace
-
 const std::vector<TargetPhrases>& demo_phrases() {
   static const std::vector<TargetPhrases> all = [] {
     std::vector<TargetPhrases> joined;
@@ -97,37 +86,24 @@ const std::vector<std::string>& joint_questions(std::size_t structures, bool uns
   return unseen ? three_unseen : three;
 }
 
-std::string named(const std::string& text, const std::string& label) {
-  return replaced(text, "$", "<p> " + label + " </p> [SEG]");
+std::string present_answer(const std::string& view, const std::vector<std::string>& labels,
+                           const std::vector<std::string>& roles) {
+  MEDSEG_CHECK(!labels.empty() && labels.size() == roles.size(), "a role for each structure");
+  std::string names, found;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const bool last = i + 1 == labels.size();
+    names += (i == 0 ? "" : last ? " and " : ", ") + ("the " + labels[i]);
+    found += (i == 0 ? ""
+              : last ? ", and "
+                     : ", ") +
+             ("<p> " + labels[i]) + " </p> [SEG], which " + roles[i];
+  }
+  return view + (labels.size() == 1 ? " that would be " : " those would be ") + names + ": " +
+         found + ".";
 }
 
-std::string joint_answer(const std::vector<const TargetPhrases*>& targets, std::size_t choice) {
-  std::string text;
-  for (std::size_t i = 0; i < targets.size(); ++i) {
-    const bool last = i + 1 == targets.size();
-    const auto& roles = targets[i]->roles;
-    text += i == 0 ? "The $ " : last ? ", and the $ " : ", the $ ";
-    text += roles[(choice + i) % roles.size()];
-    text = named(text, targets[i]->label);
-  }
-  return text + ".";
-}
-
-std::size_t absent_answer_count() { return 4; }
-
-std::string absent_answer(const TargetPhrases& target, std::size_t choice) {
-  const std::string& name = target.label;
-  switch (choice % absent_answer_count()) {
-    case 0:
-      return (target.plural ? "There are no " : "There is no ") + name + " in this slice.";
-    case 1:
-      return "No " + name + " can be seen here.";
-    case 2:
-      return "This slice shows no " + name + ".";
-    default:
-      return (target.plural ? "Nothing fits: there are no " : "Nothing fits: there is no ") + name +
-             " at this level.";
-  }
+std::string absent_answer(const std::string& view, const std::string& label) {
+  return view + " that would be the " + label + ", not seen here.";
 }
 
 }  // namespace medseg

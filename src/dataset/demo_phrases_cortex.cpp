@@ -5,7 +5,6 @@ namespace medseg {
 const std::vector<TargetPhrases>& cortex_phrases() {
   static const std::vector<TargetPhrases> table = {
       {.label = "brain",
-       .plural = false,
        .stems = {"brain", "enceph"},
        .questions =
            {
@@ -29,13 +28,6 @@ const std::vector<TargetPhrases>& cortex_phrases() {
                "What organ is left when skull and scalp are stripped away?",
                "Which organ is the seat of consciousness and controls the body?",
            },
-       .answers =
-           {
-               "The $ is the whole organ inside the bony vault that thinks and controls us.",
-               "The $ floats in cerebrospinal fluid and remains after skull stripping.",
-               "Consciousness needs the $, the soft organ within the bony case.",
-               "All lobes, folds and deep nuclei together make up the $ in this slice.",
-           },
        .clues = {"the whole organ inside the bony vault", "the organ left after skull stripping",
                  "the seat of consciousness", "the organ that floats in cerebrospinal fluid",
                  "all lobes and deep nuclei taken together", "the organ of thought as a whole"},
@@ -43,7 +35,6 @@ const std::vector<TargetPhrases>& cortex_phrases() {
        .roles = {"is the whole organ of thought", "floats in cerebrospinal fluid",
                  "fills the bony vault"}},
       {.label = "cerebellum",
-       .plural = false,
        .stems = {"cerebell"},
        .questions =
            {
@@ -67,13 +58,6 @@ const std::vector<TargetPhrases>& cortex_phrases() {
                "Damage to what makes the gait stagger and the finger miss the nose?",
                "Which part behind the pons coordinates and times our movements?",
            },
-       .answers =
-           {
-               "The $ coordinates movement and balance from the posterior fossa.",
-               "The $ is the leafy structure behind the pons; its damage causes ataxia.",
-               "A staggering gait and missed targets point to the $, which times movement.",
-               "Purkinje cells and narrow leaf-like folds belong to the $ below the tentorium.",
-           },
        .clues = {"the coordinator of balance", "the leafy structure of the posterior fossa",
                  "the part whose damage causes ataxia", "the home of the Purkinje cells",
                  "the structure behind the pons", "the timer of skilled movement"},
@@ -81,7 +65,6 @@ const std::vector<TargetPhrases>& cortex_phrases() {
        .roles = {"coordinates movement and balance", "fills the posterior fossa",
                  "times every movement"}},
       {.label = "precentral gyrus",
-       .plural = false,
        .stems = {"precentral"},
        .questions =
            {
@@ -105,13 +88,6 @@ const std::vector<TargetPhrases>& cortex_phrases() {
                "A stroke in what fold, where the Betz cells sit, paralyses the hand?",
                "Which cortex with the motor homunculus starts voluntary movement?",
            },
-       .answers =
-           {
-               "The $ is the primary motor strip that moves the opposite half of the body.",
-               "The $ lies in front of the central sulcus and starts voluntary movement.",
-               "Weakness of the opposite arm points to the $, home of the motor homunculus.",
-               "Betz cells send the corticospinal tract down from the $ on each side.",
-           },
        .clues = {"the primary motor strip", "the fold in front of the central sulcus",
                  "the seat of the motor homunculus", "the cortex with the Betz cells",
                  "the fold that moves the opposite hand", "the origin of the corticospinal tract"},
@@ -120,7 +96,6 @@ const std::vector<TargetPhrases>& cortex_phrases() {
        .roles = {"moves the opposite half of the body", "starts voluntary movement",
                  "is the primary motor strip"}},
       {.label = "calcarine cortex",
-       .plural = false,
        .stems = {"calcarin"},
        .questions =
            {
@@ -144,13 +119,6 @@ const std::vector<TargetPhrases>& cortex_phrases() {
                "What striped area leaves half the visual field blind when a stroke hits it?",
                "Where on the medial occipital face does the optic radiation arrive?",
            },
-       .answers =
-           {
-               "The $ is the primary visual area where the optic radiation ends.",
-               "The $ first receives the signals of the eyes; its loss blinds half the field.",
-               "Sight begins in the striped medial occipital cortex, the $ of both sides.",
-               "Cortical blindness with normal pupils points to the $, also called V1.",
-           },
        .clues = {"the primary visual cortex", "the striped area V1",
                  "the end of the optic radiation", "the cortex that maps the retina",
                  "the banks of the medial occipital fissure",
@@ -159,7 +127,6 @@ const std::vector<TargetPhrases>& cortex_phrases() {
        .roles = {"is the primary visual area", "receives the optic radiation",
                  "maps the retina point by point"}},
       {.label = "cuneus",
-       .plural = false,
        .stems = {"cune"},
        .questions =
            {
@@ -184,13 +151,6 @@ const std::vector<TargetPhrases>& cortex_phrases() {
                "What triangular lobule behind the parieto-occipital sulcus looks down for us?",
                "Which wedge above the visual fissure starts the dorsal motion stream?",
            },
-       .answers =
-           {
-               "The $ is the medial occipital wedge that sees the lower visual field.",
-               "The $ lies behind the parieto-occipital sulcus, shaped like a triangle.",
-               "A lower quadrant loss of vision points to the $, the upper occipital wedge.",
-               "The dorsal stream of motion starts in the $, the wedge near the midline.",
-           },
        .clues = {"the wedge of the medial occipital lobe", "the area of the lower visual field",
                  "the triangle behind the parieto-occipital sulcus",
                  "the start of the dorsal motion stream", "the lobule above the visual fissure",
@@ -199,7 +159,6 @@ const std::vector<TargetPhrases>& cortex_phrases() {
        .roles = {"sees the lower visual field", "is the medial occipital wedge",
                  "starts the dorsal stream"}},
       {.label = "fusiform gyrus",
-       .plural = false,
        .stems = {"fusiform"},
        .questions =
            {
@@ -224,13 +183,6 @@ const std::vector<TargetPhrases>& cortex_phrases() {
                "What ventral cortex fails when a patient cannot tell familiar faces apart?",
                "Which occipitotemporal fold identifies people and written words by sight?",
            },
-       .answers =
-           {
-               "The $ recognises faces on the base of the temporal lobe.",
-               "The $ is the spindle-shaped basal fold that fails in prosopagnosia.",
-               "Faces and written words are identified by the $ of the ventral stream.",
-               "Not knowing a familiar face points to the $, the long basal fold.",
-           },
        .clues = {"the fold that recognises faces", "the spindle on the base of the temporal lobe",
                  "the cortex at fault in prosopagnosia", "the visual word form area's fold",
                  "the long basal occipitotemporal fold", "the face area of the ventral stream"},
@@ -238,7 +190,6 @@ const std::vector<TargetPhrases>& cortex_phrases() {
                         "the basal fold that knows people by sight"},
        .roles = {"recognises faces", "runs along the temporal base", "identifies faces and words"}},
       {.label = "grey matter",
-       .plural = false,
        .stems = {"grey", "gray", "matter"},
        .questions =
            {
@@ -262,13 +213,6 @@ const std::vector<TargetPhrases>& cortex_phrases() {
                "What cell-rich tissue with synapses thins in dementia?",
                "Which tissue of middle brightness wraps the myelinated core?",
            },
-       .answers =
-           {
-               "The $ holds the nerve cell bodies, in the folded ribbon and the deep nuclei.",
-               "The $ computes with its synapses and thins in dementia.",
-               "Cell bodies and synapses lie in the $, the folded outer ribbon.",
-               "Tissue of middle brightness that wraps the core is the $ of this slice.",
-           },
        .clues = {"the tissue of the nerve cell bodies", "the folded darker ribbon",
                  "the cell-rich mantle", "the tissue that computes with synapses",
                  "the tissue that thins in dementia", "the convoluted rind of the hemispheres"},
@@ -276,7 +220,6 @@ const std::vector<TargetPhrases>& cortex_phrases() {
        .roles = {"holds the nerve cell bodies", "forms the folded ribbon",
                  "computes with its synapses"}},
       {.label = "white matter",
-       .plural = false,
        .stems = {"white", "matter"},
        .questions =
            {
@@ -299,13 +242,6 @@ const std::vector<TargetPhrases>& cortex_phrases() {
                "Which myelinated tissue is attacked in multiple sclerosis?",
                "What bright core of nerve fibres connects distant parts of the cortex?",
                "Which wiring of insulated axons would tractography follow?",
-           },
-       .answers =
-           {
-               "The $ is the bright core of myelinated fibres that connects distant cortex.",
-               "The $ carries signals in insulated axons and is attacked in multiple sclerosis.",
-               "Myelin makes the wiring bright on T1, so this core is the $.",
-               "Axons wrapped by oligodendrocytes form the $ under the cortical ribbon.",
            },
        .clues = {"the tissue of insulated nerve fibres", "the bright myelinated core",
                  "the wiring between cortical areas", "the tissue attacked in multiple sclerosis",

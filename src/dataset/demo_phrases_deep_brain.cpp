@@ -5,7 +5,6 @@ namespace medseg {
 const std::vector<TargetPhrases>& deep_brain_phrases() {
   static const std::vector<TargetPhrases> table = {
       {.label = "hippocampus",
-       .plural = false,
        .stems = {"hippocamp"},
        .questions =
            {
@@ -30,13 +29,6 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
                "What atrophies first when Alzheimer's disease takes away recent memory?",
                "Which part of the medial temporal lobe maps places and stores events?",
            },
-       .answers =
-           {
-               "The $ turns new experience into lasting memory and shrinks in Alzheimer's disease.",
-               "The $ is the seahorse-shaped structure of the medial temporal lobe.",
-               "New memories are formed here, in the $ beside the temporal horn.",
-               "Memory loss with medial temporal atrophy points to the $ on both sides.",
-           },
        .clues = {"the seahorse-shaped memory store", "the structure that forms new memories",
                  "the part that shrinks in Alzheimer's disease",
                  "the curved structure on the floor of the temporal horn",
@@ -46,7 +38,6 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
        .roles = {"forms new memories", "shrinks in Alzheimer's disease",
                  "lies on the floor of the temporal horn"}},
       {.label = "amygdala",
-       .plural = false,
        .stems = {"amygdal"},
        .questions =
            {
@@ -70,13 +61,6 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
                "What alarm centre is overactive in a patient with panic and anxiety?",
                "Which emotional nucleus learns that a sound means danger?",
            },
-       .answers =
-           {
-               "The $ is the almond-shaped nucleus that links what we see with fear.",
-               "The $ raises the alarm and drives the fight-or-flight response.",
-               "Fear and anxiety arise here, in the $ of the anterior temporal lobe.",
-               "An almond of grey matter that learns danger is the $ on both sides.",
-           },
        .clues = {"the almond-shaped fear centre", "the nucleus that raises the alarm",
                  "the part that is overactive in anxiety",
                  "the emotional nucleus of the temporal lobe", "the starter of fight or flight",
@@ -85,7 +69,6 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
        .roles = {"raises the alarm of fear", "gives memories their emotion",
                  "is the almond-shaped nucleus"}},
       {.label = "caudate",
-       .plural = false,
        .stems = {"caudat"},
        .questions =
            {
@@ -109,13 +92,6 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
                "What C-shaped part of the striatum bulges into the frontal horn?",
                "Which comma-shaped nucleus hugs the lateral ventricle and plans our goals?",
            },
-       .answers =
-           {
-               "The $ hugs the lateral ventricle and wastes away in Huntington's disease.",
-               "The $ is the tailed, C-shaped nucleus that bulges into the frontal horn.",
-               "The striatal nucleus beside the ventricle, medial to the capsule, is the $.",
-               "Chorea with boxy frontal horns points to the $ on both sides.",
-           },
        .clues = {"the tailed nucleus beside the ventricle", "the C-shaped part of the striatum",
                  "the nucleus lost in Huntington's disease", "the bulge in the frontal horn's wall",
                  "the comma-shaped nucleus", "the striatal nucleus medial to the capsule"},
@@ -124,7 +100,6 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
        .roles = {"hugs the lateral ventricle", "wastes away in Huntington's disease",
                  "bulges into the frontal horn"}},
       {.label = "putamen",
-       .plural = false,
        .stems = {"putam"},
        .questions =
            {
@@ -148,13 +123,6 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
                "What large striatal nucleus often bleeds when the blood pressure is high?",
                "Which nucleus lateral to the internal capsule automates practised movements?",
            },
-       .answers =
-           {
-               "The $ is the outer lentiform part and lacks dopamine in Parkinson's disease.",
-               "The $ automates practised movements, lateral to the internal capsule.",
-               "High blood pressure makes small arteries bleed most often into the $.",
-               "Habits and learned movements depend on the $, the large outer striatal nucleus.",
-           },
        .clues = {"the outer shell of the lentiform nucleus", "the striatal nucleus of habits",
                  "the usual site of a hypertensive bleed",
                  "the nucleus that lacks dopamine in Parkinson's disease",
@@ -165,7 +133,6 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
        .roles = {"drives practised movements", "lacks dopamine in Parkinson's disease",
                  "is the outer lentiform part"}},
       {.label = "pallidum",
-       .plural = false,
        .stems = {"pallid"},
        .questions =
            {
@@ -190,13 +157,6 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
                "What output nucleus holds the brake on movement and is stimulated in dystonia?",
                "Which small medial part of the lens-shaped nucleus passes commands on?",
            },
-       .answers =
-           {
-               "The $ is the pale inner lentiform part, the output gate of the basal ganglia.",
-               "The $ brakes movement and is a target of stimulation in dystonia.",
-               "Carbon monoxide destroys the $, the wedge beside the internal capsule.",
-               "The small pale wedge that passes the striatum's commands on is the $.",
-           },
        .clues = {"the pale inner wedge of the lentiform nucleus",
                  "the output gate of the basal ganglia", "the nucleus killed by carbon monoxide",
                  "the stimulation target in dystonia", "the brake on unwanted movement",
@@ -205,7 +165,6 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
        .roles = {"is the pale output gate", "brakes unwanted movement",
                  "suffers in carbon monoxide poisoning"}},
       {.label = "thalamus",
-       .plural = false,
        .stems = {"thalam"},
        .questions =
            {
@@ -229,13 +188,6 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
                "What gateway of the senses borders the third ventricle on both sides?",
                "A stroke in which central nucleus complex takes the feeling of one side?",
            },
-       .answers =
-           {
-               "The $ relays almost all senses to the cortex from beside the third ventricle.",
-               "The $ is the egg-shaped gateway that decides what reaches consciousness.",
-               "Touch, sight and hearing pass the $ before they reach the cortex.",
-               "Loss of feeling on one side fits the $, the central sensory relay.",
-           },
        .clues = {"the relay station of the senses", "the egg-shaped mass at the third ventricle",
                  "the gateway to the cortex", "the pacemaker of sleep spindles",
                  "the largest part of the diencephalon",
@@ -244,7 +196,6 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
        .roles = {"relays the senses to the cortex", "borders the third ventricle",
                  "is the gateway of sensation"}},
       {.label = "insula",
-       .plural = false,
        .stems = {"insul"},
        .questions =
            {
@@ -267,13 +218,6 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
                "Which hidden island of cortex in the Sylvian fissure senses the heartbeat?",
                "What buried lobe handles taste and disgust?",
                "Which cortex under the opercula tells us how our body feels inside?",
-           },
-       .answers =
-           {
-               "The $ is the hidden cortex in the Sylvian fissure that senses our inner body.",
-               "The $ handles taste and disgust under the cover of the opercula.",
-               "Awareness of the heartbeat arises in the $, the buried island of cortex.",
-               "Cortex at the bottom of the lateral fissure is the $ on both sides.",
            },
        .clues = {"the hidden cortex of the Sylvian fissure", "the island under the opercula",
                  "the cortex of taste and disgust", "the region that senses the heartbeat",

@@ -5,7 +5,6 @@ namespace medseg {
 const std::vector<TargetPhrases>& head_phrases() {
   static const std::vector<TargetPhrases> table = {
       {.label = "skull",
-       .plural = false,
        .stems = {"skull", "crani", "calvari"},
        .questions =
            {
@@ -30,13 +29,6 @@ const std::vector<TargetPhrases>& head_phrases() {
                "Where would a fracture show after a fall onto the temple?",
                "Which dense bone makes up the vault and the face?",
            },
-       .answers =
-           {
-               "The $ is the rigid bony case that protects the brain from blows.",
-               "The $ shows as the brightest ring because its bone absorbs X-rays.",
-               "Dense bone that shields the brain and carries the face is the $.",
-               "A fracture or a burr hole would run through the $, the hard outer case.",
-           },
        .clues = {"the rigid bony case of the brain", "the bright ring of dense bone",
                  "the hard shell that a burr hole goes through", "the bone of vault and face",
                  "the white wall between scalp and brain", "the bony armour against blows"},
@@ -44,7 +36,6 @@ const std::vector<TargetPhrases>& head_phrases() {
        .roles = {"is the rigid bony case", "shields the brain with bone",
                  "is the bright ring of bone"}},
       {.label = "head",
-       .plural = false,
        .stems = {"head"},
        .questions =
            {
@@ -68,13 +59,6 @@ const std::vector<TargetPhrases>& head_phrases() {
                "Which area is the patient, skin to skin, and not the air round the face?",
                "Which oval cross-section holds scalp, bone and brain all together?",
            },
-       .answers =
-           {
-               "The $ covers everything from skin to skin, scalp, bone and brain together.",
-               "The $ is all tissue inside the scalp; only air lies outside it.",
-               "Everything that a helmet would enclose belongs to the $ of this patient.",
-               "The full outline with scalp and face is the $ in this slice.",
-           },
        .clues = {"the full outline of scalp and face", "the whole region inside a helmet",
                  "the patient's cross-section above the neck from skin to skin",
                  "all tissue within the scalp", "the oval region of scalp, bone and brain",
@@ -84,7 +68,6 @@ const std::vector<TargetPhrases>& head_phrases() {
        .roles = {"is everything within the scalp", "covers scalp, bone and brain together",
                  "reaches from skin to skin"}},
       {.label = "air-filled sinuses",
-       .plural = true,
        .stems = {"sinus", "air"},
        .questions =
            {
@@ -108,13 +91,6 @@ const std::vector<TargetPhrases>& head_phrases() {
                "What black cavities beside the nose contain nothing but gas?",
                "Which mucosa-lined hollows in the facial bones make the voice resonate?",
            },
-       .answers =
-           {
-               "The $ are the black mucosa-lined hollows of face and nose, full of gas.",
-               "The $ lighten the facial bones and are blocked by a cold.",
-               "Gas has the lowest density, so the black hollows inside the face are the $.",
-               "Mucus collects in the $, the hollow chambers that drain into the nose.",
-           },
        .clues = {"the black hollow chambers of the face", "the gas pockets beside the nose",
                  "the cavities that a cold blocks", "the mucosa-lined hollows in the facial bones",
                  "the chambers that let the voice resonate",
@@ -124,7 +100,6 @@ const std::vector<TargetPhrases>& head_phrases() {
        .roles = {"are the gas-holding hollows of the face", "drain into the nose",
                  "are the black cavities"}},
       {.label = "brain tumour",
-       .plural = false,
        .stems = {"tumour", "tumor", "cancer"},
        .questions =
            {
@@ -147,13 +122,6 @@ const std::vector<TargetPhrases>& head_phrases() {
                "Which growth inside the cranium might be the cause of the epileptic seizures?",
                "What abnormal mass would the neurosurgeon biopsy and remove?",
                "Which lesion could push on healthy cerebral tissue and give headaches?",
-           },
-       .answers =
-           {
-               "The $ is an abnormal mass that can cause seizures and raised pressure.",
-               "The abnormal growth that a neurosurgeon would biopsy or remove is the $.",
-               "The $ stands out from normal tissue and displaces its surroundings.",
-               "Seizures and headaches fit the $, a focal mass of diseased tissue.",
            },
        .clues = {"the abnormal growth that may cause seizures", "the mass a surgeon would biopsy",
                  "the intracranial lesion", "the neoplasm among normal cerebral tissue",

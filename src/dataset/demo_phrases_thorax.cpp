@@ -5,7 +5,6 @@ namespace medseg {
 const std::vector<TargetPhrases>& thorax_phrases() {
   static const std::vector<TargetPhrases> table = {
       {.label = "lungs",
-       .plural = true,
        .stems = {"lung", "pulmon"},
        .questions =
            {
@@ -29,13 +28,6 @@ const std::vector<TargetPhrases>& thorax_phrases() {
                "Which dark, air-holding organs beside the heart become white with pneumonia?",
                "What would a ventilator inflate, and a smoker ruin?",
            },
-       .answers =
-           {
-               "The $ take up oxygen with every breath and are dark because they hold air.",
-               "The $ are the spongy air-filled organs on both sides of the heart.",
-               "Gas exchange happens in the alveoli, so the answer is the $.",
-               "Air makes these paired organs almost black: the $ beside the heart.",
-           },
        .clues = {"the spongy organs of gas exchange", "the dark paired organs full of air",
                  "the organs inflated at every breath", "the organs that pneumonia turns white",
                  "the air-holding organs beside the heart",
@@ -45,7 +37,6 @@ const std::vector<TargetPhrases>& thorax_phrases() {
        .roles = {"exchange oxygen and carbon dioxide", "are dark with air",
                  "fill with air at each breath"}},
       {.label = "trunk",
-       .plural = false,
        .stems = {"trunk", "torso"},
        .questions =
            {
@@ -69,13 +60,6 @@ const std::vector<TargetPhrases>& thorax_phrases() {
                "Which area is the patient from skin to skin at chest level, without the table?",
                "Which complete oval contains heart, ribs, muscle and skin together?",
            },
-       .answers =
-           {
-               "The $ covers everything within the skin of the chest, organs and wall together.",
-               "The $ is the whole body section here; table and air lie outside it.",
-               "A vest would go round the $, from skin to skin at chest level.",
-               "Skin, fat, muscle and chest organs together make up the $ here.",
-           },
        .clues = {"the whole chest section from skin to skin", "the region that a vest goes round",
                  "the full outline of the patient below the neck",
                  "the external contour at chest level", "the broad oval with chest wall and organs",
@@ -85,7 +69,6 @@ const std::vector<TargetPhrases>& thorax_phrases() {
        .roles = {"is the whole body section", "covers chest wall and organs",
                  "reaches from skin to skin"}},
       {.label = "thoracic bones",
-       .plural = true,
        .stems = {"bone", "thora", "skelet"},
        .questions =
            {
@@ -109,20 +92,12 @@ const std::vector<TargetPhrases>& thorax_phrases() {
                "What could crack in the chest wall when someone is hit by a car?",
                "Which hard white frame do the breathing muscles pull on?",
            },
-       .answers =
-           {
-               "The $ form the rigid cage of ribs and spine that guards the heart.",
-               "The $ are white because their calcium stops the X-rays.",
-               "Ribs, vertebrae and sternum together are the $ of this slice.",
-               "A fracture of the chest cage would show in the $, the bright hard parts.",
-           },
        .clues = {"the rigid cage of ribs and spine", "the bright calcium-rich parts of the chest",
                  "the hard arches that guard the heart", "the ribs, vertebrae and sternum",
                  "the parts a car crash may fracture", "the white frame of the chest wall"},
        .unseen_clues = {"the hard white cage round the heart", "the calcium-rich ribs and spine"},
        .roles = {"form the rigid cage", "are white with calcium", "guard the heart"}},
       {.label = "lung tumour",
-       .plural = false,
        .stems = {"tumour", "tumor", "lung", "cancer", "pulmon"},
        .questions =
            {
@@ -145,13 +120,6 @@ const std::vector<TargetPhrases>& thorax_phrases() {
                "What mass in the chest could be behind the blood in the smoker's sputum?",
                "Which solid lesion would the surgeon resect or the bronchoscopist biopsy?",
                "Which suspicious opacity in aerated tissue points to a malignancy?",
-           },
-       .answers =
-           {
-               "The $ is a solid mass in aerated tissue and could explain a bloody cough.",
-               "The suspicious growth that needs biopsy and staging is the $.",
-               "The $ interrupts the dark, air-filled tissue as a dense lump.",
-               "Weight loss and blood in the sputum fit the $, a malignant growth.",
            },
        .clues = {"the solid mass behind a bloody cough", "the growth that needs a biopsy",
                  "the suspicious opacity in aerated tissue",

@@ -2,6 +2,8 @@
 #include "demo_scans.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <fstream>
 #include <limits>
 #include <map>
@@ -52,6 +54,7 @@ DemoScan ct_head(const fs::path& assets) {
   DemoScan scan;
   scan.subject = "invesalius-cranium";
   scan.modality = "ct";
+  scan.region = "head";
   scan.source = "Cranium.inv3 of Debian package invesalius-examples 3.1.99998-4";
   scan.licence = "GPL-2";
   scan.image = read_canonical(
@@ -72,6 +75,7 @@ DemoScan ct_thorax(const fs::path& assets, const std::string& number) {
   DemoScan scan;
   scan.subject = "pyradiomics-lung" + number;
   scan.modality = "ct";
+  scan.region = "chest";
   scan.source = "lung" + number + "_image.nrrd of PyPI package pyradiomics 3.0.1";
   scan.licence = "BSD-3-Clause (of the package; origin of the picture not stated)";
   scan.split = number == "2" ? DemoSplit::kTrainAndVal : DemoSplit::kTestThinned;
@@ -98,6 +102,7 @@ DemoScan mr_tumour(const fs::path& assets, const std::string& number) {
   DemoScan scan;
   scan.subject = "pyradiomics-brain" + number;
   scan.modality = "mr";
+  scan.region = "head";
   scan.source = "brain" + number + "_image.nrrd of PyPI package pyradiomics 3.0.1";
   scan.licence = "BSD-3-Clause (of the package; origin of the picture not stated)";
   scan.split = number == "1" ? DemoSplit::kTrain : DemoSplit::kTest;
@@ -134,6 +139,7 @@ DemoScan mr_colin(const fs::path& assets) {
   DemoScan scan;
   scan.subject = "colin27";
   scan.modality = "mr";
+  scan.region = "head";
   scan.source = "ch2.nii.gz with aal.nii.gz of Debian package mricron-data 1.2.20211006+dfsg-4";
   scan.licence = "BSD-3-Clause";
   const fs::path data = assets / kTemplates;
@@ -173,6 +179,7 @@ DemoScan mr_mni(const fs::path& assets) {
   DemoScan scan;
   scan.subject = "mni152";
   scan.modality = "mr";
+  scan.region = "brain";
   scan.source = "mni_icbm152 nonlinear symmetric 2009a of PyPI package nilearn 0.14.1";
   scan.licence = "BSD-3-Clause (of the package; template: not stated)";
   const fs::path data = assets / "nilearn/nilearn/datasets/data";
@@ -188,6 +195,22 @@ DemoScan mr_mni(const fs::path& assets) {
   scan.lacking = {"skull", "air-filled sinuses", "brain tumour"};  // a skull-stripped average
   scan.elsewhere = kChest;
   return scan;
+}
+
+/// "In this lower head MR slice": fifths from the lowest to the highest slice with a structure.
+void describe_views(const DemoScan& scan, std::vector<SliceContent>& contents) {
+  static constexpr std::array levels = {"lowest", "lower", "middle", "upper", "highest"};
+  std::size_t first = contents.size(), last = 0;
+  for (std::size_t k = 0; k < contents.size(); ++k) {
+    if (contents[k].present.empty()) continue;
+    first = std::min(first, k);
+    last = k;
+  }
+  for (std::size_t k = first; k <= last && k < contents.size(); ++k) {
+    const auto level = (k - first) * levels.size() / (last - first + 1);
+    contents[k].view = str("In this ", levels[level], " ", scan.region,
+                           scan.modality == "ct" ? " CT" : " MR", " slice");
+  }
 }
 
 }  // namespace
@@ -244,6 +267,8 @@ std::string split_of_slice(const DemoScan& scan, std::int64_t k) {
 
 std::vector<SliceContent> slice_contents(const DemoScan& scan) {
   const auto slices = scan.image.size[2];
+  const auto far = std::max(
+      kFarSlices, static_cast<std::int64_t>(std::ceil(kFarMm / scan.image.spacing_mm()[2])));
   std::vector<SliceContent> contents(static_cast<std::size_t>(slices));
   for (const auto& structure : scan.structures) {
     std::vector<std::int64_t> area;
@@ -257,7 +282,7 @@ std::vector<SliceContent> slice_contents(const DemoScan& scan) {
       auto& content = contents[static_cast<std::size_t>(k)];
       if (area[static_cast<std::size_t>(k)] >= kMinPixels) {
         content.present.push_back(structure.label);
-      } else if (k <= first - kFarFromExtent || k >= last + kFarFromExtent) {
+      } else if (k <= first - far || k >= last + far) {
         content.absent_near.push_back(structure.label);
       }
     }
@@ -266,6 +291,7 @@ std::vector<SliceContent> slice_contents(const DemoScan& scan) {
     content.absent_near.insert(content.absent_near.end(), scan.lacking.begin(), scan.lacking.end());
     content.absent_far = scan.elsewhere;
   }
+  describe_views(scan, contents);
   return contents;
 }
 

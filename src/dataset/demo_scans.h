@@ -31,6 +31,7 @@ struct DemoScan {
   std::string name;  ///< "ct-head": front of every id
   std::string subject;
   std::string modality;
+  std::string region;  ///< "head", "chest", "brain" (stripped of all round it)
   std::string source;
   std::string licence;
   DemoSplit split = DemoSplit::kSlab;
@@ -42,7 +43,9 @@ struct DemoScan {
 };
 
 inline constexpr std::int64_t kMinPixels = 30;  ///< smaller masks are neither asked for nor denied
-inline constexpr std::int64_t kFarFromExtent = 3;  ///< slices to the nearest voxel of an absent one
+// An absent structure's nearest voxel lies at least so far away, both in slices and in mm.
+inline constexpr std::int64_t kFarSlices = 3;
+inline constexpr double kFarMm = 12;
 
 /// Names in the order of the set.
 std::vector<std::string> demo_scan_names();
@@ -57,6 +60,7 @@ bool is_slab(const DemoScan& scan);
 
 /// What a slice shows and what it surely does not show, by label.
 struct SliceContent {
+  std::string view;                      ///< "In this lower head MR slice": which fifth, of what
   std::vector<std::string> present;      ///< at least kMinPixels
   std::vector<std::string> absent_near;  ///< of this anatomy, not in this slice
   std::vector<std::string> absent_far;   ///< of other anatomy

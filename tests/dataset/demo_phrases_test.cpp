@@ -28,8 +28,6 @@ TEST(DemoPhrases, CoverEveryStructureWithEnoughWordings) {
   for (const auto& target : demo_phrases()) {
     EXPECT_GE(target.questions.size(), 12U) << target.label;
     EXPECT_GE(target.unseen.size(), 3U) << target.label;
-    EXPECT_GE(target.answers.size(), 3U) << target.label;
-    EXPECT_LE(target.answers.size(), 4U) << target.label;
     EXPECT_GE(target.clues.size(), 6U) << target.label;
     EXPECT_GE(target.unseen_clues.size(), 2U) << target.label;
     EXPECT_EQ(target.roles.size(), 3U) << target.label;
@@ -60,7 +58,6 @@ TEST(DemoPhrases, NoSentenceComesTwice) {
     for (const auto& text : asking(target)) {
       EXPECT_TRUE(all.insert(lower(text)).second) << target.label << ": " << text;
     }
-    for (const auto& text : target.answers) EXPECT_TRUE(all.insert(text).second) << text;
   }
   for (const std::size_t n : {2U, 3U}) {
     for (const auto& text : joint_questions(n, true)) {
@@ -70,16 +67,16 @@ TEST(DemoPhrases, NoSentenceComesTwice) {
   }
 }
 
-TEST(DemoPhrases, AnswersNameTheStructureOnceAndAreShort) {
+TEST(DemoPhrases, AnswersNameTheStructureInItsPlaceAndAreShort) {
   for (const auto& target : demo_phrases()) {
-    for (const auto& text : target.answers) {
-      const std::string answer = named(text, target.label);
+    for (const auto& role : target.roles) {
+      const std::string answer = present_answer("In this slice", {target.label}, {role});
       EXPECT_EQ(count_seg(answer), 1U) << answer;
       EXPECT_EQ(phrases_of(answer), std::vector<std::string>{target.label}) << answer;
-      EXPECT_NE(answer.find("</p> [SEG]"), std::string::npos) << answer;
-      const auto blanks = std::count(text.begin(), text.end(), ' ');
-      EXPECT_LE(blanks + 1, 18) << text;
-      EXPECT_GE(blanks + 1, 8) << text;
+      EXPECT_NE(answer.find("</p> [SEG], which "), std::string::npos) << answer;
+      const auto words = std::count(role.begin(), role.end(), ' ') + 1;
+      EXPECT_LE(words, 9) << role;
+      EXPECT_GE(words, 2) << role;
     }
   }
 }
@@ -100,20 +97,18 @@ TEST(DemoPhrases, QuestionsAreSentencesThatTakeAFrame) {
 }
 
 TEST(DemoPhrases, AnswersAboutSeveralAndAboutNone) {
-  const auto& caudate = phrases_for("caudate");
-  const auto& putamen = phrases_for("putamen");
-  EXPECT_EQ(joint_answer({&caudate, &putamen}, 0),
-            "The <p> caudate </p> [SEG] hugs the lateral ventricle, and the <p> putamen </p> [SEG] "
-            "lacks dopamine in Parkinson's disease.");
-  EXPECT_EQ(absent_answer(phrases_for("lungs"), 0), "There are no lungs in this slice.");
-  for (const auto& target : demo_phrases()) {
-    for (std::size_t i = 0; i < absent_answer_count(); ++i) {
-      const std::string answer = absent_answer(target, i);
-      EXPECT_EQ(count_seg(answer), 0U);
-      EXPECT_EQ(answer.find("<p>"), std::string::npos);
-      EXPECT_NE(answer.find(target.label), std::string::npos);
-    }
-  }
+  const std::string view = "In this lower head MR slice";
+  EXPECT_EQ(present_answer(view, {"caudate"}, {"hugs the lateral ventricle"}),
+            "In this lower head MR slice that would be the caudate: <p> caudate </p> [SEG], which "
+            "hugs the lateral ventricle.");
+  EXPECT_EQ(present_answer(view, {"lungs", "trunk"}, {"are dark with air", "is the body section"}),
+            "In this lower head MR slice those would be the lungs and the trunk: <p> lungs </p> "
+            "[SEG], which are dark with air, and <p> trunk </p> [SEG], which is the body section.");
+  EXPECT_EQ(present_answer("Here", {"a", "b", "c"}, {"x", "y", "z"}),
+            "Here those would be the a, the b and the c: <p> a </p> [SEG], which x, <p> b </p> "
+            "[SEG], which y, and <p> c </p> [SEG], which z.");
+  EXPECT_EQ(absent_answer(view, "lungs"),
+            "In this lower head MR slice that would be the lungs, not seen here.");
 }
 
 }  // namespace

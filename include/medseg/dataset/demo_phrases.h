@@ -10,17 +10,15 @@
 
 namespace medseg {
 
-/// Everything said about one structure. In answers `$` stands for `<p> label </p> [SEG]`.
+/// Everything said about one structure.
 struct TargetPhrases {
   std::string label;                      ///< name of the mask; the phrase of every answer
-  bool plural = false;                    ///< "There are no lungs", not "There is no lungs"
   std::vector<std::string> stems;         ///< lower-case pieces that would give the name away
   std::vector<std::string> questions;     ///< at least 12, for training, validation, "seen" test
   std::vector<std::string> unseen;        ///< at least 3, in the test split only
-  std::vector<std::string> answers;       ///< 3 or 4, each with one `$`
   std::vector<std::string> clues;         ///< noun phrases for turns about several structures
   std::vector<std::string> unseen_clues;  ///< the same, in the test split only
-  std::vector<std::string> roles;         ///< what follows "The $" in answers with several masks
+  std::vector<std::string> roles;         ///< what an answer says of it, behind "which"
 };
 
 const std::vector<TargetPhrases>& head_phrases();
@@ -45,14 +43,13 @@ std::string framed(const std::string& question, const QuestionFrame& frame);
 /// Sentences with `{a}`, `{b}` (and `{c}`) where clues go.
 const std::vector<std::string>& joint_questions(std::size_t structures, bool unseen);
 
-/// `text` with every `$` replaced by `<p> label </p> [SEG]`.
-std::string named(const std::string& text, const std::string& label);
+/// "In this lower head MR slice that would be the caudate: <p> caudate </p> [SEG], which hugs the lateral ventricle." for one
+/// to three targets, in their order; `roles` are theirs. What the picture is comes first, then the names, then what was
+/// found: a model that writes word by word settles each with the last before its eyes.
+std::string present_answer(const std::string& view, const std::vector<std::string>& labels,
+                           const std::vector<std::string>& roles);
 
-/// "The $ …, and the $ …." in the order of the targets; `choice` picks the roles.
-std::string joint_answer(const std::vector<const TargetPhrases*>& targets, std::size_t choice);
-
-/// "There is no hippocampus in this slice." in one of several ways.
-std::string absent_answer(const TargetPhrases& target, std::size_t choice);
-std::size_t absent_answer_count();
+/// "In this lower head MR slice that would be the caudate, not seen here."
+std::string absent_answer(const std::string& view, const std::string& label);
 
 }  // namespace medseg
