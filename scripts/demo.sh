@@ -5,7 +5,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 medseg=${BUILD_DIR:-build}/medseg
 manifest=data/demo/manifest.jsonl
-say() { printf '\n== %s\n' "$*" >&2; }
+stages=""
+say() {  # names the stage that begins and notes how long the last one took
+  [ -z "${stage:-}" ] || stages+="$(printf '%6d s  %s' $((SECONDS - since)) "$stage")"$'\n'
+  stage=$1 since=$SECONDS
+  printf '\n== %s\n' "$1" >&2
+}
 [ -z "${FRESH:-}" ] || rm -rf runs/demo runs/demo-predict
 
 say "set up"
@@ -40,3 +45,4 @@ say "scores on the test split, every structure on its own"
 $medseg table runs/demo/test
 say "pictures"
 ls runs/demo-predict/*/overlay.png
+printf '\nseconds of each stage\n%s%6d s  in all\n' "$stages" "$SECONDS"

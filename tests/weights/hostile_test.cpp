@@ -66,8 +66,8 @@ std::string gguf_string(const std::string& text) { return raw(std::uint64_t{text
 /// F32 tensors `name` of one value, at `offsets`.
 std::string gguf(const std::vector<std::pair<std::string, std::uint64_t>>& tensors,
                  const std::string& metadata = "", std::uint64_t values = 0) {
-  std::string bytes = "GGUF" + raw(std::uint32_t{3}) + raw(std::uint64_t{tensors.size()}) +
-                      raw(values) + metadata;
+  std::string bytes =
+      "GGUF" + raw(std::uint32_t{3}) + raw(std::uint64_t{tensors.size()}) + raw(values) + metadata;
   for (const auto& [name, offset] : tensors) {
     bytes += gguf_string(name) + raw(std::uint32_t{1}) + raw(std::uint64_t{16}) +
              raw(std::uint32_t{0}) + raw(offset);
