@@ -11,6 +11,7 @@
 #include "medseg/dataset/demo.h"
 #include "medseg/dataset/doctor.h"
 #include "medseg/dataset/stats.h"
+#include "open_tokenizer.h"
 
 namespace medseg {
 namespace {
@@ -75,13 +76,18 @@ void add_doctor(CLI::App& data) {
 
 void add_stats(CLI::App& data) {
   auto manifest = std::make_shared<fs::path>();
+  auto tokenizer = std::make_shared<fs::path>();
   auto json = std::make_shared<bool>(false);
   auto* command = data.add_subcommand("stats", "Counts, histograms and leakage of a manifest");
   command->add_option("manifest", *manifest, "manifest.jsonl")->required();
   command->add_flag("--json", *json, "one JSON object");
-  command->footer("Example: medseg data stats data/demo/manifest.jsonl");
-  command->callback([manifest, json] {
-    const auto stats = count_manifest(Manifest::read(*manifest));
+  command->add_option("--tokenizer", *tokenizer,
+                      "count lengths in its tokens: a bundle or whatever medseg tokenize takes");
+  command->footer(
+      "Example: medseg data stats data/demo/manifest.jsonl --tokenizer runs/demo-start");
+  command->callback([manifest, tokenizer, json] {
+    const auto counter = tokenizer->empty() ? nullptr : open_tokenizer(*tokenizer, "");
+    const auto stats = count_manifest(Manifest::read(*manifest), counter.get());
     std::cout << (*json ? stats_json(stats) + "\n" : stats_text(stats));
   });
 }

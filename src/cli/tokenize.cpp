@@ -6,9 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
-#include "medseg/base/file.h"
 #include "medseg/base/str.h"
-#include "medseg/pipeline/gguf_tokenizer.h"
+#include "open_tokenizer.h"
 
 namespace medseg {
 namespace {
@@ -18,19 +17,6 @@ struct TokenizeArguments {
   std::string mode;
   bool json = false;
 };
-
-// A bundle says how its tokenizer is meant; other folders and files leave the default.
-TokenizerMode mode_of(const TokenizeArguments& arguments) {
-  if (!arguments.mode.empty()) return tokenizer_mode(arguments.mode);
-  const auto config = arguments.tokenizer / "config.json";
-  if (std::filesystem::exists(config)) {
-    const auto json = nlohmann::json::parse(read_file(config), nullptr, /*allow_exceptions=*/false);
-    if (json.is_object() && json.contains("tokenizer_mode") && json["tokenizer_mode"].is_string()) {
-      return tokenizer_mode(json["tokenizer_mode"].get<std::string>());
-    }
-  }
-  return TokenizerMode::kHfLegacy;
-}
 
 std::string text_of(const std::string& line, std::size_t number, bool json) {
   if (!json) return line;
@@ -42,10 +28,7 @@ std::string text_of(const std::string& line, std::size_t number, bool json) {
 }
 
 void tokenize(const TokenizeArguments& arguments) {
-  const auto mode = mode_of(arguments);
-  const auto tokenizer = is_gguf(arguments.tokenizer)
-                             ? load_gguf_tokenizer(*open_tensor_file(arguments.tokenizer))
-                             : load_tokenizer(arguments.tokenizer, mode);
+  const auto tokenizer = open_tokenizer(arguments.tokenizer, arguments.mode);
   std::string line;
   for (std::size_t number = 1; std::getline(std::cin, line); ++number) {
     auto ids = tokenizer->encode(text_of(line, number, arguments.json));

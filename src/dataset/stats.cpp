@@ -7,6 +7,7 @@
 #include "medseg/base/hash.h"
 #include "medseg/base/progress.h"
 #include "medseg/base/str.h"
+#include "medseg/text/conversation.h"
 
 namespace medseg {
 namespace {
@@ -45,16 +46,28 @@ struct Seen {
   std::set<std::pair<std::string, std::string>> pairs;
 };
 
+std::int64_t length_of(const std::string& text, const Tokenizer* tokenizer) {
+  return tokenizer == nullptr ? word_count(text)
+                              : static_cast<std::int64_t>(tokenizer->encode(text).size());
+}
+
+/// What is said, without the mark of the picture.
+std::string spoken(std::string question) {
+  const auto at = question.find(kImagePlace);
+  return at == std::string::npos ? question
+                                 : question.erase(at, std::char_traits<char>::length(kImagePlace));
+}
+
 void count_record(const Manifest& manifest, const Record& record, const Image& image,
-                  SplitStats& stats, Seen& seen) {
+                  const Tokenizer* tokenizer, SplitStats& stats, Seen& seen) {
   const std::string picture = picture_key(record);
   ++stats.records;
   ++stats.records_by_modality[record.modality.empty() ? "unknown" : record.modality];
   seen.pictures.insert(picture);
   if (!record.subject.empty()) seen.subjects.insert(record.subject);
-  std::int64_t words = 0;
+  std::int64_t length = 0;
   for (const auto& turn : record.turns) {
-    words += word_count(turn.question) + word_count(turn.answer);
+    length += length_of(spoken(turn.question), tokenizer) + length_of(turn.answer, tokenizer);
     if (!turn.has_answer) continue;
     ++stats.answered_turns;
     if (turn.masks.empty()) ++stats.absent_turns;
@@ -69,7 +82,7 @@ void count_record(const Manifest& manifest, const Record& record, const Image& i
     }
   }
   for (const auto& label : record.absent) ++stats.denied_by_target[label];
-  ++stats.records_by_words[words / 50 * 50];
+  ++stats.records_by_length[length / 50 * 50];
 }
 
 }  // namespace
@@ -132,8 +145,9 @@ std::vector<Leak> find_leaks(const std::vector<const Record*>& records,
   return leaks;
 }
 
-ManifestStats count_manifest(const Manifest& manifest) {
+ManifestStats count_manifest(const Manifest& manifest, const Tokenizer* tokenizer) {
   ManifestStats stats;
+  if (tokenizer != nullptr) stats.length_unit = "tokens";
   std::map<std::string, Seen> seen;
   std::map<std::string, std::pair<Image, std::string>> last;  // one picture: records stand together
   std::vector<const Record*> records;
@@ -149,7 +163,7 @@ ManifestStats count_manifest(const Manifest& manifest) {
     }
     const auto& [image, digest] = last.begin()->second;
     const std::string split = record.split.empty() ? "none" : record.split;
-    count_record(manifest, record, image, stats.splits[split], seen[split]);
+    count_record(manifest, record, image, tokenizer, stats.splits[split], seen[split]);
     records.push_back(&record);
     digests.push_back(digest);
     progress.update(static_cast<std::int64_t>(records.size()));

@@ -90,7 +90,7 @@ std::string stats_text(const ManifestStats& stats) {
   table.rows("absent by target", &SplitStats::denied_by_target);
   table.rows("turns by [SEG]", &SplitStats::turns_by_seg);
   table.rows("pairs by mask area", &SplitStats::areas);
-  table.rows("records by words from", &SplitStats::records_by_words);
+  table.rows("records by " + stats.length_unit + " from", &SplitStats::records_by_length);
   std::string text = table.text() + "\nleakage between splits: ";
   if (stats.leaks.empty()) return text + "none\n";
   text += "\n";
@@ -106,20 +106,21 @@ std::string stats_json(const ManifestStats& stats) {
   json["splits"] = nlohmann::ordered_json::object();
   for (const auto& name : ordered_splits(stats)) {
     const auto& counts = stats.splits.at(name);
-    json["splits"][name] = {{"records", counts.records},
-                            {"pictures", counts.pictures},
-                            {"subjects", counts.subjects},
-                            {"pairs", counts.pairs},
-                            {"masks_asked", counts.masks_asked},
-                            {"answered_turns", counts.answered_turns},
-                            {"absent_turns", counts.absent_turns},
-                            {"records_by_modality", counts_json(counts.records_by_modality)},
-                            {"pairs_by_target", counts_json(counts.pairs_by_target)},
-                            {"asked_by_target", counts_json(counts.asked_by_target)},
-                            {"absent_by_target", counts_json(counts.denied_by_target)},
-                            {"turns_by_seg", counts_json(counts.turns_by_seg)},
-                            {"pairs_by_area", counts_json(counts.areas)},
-                            {"records_by_words", counts_json(counts.records_by_words)}};
+    json["splits"][name] = {
+        {"records", counts.records},
+        {"pictures", counts.pictures},
+        {"subjects", counts.subjects},
+        {"pairs", counts.pairs},
+        {"masks_asked", counts.masks_asked},
+        {"answered_turns", counts.answered_turns},
+        {"absent_turns", counts.absent_turns},
+        {"records_by_modality", counts_json(counts.records_by_modality)},
+        {"pairs_by_target", counts_json(counts.pairs_by_target)},
+        {"asked_by_target", counts_json(counts.asked_by_target)},
+        {"absent_by_target", counts_json(counts.denied_by_target)},
+        {"turns_by_seg", counts_json(counts.turns_by_seg)},
+        {"pairs_by_area", counts_json(counts.areas)},
+        {"records_by_" + stats.length_unit, counts_json(counts.records_by_length)}};
   }
   json["leaks"] = nlohmann::ordered_json::array();
   for (const auto& leak : stats.leaks) {

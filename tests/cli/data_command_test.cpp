@@ -70,6 +70,17 @@ TEST_F(DataCommandIntegration, StatsCount) {
   EXPECT_NE(out_.find("image-mask pairs"), std::string::npos);
   EXPECT_EQ(run("stats " + manifest() + ".none"), 3);
   EXPECT_EQ(run("stats"), 2);
+  const std::string tokenizer =
+      " --tokenizer " MEDSEG_SOURCE_DIR "/tests/golden/text/bpe/gpt2/tokenizer.json ";
+  const auto by = [&](const std::string& key) {
+    return nlohmann::json::parse(out_).at("splits").at("train").at(key);
+  };
+  EXPECT_EQ(run("stats --json " + manifest()), 0);
+  EXPECT_EQ(by("records_by_words"), nlohmann::json({{"0", 1}}));
+  EXPECT_EQ(run("stats --json" + tokenizer + manifest()), 0);
+  EXPECT_EQ(by("records_by_tokens"), nlohmann::json({{"0", 1}}));
+  EXPECT_EQ(run("stats" + tokenizer + manifest()), 0);
+  EXPECT_NE(out_.find("records by tokens from"), std::string::npos);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "medseg/dataset/manifest.h"
+#include "medseg/text/tokenizer.h"
 
 namespace medseg {
 
@@ -23,10 +24,10 @@ struct SplitStats {
   std::map<std::string, std::int64_t> records_by_modality;
   std::map<std::string, std::int64_t> asked_by_target;
   std::map<std::string, std::int64_t> pairs_by_target;
-  std::map<std::string, std::int64_t> denied_by_target;   ///< records that list it in `absent`
-  std::map<std::int64_t, std::int64_t> turns_by_seg;      ///< `[SEG]` of a turn: turns
-  std::map<std::string, std::int64_t> areas;              ///< share of the picture: masks of pairs
-  std::map<std::int64_t, std::int64_t> records_by_words;  ///< all turns, in steps of 50: records
+  std::map<std::string, std::int64_t> denied_by_target;    ///< records that list it in `absent`
+  std::map<std::int64_t, std::int64_t> turns_by_seg;       ///< `[SEG]` of a turn: turns
+  std::map<std::string, std::int64_t> areas;               ///< share of the picture: masks of pairs
+  std::map<std::int64_t, std::int64_t> records_by_length;  ///< all turns, in steps of 50: records
 };
 
 /// One subject or picture that stands in two splits.
@@ -37,12 +38,14 @@ struct Leak {
 };
 
 struct ManifestStats {
+  std::string length_unit = "words";  ///< of records_by_length: "tokens" when a tokenizer counted
   std::map<std::string, SplitStats> splits;
   std::vector<Leak> leaks;
 };
 
-/// Reads all pictures and masks. \throws DataError.
-ManifestStats count_manifest(const Manifest& manifest);
+/// Reads all pictures and masks. With a tokenizer lengths are those of its ids: of the words alone, without a template's
+/// and without the picture's. \throws DataError.
+ManifestStats count_manifest(const Manifest& manifest, const Tokenizer* tokenizer = nullptr);
 
 /// Subjects and equal pictures that stand in two splits; `digests` are hashes of the pixels by
 /// record, in order.
