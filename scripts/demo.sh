@@ -37,7 +37,7 @@ predict() {  # NAME IMAGE QUESTION…
   $medseg predict --model runs/demo/best --image "data/demo/images/$image.png" "${asks[@]}" --out "runs/demo-predict/$name"
 }
 predict brain mr-colin-078 "Which paired structure relays nearly all sensation to the cortex?" \
-  "What smooths voluntary movement and loses dopamine in Parkinson's disease?" "Which organs exchange oxygen for carbon dioxide?"
+  "Which outer part of the lentiform nucleus lacks dopamine in Parkinson's disease?" "Which organs exchange oxygen for carbon dioxide?"
 predict chest ct-lung1-018 "Which organs exchange oxygen for carbon dioxide?" "What keeps the ribs and spine rigid?"
 predict head ct-head-038 "Which structure protects the brain?"
 
