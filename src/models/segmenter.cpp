@@ -136,7 +136,7 @@ std::vector<std::pair<std::string, at::Tensor*>> Segmenter::trainable_leaves() {
   return leaves;
 }
 
-SegmenterOutput Segmenter::forward(const DialogueBatch& batch, double prompt_gradient) const {
+SegmenterOutput Segmenter::forward(const DialogueBatch& batch, const TeacherForcing& how) const {
   const auto spliced = splice(batch);
   const auto hidden = language_->forward(spliced.embeddings);  // [B, T, D]
   const auto T = hidden.size(1), D = hidden.size(2);
@@ -147,8 +147,8 @@ SegmenterOutput Segmenter::forward(const DialogueBatch& batch, double prompt_gra
   if (has_grounding()) {
     const auto places = (spliced.seg_dialogue * T + spliced.seg_position).to(states.device());
     auto chosen = states.index_select(0, places);
-    if (prompt_gradient != 1.0) {  // the same value, another slope
-      chosen = chosen.detach() + prompt_gradient * (chosen - chosen.detach());
+    if (how.prompt_gradient != 1.0) {  // the same value, another slope
+      chosen = chosen.detach() + how.prompt_gradient * (chosen - chosen.detach());
     }
     output.prompts = prompts(chosen);
   }
@@ -164,7 +164,8 @@ SegmenterOutput Segmenter::forward(const DialogueBatch& batch, double prompt_gra
   }
   const auto device_places = places.to(states.device());
   const auto logits = language_->logits(states.index_select(0, device_places));  // [labelled, V]
-  output.text_loss = cross_entropy(logits, next.index_select(0, places).to(states.device()));
+  output.text_loss =
+      cross_entropy(logits, next.index_select(0, places).to(states.device()), how.label_smoothing);
   return output;
 }
 

@@ -56,7 +56,8 @@ void check_train_config(const TrainConfig& config) {
   require_word("train.precision", train.precision, {"bf16", "fp32"});
   require_word("train.token_rows", train.token_rows, {"all", "new"});
   require_word("train.loss.reduction", train.loss.reduction, {"micro_batch_mean"});
-  require_word("train.schedule.type", train.schedule.type, {"linear", "cosine", "constant"});
+  require_word("train.schedule.type", train.schedule.type,
+               {"linear", "cosine", "polynomial", "constant"});
   require_word("train.best", train.best, {"dice_over_targets", "giou", "ciou", "dice"});
   check_optimizer(train.optimizer);
   const auto total = train.schedule.total_steps > 0 ? train.schedule.total_steps : train.steps;

@@ -12,8 +12,10 @@ double rate_factor(const ScheduleOptions& schedule, std::int64_t step, std::int6
   if (schedule.type == "constant") return 1.0;
   const double left = static_cast<double>(total - step) / static_cast<double>(total - warmup);
   const double fraction = std::clamp(left, 0.0, 1.0);
-  const double shape =
-      schedule.type == "cosine" ? (1.0 - std::cos(std::numbers::pi * fraction)) / 2.0 : fraction;
+  const double shape = schedule.type == "cosine"
+                           ? (1.0 - std::cos(std::numbers::pi * fraction)) / 2.0
+                       : schedule.type == "polynomial" ? std::pow(fraction, schedule.power)
+                                                       : fraction;
   return schedule.min_ratio + (1.0 - schedule.min_ratio) * shape;
 }
 

@@ -31,7 +31,8 @@ void backward_micro_batch(const Segmenter& model, const TrainingBatch& batch,
     const AutocastScope autocast(at::kCPU,
                                  options.precision == "bf16" ? at::kBFloat16 : at::kFloat);
     std::optional<TimeTable::Scope> scope(std::in_place, times, "language forward");
-    output = model.forward(batch.dialogues, options.loss.prompt_gradient);
+    output = model.forward(batch.dialogues, {.prompt_gradient = options.loss.prompt_gradient,
+                                             .label_smoothing = options.loss.label_smoothing});
     if (batch.masks > 0 && model.has_grounding()) {
       scope.emplace(times, "decoder forward");
       const auto decoded = model.grounding().decode_batch(batch.image_embeddings, output.prompts,

@@ -116,17 +116,21 @@ TEST_P(Fused, AttentionEqualsItsFormula) {
 TEST_P(Fused, CrossEntropyEqualsItsFormula) {
   const auto logits = (at::randn({9, 700}) * 8).to(GetParam().dtype).set_requires_grad(true);
   const auto labels = at::randint(0, 700, {9}, at::kLong);
-  const auto expected = at::cross_entropy_loss(logits.to(at::kFloat), labels);
-  const auto got = cross_entropy(logits, labels);
-  EXPECT_EQ(got.scalar_type(), at::kFloat);
-  EXPECT_NEAR(got.item<float>(), expected.item<float>(), 1e-5);
-  (expected * 3).backward();
-  const auto gradient = logits.grad().clone();
-  logits.mutable_grad() = at::Tensor();
-  (got * 3).backward();
-  EXPECT_LT(relative(logits.grad(), gradient), 2 * GetParam().tolerance);
-  const at::NoGradGuard no_grad;
-  EXPECT_EQ(cross_entropy(logits, labels).item<float>(), got.item<float>());
+  for (const double smoothing : {0.0, 0.1}) {
+    const auto expected = at::cross_entropy_loss(logits.to(at::kFloat), labels, {},
+                                                 at::Reduction::Mean, -100, smoothing);
+    const auto got = cross_entropy(logits, labels, smoothing);
+    EXPECT_EQ(got.scalar_type(), at::kFloat);
+    EXPECT_NEAR(got.item<float>(), expected.item<float>(), 1e-5);
+    logits.mutable_grad() = at::Tensor();
+    (expected * 3).backward();
+    const auto gradient = logits.grad().clone();
+    logits.mutable_grad() = at::Tensor();
+    (got * 3).backward();
+    EXPECT_LT(relative(logits.grad(), gradient), 2 * GetParam().tolerance);
+    const at::NoGradGuard no_grad;
+    EXPECT_EQ(cross_entropy(logits, labels, smoothing).item<float>(), got.item<float>());
+  }
 }
 
 TEST(CrossEntropy, RefusesLabelsOutsideTheVocabulary) {

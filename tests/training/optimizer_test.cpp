@@ -41,6 +41,17 @@ TEST(Schedule, CosineAndConstantKeepTheirEnds) {
   EXPECT_DOUBLE_EQ(rate_factor(constant, 500, 12), 1.0);
 }
 
+TEST(Schedule, PolynomialIsThatOfTransformers) {
+  // get_polynomial_decay_schedule_with_warmup(optimizer of rate 1, 2, 12, lr_end=0.1, power=3), transformers 5.23
+  const ScheduleOptions cubic{
+      .type = "polynomial", .warmup_steps = 2, .min_ratio = 0.1, .power = 3.0};
+  EXPECT_DOUBLE_EQ(rate_factor(cubic, 2, 12), 1.0);
+  EXPECT_NEAR(rate_factor(cubic, 3, 12), 0.7561, 1e-12);
+  EXPECT_NEAR(rate_factor(cubic, 7, 12), 0.2125, 1e-12);
+  EXPECT_NEAR(rate_factor(cubic, 11, 12), 0.1009, 1e-12);
+  EXPECT_DOUBLE_EQ(rate_factor(cubic, 40, 12), 0.1);
+}
+
 TEST(Clip, ReportsTheGlobalNormAndScalesWhatExceedsIt) {
   const std::vector<TrainedParameter> all = {parameter("a", {0, 0}), parameter("b", {0}),
                                              parameter("c", {0})};

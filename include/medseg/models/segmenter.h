@@ -81,6 +81,14 @@ struct Spliced {
   at::Tensor seg_dialogue, seg_position;  ///< [K] int64
 };
 
+/// What training changes about a pass; the defaults are the published losses.
+struct TeacherForcing {
+  double prompt_gradient =
+      1.0;  ///< scales what flows back from the prompts into the language model (the segmentation
+            ///< head gets all of it)
+  double label_smoothing = 0.0;  ///< of the text loss
+};
+
 struct SegmenterOutput {
   at::Tensor text_loss;  ///< scalar, mean CE over the labelled tokens; undefined without labels
   std::int64_t labelled = 0;  ///< tokens behind that mean
@@ -113,8 +121,7 @@ class Segmenter : public Module {
   std::vector<std::pair<std::string, at::Tensor*>> trainable_leaves();
 
   /// Teacher-forced pass: text loss (logits only where labelled) and the prompts of all `[SEG]`.
-  /// `prompt_gradient` scales what flows back from the prompts into the language model (the segmentation head gets all of it).
-  SegmenterOutput forward(const DialogueBatch& batch, double prompt_gradient = 1.0) const;
+  SegmenterOutput forward(const DialogueBatch& batch, const TeacherForcing& how = {}) const;
 
  private:
   class Projector;

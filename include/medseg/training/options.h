@@ -115,19 +115,22 @@ struct ScheduleOptions {
   std::string type = "linear";
   std::int64_t warmup_steps = 100;
   std::int64_t total_steps = 0;
-  double min_ratio = 0.0;
+  double min_ratio = 0.0, power = 2.0;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("type", self.type, {}, "\"linear\", \"cosine\" or \"constant\" after the warm-up");
+    visit("type", self.type, {},
+          "\"linear\", \"cosine\", \"polynomial\" or \"constant\" after the warm-up");
     visit("warmup_steps", self.warmup_steps, at_least(0), "optimiser steps, not micro-batches");
     visit("total_steps", self.total_steps, at_least(0), "where the rate ends; 0: train.steps");
     visit("min_ratio", self.min_ratio, in_range(0, 1), "last rate divided by the peak rate");
+    visit("power", self.power, in_range(0, 16),
+          "of \"polynomial\": 1 is linear, 2 falls faster at first");
   }
 };
 
 struct LossOptions {
-  double text = 1.0, bce = 2.0, dice = 0.5, prompt_gradient = 1.0;
+  double text = 1.0, bce = 2.0, dice = 0.5, prompt_gradient = 1.0, label_smoothing = 0.0;
   std::string reduction = "micro_batch_mean";
 
   template <class Self, class Visitor>
@@ -138,6 +141,8 @@ struct LossOptions {
     visit("prompt_gradient", self.prompt_gradient, at_least(0),
           "share of the masks' gradient that reaches the language model; the segmentation head "
           "gets all");
+    visit("label_smoothing", self.label_smoothing, in_range(0, 0.99),
+          "share of each text label that is spread over the whole vocabulary, as in PyTorch");
     visit("reduction", self.reduction, {},
           "\"micro_batch_mean\": a step is the mean of its micro-batches' losses");
   }

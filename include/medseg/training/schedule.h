@@ -12,6 +12,7 @@ namespace medseg {
 ///     t < W     (t + 1) / W
 ///     linear    m + (1 - m) (total - t) / (total - W)
 ///     cosine    m + (1 - m) (1 + cos(pi (t - W) / (total - W))) / 2
+///     polynomial  m + (1 - m) ((total - t) / (total - W))^power, as transformers' with its end rate m times the peak
 ///     constant  1
 /// with m = min_ratio; past `total` it stays at m.
 double rate_factor(const ScheduleOptions& schedule, std::int64_t step, std::int64_t total);
