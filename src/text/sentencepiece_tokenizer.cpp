@@ -33,8 +33,7 @@ std::unique_ptr<sentencepiece::SentencePieceProcessor> opened(const std::string&
   auto processor = std::make_unique<sentencepiece::SentencePieceProcessor>();
   const auto status = processor->LoadFromSerializedProto(bytes);
   if (!status.ok() || processor->GetPieceSize() == 0) {
-    throw DataError(where + ": is no SentencePiece model" +
-                    (status.ok() ? " with pieces" : str(" (", status.error_message(), ")")));
+    throw DataError(where + ": is no SentencePiece model" + (status.ok() ? " with pieces" : ""));
   }
   return processor;
 }

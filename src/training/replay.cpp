@@ -5,9 +5,7 @@
 
 #include <ATen/ATen.h>
 
-#include "medseg/base/error.h"
 #include "medseg/base/random.h"
-#include "medseg/base/str.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/pipeline/preprocess.h"
 #include "medseg/training/losses.h"
@@ -38,13 +36,8 @@ void MaskReplay::remember(const std::vector<std::string>& targets, const at::Ten
 
 at::Tensor MaskReplay::pooled(const ImageFeatures& features) {
   if (options_.replay.pool == 1) return features.grounding;
-  const auto pool = options_.replay.pool, grid = features.grounding.size(1);
-  if (grid % pool != 0) {
-    throw ConfigError(
-        str("train.replay.pool: ", pool, " does not divide the feature grid of ", grid));
-  }
   auto& known = pooled_[&features];
-  if (!known.defined()) known = at::avg_pool2d(features.grounding, pool);
+  if (!known.defined()) known = at::avg_pool2d(features.grounding, options_.replay.pool);
   return known;
 }
 

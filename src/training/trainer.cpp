@@ -33,6 +33,11 @@ OpenBundle open_for_training(const TrainConfig& config) {
   if (config.train.threads > 0) at::set_num_threads(static_cast<int>(config.train.threads));
   at::manual_seed(static_cast<std::uint64_t>(config.train.seed));
   auto bundle = open_bundle(config.model);
+  const auto pool = config.train.replay.pool;
+  if (bundle.model->has_grounding() && bundle.model->grounding().encoder().grid() % pool != 0) {
+    throw ConfigError(str("train.replay.pool: ", pool, " does not divide the feature grid of ",
+                          bundle.model->grounding().encoder().grid()));
+  }
   if (bundle.model->has_grounding()) bundle.model->grounding().encoder().prepare_frozen();
   if (bundle.model->has_vision()) bundle.model->vision().prepare_frozen();
   return bundle;

@@ -51,6 +51,7 @@ TEST_F(Replay, PoolsTheFeatureGridWhereThatDividesIt) {
     FAIL() << "no error";
   } catch (const ConfigError& error) {
     EXPECT_TRUE(std::string(error.what()).starts_with("train.replay.pool: 7 does not divide"));
+    EXPECT_FALSE(std::filesystem::exists(root_ / "odd"));  // said before anything is begun
   }
 }
 
