@@ -10,29 +10,16 @@
 
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
-#include "medseg/cli/main.h"
+#include "support/run_cli.h"
 
 namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Outcome {
-  int code = 0;
-  std::string out, err;
-};
-
 Outcome run(std::vector<std::string> words) {
-  words.insert(words.begin(), {"medseg", "model"});
-  std::vector<char*> arguments;
-  for (auto& word : words) arguments.push_back(word.data());
-  ::testing::internal::CaptureStdout();
-  ::testing::internal::CaptureStderr();
-  Outcome outcome;
-  outcome.code = run_cli(static_cast<int>(arguments.size()), arguments.data());
-  outcome.out = ::testing::internal::GetCapturedStdout();
-  outcome.err = ::testing::internal::GetCapturedStderr();
-  return outcome;
+  words.insert(words.begin(), "model");
+  return run_words(std::move(words));
 }
 
 std::string golden(const std::string& name) {

@@ -9,28 +9,12 @@
 
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
-#include "medseg/cli/main.h"
+#include "support/run_cli.h"
 
 namespace medseg {
 namespace {
 
-struct Outcome {
-  int code = 0;
-  std::string out, err;
-};
-
-Outcome run(std::vector<std::string> words) {
-  words.insert(words.begin(), "medseg");
-  std::vector<char*> arguments;
-  for (auto& word : words) arguments.push_back(word.data());
-  ::testing::internal::CaptureStdout();
-  ::testing::internal::CaptureStderr();
-  Outcome outcome;
-  outcome.code = run_cli(static_cast<int>(arguments.size()), arguments.data());
-  outcome.out = ::testing::internal::GetCapturedStdout();
-  outcome.err = ::testing::internal::GetCapturedStderr();
-  return outcome;
-}
+Outcome run(std::vector<std::string> words) { return run_words(std::move(words)); }
 
 class TrainCommand : public ::testing::Test {
  protected:
