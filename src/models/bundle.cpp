@@ -51,6 +51,7 @@ std::vector<std::pair<std::string, at::Tensor>> tensors_to_save(Segmenter& model
     changed[name + ".weight"] = layer->merged_weight();
     left_out.insert({name + ".lora_A.weight", name + ".lora_B.weight"});
   }
+  for (const auto& [name, tensor] : model.plain_projector()) changed[name] = tensor;
   const auto& language = model.language();
   if (language.split_at() >= 0) {
     changed["model.embed_tokens.weight"] = language.whole_embedding();

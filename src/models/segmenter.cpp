@@ -58,16 +58,41 @@ class Segmenter::Projector : public Module {
   at::Tensor forward(const at::Tensor& features) const {
     TORCH_CHECK(features.dim() == 3 && features.size(1) == grid_ * grid_,
                 "Projector: features [B, ", grid_ * grid_, ", Dv], got ", features.sizes());
-    const auto x = first_.forward(as_input_of(first_, merge_patches(features, grid_, merge_)));
+    const auto seen = mean_.defined() ? (features.to(at::kFloat) - mean_) / deviation_ : features;
+    const auto x = first_.forward(as_input_of(first_, merge_patches(seen, grid_, merge_)));
     return second_ == nullptr ? x : second_->forward(at::gelu(x));
   }
+
+  void standardise(const at::Tensor& mean, const at::Tensor& deviation, bool same_function) {
+    const at::NoGradGuard no_grad;
+    mean_ = mean.to(first_.weight.device(), at::kFloat);
+    deviation_ = deviation.to(first_.weight.device(), at::kFloat);
+    if (!same_function) return;
+    first_.bias.add_(by_channel(first_.weight).matmul(mean_).sum(1));
+    first_.weight.copy_((by_channel(first_.weight) * deviation_).flatten(1));
+  }
+
+  bool standardised() const { return mean_.defined(); }
+  /// Weight and bias of the first layer for features that are not standardised.
+  std::pair<at::Tensor, at::Tensor> plain_first() const {
+    const at::NoGradGuard no_grad;
+    const auto weight = by_channel(first_.weight) / deviation_;
+    return {weight.flatten(1), first_.bias - weight.matmul(mean_).sum(1)};
+  }
+  bool single() const { return second_ == nullptr; }
 
   std::int64_t tokens() const { return (grid_ / merge_) * (grid_ / merge_); }
 
  private:
+  /// [D, m²·Dv] -> [D, m², Dv]
+  at::Tensor by_channel(const at::Tensor& weight) const {
+    return weight.unflatten(1, {merge_ * merge_, -1});
+  }
+
   std::int64_t grid_, merge_;
   Linear first_;
   std::unique_ptr<Linear> second_;
+  at::Tensor mean_, deviation_;  // [Dv]; undefined: features come as they are
 };
 
 /// The language state that predicted a `[SEG]` -> the prompt of its mask. Keys: 0.{weight,bias}, 2.{weight,bias}.
@@ -117,6 +142,19 @@ std::int64_t Segmenter::image_tokens() const {
 at::Tensor Segmenter::project(const at::Tensor& vision_features) const {
   MEDSEG_CHECK(has_vision(), "this model has no vision tower");
   return projector_->forward(vision_features);
+}
+
+void Segmenter::standardise_vision(const at::Tensor& mean, const at::Tensor& deviation,
+                                   bool same_function) {
+  MEDSEG_CHECK(has_vision(), "this model has no vision tower");
+  projector_->standardise(mean, deviation, same_function);
+}
+
+std::vector<std::pair<std::string, at::Tensor>> Segmenter::plain_projector() const {
+  if (projector_ == nullptr || !projector_->standardised()) return {};
+  const auto [weight, bias] = projector_->plain_first();
+  const std::string first = projector_->single() ? "model.mm_projector." : "model.mm_projector.0.";
+  return {{first + "weight", weight}, {first + "bias", bias}};
 }
 
 at::Tensor Segmenter::prompts(const at::Tensor& hidden) const {

@@ -1,5 +1,6 @@
 #include "medseg/training/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -52,6 +53,8 @@ class Trainer {
 
  private:
   Sampler make_sampler() const;
+  bool trains(const std::string& prefix) const;
+  void standardise_vision();
   StepReport take_step(BatchLoader& loader);
   double evaluate_model();
   void save(bool is_best);
@@ -75,6 +78,7 @@ class Trainer {
   Progressed done_;
   TimeTable times_;
   Stopwatch watch_;
+  bool resumed_ = false;
   double seconds_before_ = 0;  ///< of the runs that this one goes on with
   nlohmann::json run_;
 };
@@ -98,6 +102,11 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
       throw DataError(source.manifest + ": no record in split \"" + source.split + "\"");
     }
   }
+  if (options_.standardise_vision && !trains("model.mm_projector.")) {
+    throw ConfigError(
+        "train.standardise_vision: the projector does not train; add \"mm_projector\" to "
+        "train.trainable");
+  }
   const auto effective = write_options(config_);
   const auto from = request_.resume ? folder_.last_step() : std::nullopt;
   if (from) {
@@ -105,6 +114,7 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
     done_ = load_checkpoint(folder_.checkpoint(*from), optimizer_, ema_);
     replay_.restore(load_replay(folder_.checkpoint(*from)));
     folder_.rewind(done_.step);
+    resumed_ = true;
   } else {
     folder_.create();
   }
@@ -146,12 +156,29 @@ Sampler Trainer::make_sampler() const {
   return sampler;
 }
 
+bool Trainer::trains(const std::string& prefix) const {
+  const auto& trained = optimizer_.parameters();
+  return std::any_of(trained.begin(), trained.end(),
+                     [&](const auto& parameter) { return parameter.name.starts_with(prefix); });
+}
+
+// A projector that comes trained goes on as the function it is; a checkpoint's numbers are of standardised features already.
+void Trainer::standardise_vision() {
+  const auto& fresh = bundle_.options.initialised;
+  const bool trained = std::none_of(fresh.begin(), fresh.end(), [](const std::string& name) {
+    return name.find("mm_projector") != std::string::npos;
+  });
+  const auto [mean, deviation] = data_.vision_statistics(features_);
+  bundle_.model->standardise_vision(mean, deviation, trained && !resumed_);
+}
+
 /// The loop: steps, and what is due after each.
 void Trainer::run() {
   const SignalWatch signals;
   {
     const TimeTable::Scope scope(times_, "features");
     data_.fill(features_);
+    if (options_.standardise_vision) standardise_vision();
   }
   BatchLoader loader([this](const auto& indices) { return data_.load(indices, features_); },
                      make_sampler(), options_.batch_size, config_.data.workers);

@@ -174,14 +174,37 @@ TrainingSet::PlacedMask TrainingSet::load_place(const MaskPlace& place, FeatureC
   return {features};
 }
 
-void TrainingSet::fill(FeatureCache& cache) const {
+std::map<std::filesystem::path, const TrainingSet::Item*> TrainingSet::pictures() const {
   std::map<std::filesystem::path, const Item*> pictures;
   for (const auto& item : items_) {
     pictures.emplace(manifests_[item.manifest]->folder() / item.record->image, &item);
   }
-  Progress bar("features", static_cast<std::int64_t>(pictures.size()));
+  return pictures;
+}
+
+std::pair<at::Tensor, at::Tensor> TrainingSet::vision_statistics(FeatureCache& cache) const {
+  const at::NoGradGuard no_grad;
+  at::Tensor sum, squares;
+  double count = 0;
+  for (const auto& [path, item] : pictures()) {
+    const auto picture = cache.get(load_image(*manifests_[item->manifest], *item->record));
+    const auto features = picture->vision.to(at::kDouble);  // [N, Dv]
+    sum = sum.defined() ? sum + features.sum(0) : features.sum(0);
+    const auto square = features.square().sum(0);
+    squares = squares.defined() ? squares + square : square;
+    count += static_cast<double>(features.size(0));
+  }
+  const auto mean = sum / count;
+  const auto deviation = (squares / count - mean.square()).clamp_min(0.0).sqrt();
+  const auto least = 1e-3 * deviation.mean();  // a channel that never moves stays quiet
+  return {mean.to(at::kFloat), at::maximum(deviation, least).to(at::kFloat)};
+}
+
+void TrainingSet::fill(FeatureCache& cache) const {
+  const auto all = pictures();
+  Progress bar("features", static_cast<std::int64_t>(all.size()));
   std::int64_t done = 0;
-  for (const auto& [path, item] : pictures) {
+  for (const auto& [path, item] : all) {
     if (cache.full()) break;
     cache.get(load_image(*manifests_[item->manifest], *item->record));
     bar.update(++done);

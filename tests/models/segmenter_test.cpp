@@ -224,6 +224,42 @@ TEST(Segmenter, ListsWhatTrains) {
                                  "model.embed_tokens.new_rows", "lm_head.new_rows"));
 }
 
+TEST(Segmenter, AProjectorOfStandardisedFeaturesIsWrittenForPlainOnes) {
+  const at::NoGradGuard no_grad;
+  at::manual_seed(4);
+  for (const std::string type : {"linear", "mlp2x_gelu"}) {
+    auto options = tiny_segmenter();
+    options.projector.type = type;
+    Segmenter model(options), plain(options);
+    const auto& tower = model.vision();
+    const auto scale = at::rand({tower.width()}) * 5 + 0.1, offset = at::randn({tower.width()}) * 8;
+    const auto features =
+        at::randn({2, tower.grid() * tower.grid(), tower.width()}) * scale + offset;
+    const auto before = model.project(features);
+    model.standardise_vision(offset, scale, /*same_function=*/true);
+    EXPECT_LT(golden::relative_error(model.project(features), before), 1e-5) << type;
+
+    Segmenter fresh(options);
+    EXPECT_TRUE(fresh.plain_projector().empty());
+    fresh.standardise_vision(offset, scale, /*same_function=*/false);
+    const auto seen = fresh.project(features);
+    for (const auto& [name, tensor] : fresh.named_parameters()) {
+      for (const auto& [target, own] : plain.named_parameters()) {
+        if (target == name) own->copy_(*tensor);
+      }
+    }
+    EXPECT_GT(golden::relative_error(plain.project(features), seen), 0.1) << type;
+    const auto written = fresh.plain_projector();
+    ASSERT_EQ(written.size(), 2U);
+    for (const auto& [name, tensor] : written) {
+      for (const auto& [target, own] : plain.named_parameters()) {
+        if (target == name) own->copy_(tensor);
+      }
+    }
+    EXPECT_LT(golden::relative_error(plain.project(features), seen), 1e-5) << type;
+  }
+}
+
 TEST(Segmenter, RefusesUnknownPartsByName) {
   auto options = tiny_segmenter();
   options.projector.merge = 3;

@@ -102,6 +102,8 @@ TEST_F(TinyRun, GoesOnAsIfItHadNeverStopped) {
   options.train.schedule = {.type = "linear", .warmup_steps = 2, .total_steps = 6};
   options.data.workers = 2;
   options.data.balance = 0.5;
+  options.train.trainable.push_back("mm_projector");
+  options.train.standardise_vision = true;
   train(options, to(root_ / "whole"));
 
   options.train.steps = 3;
@@ -165,6 +167,8 @@ TEST_F(TinyRun, ItsScoresAreThoseOfTheSavedBundle) {
     options.data.validation = {{(root_ / "data/manifest.jsonl").string(), "train", 1.0}};
     options.train.precision = precision;
     options.train.ema.decay = 0.5;
+    options.train.trainable.push_back("mm_projector");
+    options.train.standardise_vision = true;  // the bundle has the projector for plain features
     options.train.steps = 25;
     options.train.optimizer.lr = 1e-2;
     train(options, to(root_ / precision));
@@ -278,6 +282,8 @@ TEST_F(TinyRun, RefusesWhatCannotBeMeant) {
       fault([](auto& o) { o.train.lora.targets = {"qproj"}; }).find("did you mean \"q_proj\""),
       std::string::npos);
   EXPECT_NE(fault([](auto& o) { o.data.train[0].split = "trian"; }).find("no record in split"),
+            std::string::npos);
+  EXPECT_NE(fault([](auto& o) { o.train.standardise_vision = true; }).find("mm_projector"),
             std::string::npos);
   const auto longer = fault([](auto& o) { o.data.max_tokens = 12; });
   EXPECT_NE(longer.find("manifest.jsonl:1: "), std::string::npos) << longer;

@@ -114,6 +114,13 @@ class Segmenter : public Module {
 
   at::Tensor project(const at::Tensor& vision_features) const;  ///< [B, N, Dv] -> [B, N', D]
   at::Tensor prompts(const at::Tensor& hidden) const;           ///< [K, D] -> [K, C] float32
+
+  /// From now on the projector sees (x - mean) / deviation, both [Dv]: the channels of a frozen tower differ a
+  /// hundredfold in size and share an offset, which an optimiser would have to learn away first. With `same_function` the
+  /// projector's numbers change so that what it computes does not; without, they stay (they were random).
+  void standardise_vision(const at::Tensor& mean, const at::Tensor& deviation, bool same_function);
+  /// The projector's tensors for features as the tower gives them, under their names; empty unless standardised.
+  std::vector<std::pair<std::string, at::Tensor>> plain_projector() const;
   Spliced splice(const DialogueBatch& batch) const;
 
   /// What an optimiser moves: every parameter that requires a gradient under its name, and the leaves of

@@ -181,6 +181,7 @@ struct TrainOptions {
   std::vector<std::string> trainable = {"lm_head", "embed_tokens", "mask_decoder",
                                         "text_hidden_fcs"};
   std::string token_rows = "all";
+  bool standardise_vision = false;
   LoraOptions lora;
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
@@ -205,6 +206,9 @@ struct TrainOptions {
           "substrings of parameter names that train, beside the adapters");
     visit("token_rows", self.token_rows, {},
           "\"new\": of embed_tokens and lm_head only the rows of added tokens; \"all\"");
+    visit("standardise_vision", self.standardise_vision, {},
+          "the projector trains on features of mean 0 and deviation 1 a channel; saved weights are "
+          "those for plain features");
     visit("lora", self.lora);
     visit("optimizer", self.optimizer);
     visit("schedule", self.schedule);

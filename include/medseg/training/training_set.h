@@ -61,6 +61,8 @@ class TrainingSet {
   /// Features of every picture, so that no encoder runs beside the training steps (two OpenMP teams on the same cores
   /// wait for each other far longer than they compute). Pictures beyond the cache's limit come later, as they are drawn.
   void fill(FeatureCache& cache) const;
+  /// Mean and deviation of each channel of the tower's features over all pictures, [Dv] float32 each.
+  std::pair<at::Tensor, at::Tensor> vision_statistics(FeatureCache& cache) const;
 
   /// "1273 records, 23 targets, 1.4 visits an epoch each …" and, per target, records and visits: for the log.
   std::vector<std::string> coverage() const;
@@ -77,6 +79,7 @@ class TrainingSet {
   };
 
   void add_source(const DataSource& source);
+  std::map<std::filesystem::path, const Item*> pictures() const;  ///< one record a picture
   void set_visits();
 
   DataOptions options_;
