@@ -8,12 +8,11 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
-#include "medseg/nn/autocast.h"
 #include "medseg/nn/conv.h"
 #include "medseg/nn/initialise.h"
 #include "medseg/nn/linear.h"
 #include "medseg/nn/norm.h"
-#include "medseg/nn/pixelwise.h"
+#include "vit_block.h"
 
 namespace medseg {
 namespace {
@@ -44,68 +43,24 @@ class Block : public Module {
   }
 
   at::Tensor forward(at::Tensor x) const {  // [B, T, D]
-    if (narrow_ && !x.requires_grad() && x.is_cpu() && compute_dtype(x) == at::kBFloat16) {
-      return forward_narrow(x);
-    }
-    x = at::addcmul(x, attention(norm1_.forward(x)).to(x.scalar_type()),
-                    scale1_.to(x.scalar_type()));
+    if (narrow_ && NarrowBlock::fits(x))
+      return narrow_->forward(x, norm1_, norm2_, heads_, Activation::kGelu);
+    const auto mixed = attend(norm1_.forward(x), query_, key_, value_, heads_);
+    x = at::addcmul(x, dense_.forward(mixed).to(x.scalar_type()), scale1_.to(x.scalar_type()));
     const auto hidden = fc2_.forward(at::gelu(fc1_.forward(norm2_.forward(x))));
     return at::addcmul(x, hidden.to(x.scalar_type()), scale2_.to(x.scalar_type()));
   }
 
   void prepare_frozen() {
-    const at::NoGradGuard no_grad;
-    const auto narrowed = [](const at::Tensor& weight) {
-      return weight.to(at::kBFloat16).contiguous();
-    };
-    narrow_ = Narrow{.qkv = narrowed(at::cat({query_.weight, key_.weight, value_.weight})),
-                     .dense = narrowed(dense_.weight * scale1_.unsqueeze(1)),
-                     .fc1 = narrowed(fc1_.weight),
-                     .fc2 = narrowed(fc2_.weight * scale2_.unsqueeze(1)),
-                     .qkv_bias = PerChannel(at::cat({query_.bias, key_.bias, value_.bias})),
-                     .dense_bias = PerChannel(dense_.bias * scale1_),
-                     .fc1_bias = PerChannel(fc1_.bias),
-                     .fc2_bias = PerChannel(fc2_.bias * scale2_)};
+    narrow_.emplace(NarrowBlock::Parts{query_, key_, value_, dense_, fc1_, fc2_, scale1_, scale2_});
   }
 
  private:
-  /// What a bf16 pass needs, cast once: matrices in bf16, query, key and value in one, layer scales multiplied in.
-  struct Narrow {
-    at::Tensor qkv, dense, fc1, fc2;
-    PerChannel qkv_bias, dense_bias, fc1_bias, fc2_bias;
-  };
-
-  at::Tensor forward_narrow(at::Tensor x) const {
-    const auto& w = *narrow_;
-    const auto joined = [&](at::Tensor y, const PerChannel& bias, Then then) {
-      add_bias(y, bias, then);
-      return y;
-    };
-    const auto qkv =
-        joined(at::linear(norm1_.forward(x).to(at::kBFloat16), w.qkv), w.qkv_bias, Then::kNothing);
-    const auto parts = qkv.view({x.size(0), x.size(1), 3, heads_, -1}).permute({2, 0, 3, 1, 4});
-    const auto mixed = at::scaled_dot_product_attention(parts[0], parts[1], parts[2])
-                           .transpose(1, 2)
-                           .reshape(x.sizes());
-    x = x + joined(at::linear(mixed, w.dense), w.dense_bias, Then::kNothing);
-    const auto hidden =
-        joined(at::linear(norm2_.forward(x).to(at::kBFloat16), w.fc1), w.fc1_bias, Then::kGelu);
-    return x + joined(at::linear(hidden, w.fc2), w.fc2_bias, Then::kNothing);
-  }
-
-  at::Tensor attention(const at::Tensor& x) const {
-    const auto split = [&](const Linear& layer) {  // [B, heads, T, D / heads]
-      return layer.forward(x).view({x.size(0), x.size(1), heads_, -1}).transpose(1, 2);
-    };
-    const auto mixed = at::scaled_dot_product_attention(split(query_), split(key_), split(value_));
-    return dense_.forward(mixed.transpose(1, 2).reshape(x.sizes()));
-  }
-
   std::int64_t heads_;
   LayerNorm norm1_, norm2_;
   Linear query_, key_, value_, dense_, fc1_, fc2_;
   at::Tensor scale1_, scale2_;
-  std::optional<Narrow> narrow_;
+  std::optional<NarrowBlock> narrow_;
 };
 
 class Dinov2 : public VisionTower {

@@ -26,8 +26,11 @@ at::Tensor merge_patches(const at::Tensor& features, std::int64_t grid, std::int
 
 std::unique_ptr<VisionTower> make_tower(const VisionOptions& options) {
   if (options.tower.empty()) return nullptr;
+  if (options.tower == "clip") return make_clip(options.clip);
+  if (options.tower == "siglip") return make_siglip(options.siglip);
   if (options.tower == "dinov2") return make_dinov2(options.dinov2);
-  throw ConfigError("vision.tower: unknown \"" + options.tower + "\"; known are dinov2 and \"\"");
+  throw ConfigError("vision.tower: unknown \"" + options.tower +
+                    "\"; known are clip, siglip, dinov2 and \"\"");
 }
 
 }  // namespace

@@ -12,20 +12,26 @@
 #include <vector>
 
 #include "medseg/config/fields.h"
+#include "medseg/models/clip.h"
 #include "medseg/models/dinov2.h"
 #include "medseg/models/grounding.h"
 #include "medseg/models/llama.h"
+#include "medseg/models/siglip.h"
 #include "medseg/models/vision_tower.h"
 
 namespace medseg {
 
 struct VisionOptions {
-  std::string tower = "dinov2";  ///< "dinov2"; "" is a model without eyes
+  std::string tower = "dinov2";  ///< "clip" | "siglip" | "dinov2"; "" is a model without eyes
+  ClipOptions clip;              ///< of these three only the tower's own count
+  SiglipOptions siglip;
   Dinov2Options dinov2;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
     visit("tower", self.tower);
+    visit("clip", self.clip);
+    visit("siglip", self.siglip);
     visit("dinov2", self.dinov2);
   }
 };

@@ -1,6 +1,5 @@
 /// \file
-/// What every global visual encoder offers: patch features of a picture. (DINOv2 now; CLIP and SigLIP are further
-/// implementations of this interface.)
+/// What every global visual encoder offers: patch features of a picture. CLIP, SigLIP and DINOv2 implement it.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +10,8 @@ namespace medseg {
 
 class VisionTower : public Module {
  public:
-  /// `pixels` [B, 3, S, S] normalised, model frame. All tokens after the final norm, class token first where the
-  /// tower has one: [B, 1+N, Dv].
+  /// `pixels` [B, 3, S, S] normalised, model frame. The tower's last_hidden_state as transformers defines it (after the
+  /// final norm, but for CLIP), class token first where the tower has one: [B, 1+N, Dv] or [B, N, Dv].
   virtual at::Tensor tokens(const at::Tensor& pixels) const = 0;
   /// Patch tokens that the language model sees, class token dropped: [B, N, Dv], row by row.
   virtual at::Tensor features(const at::Tensor& pixels) const = 0;
