@@ -110,13 +110,14 @@ void add_import(CLI::App& model) {
       ->add_option("LANGUAGE", request->language,
                    "GGUF of the llama family, or a Hugging Face LLaMA folder")
       ->required();
-  parts->add_option("--vision", request->vision, "DINOv2 tower: ONNX or safetensors");
+  parts->add_option("--vision", request->vision,
+                    "CLIP, SigLIP or DINOv2 tower: folder, safetensors, .bin, or DINOv2 in ONNX");
   parts->add_option("--grounding", request->grounding, "LiteMedSAM .pth");
   parts
       ->add_option("--grounding-preprocess", request->grounding_preprocess,
                    "sam | medsam_square | medsam_pil | litemedsam")
       ->capture_default_str();
-  parts->add_option("--vision-preprocess", request->vision_preprocess, "pad | crop")
+  parts->add_option("--vision-preprocess", request->vision_preprocess, "pad | crop | square")
       ->capture_default_str();
   parts->add_option("--projector", request->projector, "linear | mlp2x_gelu")
       ->capture_default_str();

@@ -40,7 +40,9 @@ class ClipEncoder::Layer : public Module {
     return attended + fc2_.forward(hidden).to(x.scalar_type());
   }
 
-  void prepare_frozen() { narrow_.emplace(NarrowBlock::Parts{q_, k_, v_, out_, fc1_, fc2_, {}, {}}); }
+  void prepare_frozen() {
+    narrow_.emplace(NarrowBlock::Parts{q_, k_, v_, out_, fc1_, fc2_, {}, {}});
+  }
 
  private:
   std::int64_t heads_;

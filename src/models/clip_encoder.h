@@ -38,7 +38,8 @@ class ClipEncoder : public Module {
 
 /// How many layers give hidden state `select_layer` of `layers` + 1, negative from the end.
 /// \throws ConfigError "`tower`.select_layer: …".
-std::int64_t layers_to_run(std::int64_t select_layer, std::int64_t layers, const std::string& tower);
+std::int64_t layers_to_run(std::int64_t select_layer, std::int64_t layers,
+                           const std::string& tower);
 
 /// \throws ConfigError "`tower`.heads: …" unless `heads` divides `width`, "`tower`.patch: …" unless one patch fits.
 void check_vit(const std::string& tower, std::int64_t width, std::int64_t heads,

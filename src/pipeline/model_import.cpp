@@ -1,7 +1,5 @@
 #include "medseg/pipeline/model_import.h"
 
-#include <charconv>
-#include <cmath>
 #include <set>
 
 #include <ATen/ATen.h>
@@ -15,6 +13,7 @@
 #include "medseg/models/bundle.h"
 #include "medseg/nn/initialise.h"
 #include "medseg/pipeline/gguf_tokenizer.h"
+#include "medseg/pipeline/open_vision.h"
 #include "medseg/text/conversation.h"
 #include "medseg/text/tokenizer.h"
 
@@ -46,53 +45,6 @@ LanguagePart open_language(const std::filesystem::path& path) {
   part.options = hugging_face_geometry(folder, *part.file);
   part.sources = plain_sources(*part.file);
   return part;
-}
-
-constexpr std::int64_t kDinov2Image = 224;  // pixels; the nearest multiple of the patch below
-constexpr std::int64_t kMostLayers =
-    1000;  // ten times what is published: beyond it a name is no layer's
-
-// 7 of "encoder.layer.7.norm1.weight", -1 of another name.
-std::int64_t layer_of(std::string_view name) {
-  constexpr std::string_view kPrefix = "encoder.layer.";
-  if (!name.starts_with(kPrefix)) return -1;
-  name.remove_prefix(kPrefix.size());
-  std::int64_t layer = -1;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), layer);
-  return error == std::errc{} && layer >= 0 && layer < kMostLayers ? layer : -1;
-}
-
-// Sizes of a DINOv2 tower from the shapes of its tensors; a head has 64 columns in every published size.
-Dinov2Options dinov2_geometry(const TensorFile& file, const std::vector<TensorSource>& sources) {
-  Dinov2Options options;
-  std::int64_t layers = 0;
-  bool has_patch = false, has_positions = false;
-  for (const auto& source : sources) {
-    layers = std::max(layers, layer_of(source.target) + 1);
-    if (source.target == "embeddings.patch_embeddings.projection.weight") {
-      const auto weight = file.load(source.source);
-      has_patch = weight.dim() == 4 && weight.size(0) >= 64 && weight.size(2) >= 1 &&
-                  weight.size(2) <= kDinov2Image;
-      if (!has_patch) continue;
-      options.width = weight.size(0);
-      options.patch = weight.size(2);
-    }
-    if (source.target == "embeddings.position_embeddings") {
-      const auto positions =
-          source.change ? source.change(file.load(source.source)) : file.load(source.source);
-      has_positions = positions.dim() == 3 && positions.size(1) >= 2;
-      if (!has_positions) continue;
-      options.position_grid = std::llround(std::sqrt(static_cast<double>(positions.size(1) - 1)));
-    }
-  }
-  if (!has_patch || !has_positions || layers == 0) {
-    throw CheckpointError(file.path().string() +
-                          ": not a DINOv2 tower (patch and position embeddings are missing)");
-  }
-  options.layers = layers;
-  options.heads = options.width / 64;
-  options.image_size = kDinov2Image / options.patch * options.patch;
-  return options;
 }
 
 void refuse_faults(const LoadReport& report, const std::filesystem::path& path) {
@@ -180,7 +132,7 @@ void check(const ImportRequest& request) {
   };
   one_of("--grounding-preprocess", request.grounding_preprocess,
          {"sam", "medsam_square", "medsam_pil", "litemedsam"});
-  one_of("--vision-preprocess", request.vision_preprocess, {"pad", "crop"});
+  one_of("--vision-preprocess", request.vision_preprocess, {"pad", "crop", "square"});
   one_of("--projector", request.projector, {"linear", "mlp2x_gelu"});
   if (!request.conversation.empty())
     one_of("--conversation", request.conversation, conversation_templates());
@@ -218,19 +170,18 @@ ImportReport import_parts(const ImportRequest& request, const std::filesystem::p
                                                        : "llava_v1";
   options.tokenizer_fingerprint = language.tokenizer->fingerprint();
   options.model.projector = {.type = request.projector, .merge = request.merge};
-  options.vision_preprocess.mode = request.vision_preprocess;
   options.grounding_preprocess = request.grounding_preprocess;
 
-  std::unique_ptr<TensorFile> vision, grounding;
-  std::vector<TensorSource> vision_sources;
-  options.model.vision.tower = request.vision.empty() ? "" : "dinov2";
+  VisionPart vision;
+  std::unique_ptr<TensorFile> grounding;
+  options.model.vision.tower = "";
   if (!request.vision.empty()) {
-    vision = open_tensor_file(request.vision);
+    vision = open_vision(request.vision);
     note_file(request.vision);
-    vision_sources =
-        vision->format() == "onnx" ? onnx_dinov2_sources(*vision) : plain_sources(*vision);
-    options.model.vision.dinov2 = dinov2_geometry(*vision, vision_sources);
+    options.model.vision = vision.options;
+    options.vision_preprocess = vision.preprocess;
   }
+  options.vision_preprocess.mode = request.vision_preprocess;
   options.model.grounding.encoder = request.grounding.empty() ? "" : "tiny_vit";
   if (!request.grounding.empty()) {
     grounding = open_tensor_file(request.grounding);
@@ -240,7 +191,9 @@ ImportReport import_parts(const ImportRequest& request, const std::filesystem::p
   at::manual_seed(request.seed);  // of the projector and the segmentation head
   Segmenter model(options.model);
   load_language(model, language, request.seed, options.initialised, report);
-  if (vision) load_part(model, *vision, vision_sources, "model.vision_tower.vision_tower.", report);
+  if (vision.file) {
+    load_part(model, *vision.file, vision.sources, "model.vision_tower.vision_tower.", report);
+  }
   if (grounding)
     load_part(model, *grounding, plain_sources(*grounding), "model.grounding_encoder.", report);
   for (const auto& [name, tensor] : model.named_parameters()) {

@@ -79,9 +79,11 @@ at::Tensor vision_input(const Image& image, const VisionPreprocess& preprocess, 
     scaled = resize(on_square(rgb, preprocess.mean), side, side, Filter::kBicubic);
   } else if (preprocess.mode == "crop") {
     scaled = short_edge_crop(rgb, side);
+  } else if (preprocess.mode == "square") {
+    scaled = resize(rgb, side, side, Filter::kBicubic);
   } else {
     throw ConfigError("vision_preprocess.mode: unknown mode \"" + preprocess.mode + "\"" +
-                      did_you_mean(preprocess.mode, {"pad", "crop"}));
+                      did_you_mean(preprocess.mode, {"pad", "crop", "square"}));
   }
   return (planes(scaled) / 255.0 - per_channel(preprocess.mean)) /
          per_channel(preprocess.deviation);

@@ -38,8 +38,7 @@ TEST_P(Tower, GivesTheHiddenStateThatIsAskedFor) {
   for (const std::int64_t select : {0, 1, 2, 3, -1, -2, -3, -4}) {
     const auto tower = tower_of(GetParam(), select);
     golden::load(*tower, *file_, "weight.");
-    const auto state =
-        file_->load("state." + std::to_string(select < 0 ? select + 4 : select));
+    const auto state = file_->load("state." + std::to_string(select < 0 ? select + 4 : select));
     const auto features = tower->features(file_->load("pixels"));
     EXPECT_TRUE(golden::close(features, state.narrow(1, class_tokens_, 9), 2e-5)) << select;
   }

@@ -20,7 +20,8 @@ namespace medseg {
 
 /// How a picture becomes the tower's input (semantics 10).
 struct VisionPreprocess {
-  std::string mode = "pad";  ///< "crop" (LISA, GLaMM) | "pad" (LLaVA-Med)
+  std::string mode =
+      "pad";  ///< "crop" (LISA, GLaMM) | "pad" (LLaVA-Med) | "square" (SigLIP: stretched)
   std::vector<double> mean = {0.485, 0.456, 0.406};
   std::vector<double> deviation = {0.229, 0.224, 0.225};
 

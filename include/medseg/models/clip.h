@@ -19,8 +19,10 @@ struct ClipOptions {  ///< the defaults are ViT-L/14 at 336 pixels
   std::int64_t heads = 16;
   std::int64_t mlp_width = 4096;
   double norm_eps = 1e-5;
-  std::string activation = "quick_gelu";  ///< "quick_gelu" (OpenAI's weights) | "gelu" (erf) | "gelu_pytorch_tanh"
-  std::int64_t select_layer = -2;         ///< index into the layers + 1 hidden states, as LLaVA's mm_vision_select_layer
+  std::string activation =
+      "quick_gelu";  ///< "quick_gelu" (OpenAI's weights) | "gelu" (erf) | "gelu_pytorch_tanh"
+  std::int64_t select_layer =
+      -2;  ///< index into the layers + 1 hidden states, as LLaVA's mm_vision_select_layer
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {

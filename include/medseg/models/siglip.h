@@ -13,14 +13,15 @@ namespace medseg {
 
 struct SiglipOptions {  ///< the defaults are so400m/14 at 384 pixels
   std::int64_t image_size = 384;
-  std::int64_t patch = 14;  ///< a picture that is no multiple loses its last rows and columns, as there
+  std::int64_t patch =
+      14;  ///< a picture that is no multiple loses its last rows and columns, as there
   std::int64_t width = 1152;
   std::int64_t layers = 27;
   std::int64_t heads = 16;
   std::int64_t mlp_width = 4304;
   double norm_eps = 1e-6;
   std::string activation = "gelu_pytorch_tanh";  ///< as ClipOptions::activation
-  std::int64_t select_layer = -2;                ///< index into the layers + 1 states before post_layernorm
+  std::int64_t select_layer = -2;  ///< index into the layers + 1 states before post_layernorm
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {

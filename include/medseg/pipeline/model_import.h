@@ -12,11 +12,11 @@ namespace medseg {
 struct ImportRequest {
   std::filesystem::path language;  ///< a GGUF of the llama family, or a Hugging Face LLaMA folder
   std::filesystem::path
-      vision;  ///< ONNX or safetensors of a DINOv2 tower; empty: a model without eyes
+      vision;  ///< CLIP, SigLIP or DINOv2 (open_vision.h); empty: a model without eyes
   std::filesystem::path
       grounding;  ///< LiteMedSAM's .pth; empty: a language-only bundle, no token is added
   std::string grounding_preprocess = "sam";
-  std::string vision_preprocess = "pad";  ///< pad | crop
+  std::string vision_preprocess = "pad";  ///< pad | crop | square
   std::string projector = "mlp2x_gelu";   ///< linear | mlp2x_gelu
   std::int64_t merge = 1;                 ///< side of the patch block that becomes one token
   std::string

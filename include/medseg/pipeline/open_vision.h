@@ -1,0 +1,26 @@
+/// \file
+/// A published vision tower (CLIP, SigLIP, DINOv2), opened and measured.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "medseg/models/bundle.h"
+#include "medseg/weights/name_map.h"
+
+namespace medseg {
+
+struct VisionPart {
+  std::unique_ptr<TensorFile> file;
+  std::vector<TensorSource> sources;  ///< targets as the tower names them
+  VisionOptions options;              ///< from the shapes; heads, activation and eps from config.json where there is one
+  VisionPreprocess preprocess;        ///< mean and deviation: of preprocessor_config.json, else the published ones
+};
+
+/// `path`: a Hugging Face folder or one of its weight files (a folder of a whole CLIP or LLaVA too), or the ONNX export of
+/// a DINOv2 tower. Nothing of the weights is read but DINOv2's positions in an ONNX file; every tensor that the tower needs
+/// is there with its shape, and config.json does not contradict the shapes. \throws CheckpointError in one line.
+VisionPart open_vision(const std::filesystem::path& path);
+
+}  // namespace medseg
