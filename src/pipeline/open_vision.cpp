@@ -13,7 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kDinov2Image = 224;  // pixels, where no preprocessor_config.json says another
+constexpr std::int64_t kDinov2Image =
+    224;  // pixels, where no preprocessor_config.json says another
 
 nlohmann::json read_json(const fs::path& path) {
   if (!fs::exists(path)) return nlohmann::json::object();
@@ -91,8 +92,9 @@ VisionPart open_vision(const fs::path& path) {
   }
   const auto& tower = part.options.tower;
   if (tower.empty()) {
-    throw CheckpointError(path.string() +
-                          ": no vision tower known here (CLIP, SigLIP, DINOv2) by its tensors' names");
+    throw CheckpointError(
+        path.string() +
+        ": no vision tower known here (CLIP, SigLIP, DINOv2) by its tensors' names");
   }
   const NamedShapes shapes(*part.file, part.sources, /*load_changed=*/onnx);
   const auto config = tower_config(folder);

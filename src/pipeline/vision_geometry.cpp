@@ -8,13 +8,16 @@
 namespace medseg {
 namespace {
 
-constexpr std::int64_t kHeadWidth = 64;  // of every published size but a few, whose config.json says so
+constexpr std::int64_t kHeadWidth =
+    64;  // of every published size but a few, whose config.json says so
 const std::string kLayers = "vision_model.encoder.layers.";
 
 std::int64_t heads_of(const NamedShapes& shapes, const TowerConfig& config, std::int64_t width) {
-  const auto heads = config.integer("num_attention_heads", width % kHeadWidth == 0 ? width / kHeadWidth : 0);
+  const auto heads =
+      config.integer("num_attention_heads", width % kHeadWidth == 0 ? width / kHeadWidth : 0);
   if (heads < 1) {
-    shapes.refuse(str("a width of ", width, " does not tell the number of heads; a config.json with "
+    shapes.refuse(str("a width of ", width,
+                      " does not tell the number of heads; a config.json with "
                       "num_attention_heads beside it would"));
   }
   if (width % heads != 0) {
@@ -37,8 +40,8 @@ std::int64_t image_of(const TowerConfig& config, std::int64_t grid, std::int64_t
   const auto stated = config.integer("image_size", grid * patch);
   if (stated / patch != grid) {
     throw CheckpointError(str(config.path.string(), ": image_size: ", stated, " pixels are ",
-                              stated / patch, " patches a side, but the weights have positions for ",
-                              grid));
+                              stated / patch,
+                              " patches a side, but the weights have positions for ", grid));
   }
   return stated;
 }
@@ -79,7 +82,8 @@ std::int64_t TowerConfig::integer(const char* key, std::int64_t otherwise) const
   const auto at = json.find(key);
   if (at == json.end() || at->is_null()) return otherwise;
   if (!at->is_number_integer())
-    throw CheckpointError(path.string() + ": " + key + ": expected an integer, found " + at->dump());
+    throw CheckpointError(path.string() + ": " + key + ": expected an integer, found " +
+                          at->dump());
   return at->get<std::int64_t>();
 }
 

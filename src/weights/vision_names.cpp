@@ -14,8 +14,7 @@ constexpr std::string_view kDinov2Patches = "embeddings.patch_embeddings.project
 /// What stands before `ending` in the first name that has it.
 std::optional<std::string> before(const TensorFile& file, std::string_view ending) {
   for (const auto& info : file.tensors()) {
-    if (info.name.ends_with(ending))
-      return info.name.substr(0, info.name.size() - ending.size());
+    if (info.name.ends_with(ending)) return info.name.substr(0, info.name.size() - ending.size());
   }
   return std::nullopt;
 }

@@ -1,9 +1,8 @@
 #include "medseg/pipeline/open_vision.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <unistd.h>
-
-#include <ATen/ATen.h>
 
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
@@ -83,8 +82,10 @@ TEST_F(OpenVision, FindsClipWhateverStandsBeforeItsNamesAndBesideIt) {
                           {"visual_projection.weight", at::zeros({8, 16})},
                           {"logit_scale", at::zeros({})}};
   for (const std::string prefix : {"", "vision_tower.", "model.vision_tower.vision_tower."}) {
-    write("vision/clip.safetensors", [&](const auto& name) { return prefix + name; }, beside);
-    expect_same(tokens("vision/clip.safetensors"), golden("vision/clip.safetensors")->load("tokens"));
+    write(
+        "vision/clip.safetensors", [&](const auto& name) { return prefix + name; }, beside);
+    expect_same(tokens("vision/clip.safetensors"),
+                golden("vision/clip.safetensors")->load("tokens"));
   }
   write("vision/clip.safetensors",
         [&](const std::string& name) { return name.substr(std::string("vision_model.").size()); });
@@ -126,7 +127,8 @@ TEST_F(OpenVision, ReadsBothSpellingsOfDinov2) {
   };
   const auto expected = golden("dinov2/tiny.safetensors")->load("tokens");
   const Tensors beside = {{"embeddings.mask_token", at::zeros({1, 32})}};
-  write("dinov2/tiny.safetensors", [](const auto& name) { return name; }, beside);
+  write(
+      "dinov2/tiny.safetensors", [](const auto& name) { return name; }, beside);
   expect_same(tokens("dinov2/tiny.safetensors"), expected);
   write("dinov2/tiny.safetensors", newer, beside);
   expect_same(tokens("dinov2/tiny.safetensors"), expected);
@@ -152,7 +154,8 @@ TEST_F(OpenVision, NamesWhatDoesNotFit) {
               HasSubstr("image_size: 24 pixels are 4 patches a side, but the weights have "
                         "positions for 3"));
   EXPECT_THAT(with("_heads\": 2", "_heads\": 3"), HasSubstr("3 heads do not divide"));
-  EXPECT_THAT(with("_heads\": 2", "_heads\": \"2\""), HasSubstr("expected an integer, found \"2\""));
+  EXPECT_THAT(with("_heads\": 2", "_heads\": \"2\""),
+              HasSubstr("expected an integer, found \"2\""));
   EXPECT_THAT(with("quick_gelu", "silu"), HasSubstr("clip.activation: unknown \"silu\""));
   write_config(kClipConfig);
   write("vision/clip.safetensors", [](const std::string& name) {
@@ -172,10 +175,12 @@ TEST_F(OpenVision, NamesWhatDoesNotFit) {
 TEST_F(OpenVision, StretchesForSiglip) {
   Image image{30, 10, 1, std::vector<std::uint8_t>(300, 0)};
   for (int y = 0; y < 10; ++y) image.pixels[static_cast<std::size_t>(y * 30 + 29)] = 255;
-  const VisionPreprocess square{.mode = "square", .mean = {0.5, 0.5, 0.5}, .deviation = {0.5, 0.5, 0.5}};
+  const VisionPreprocess square{
+      .mode = "square", .mean = {0.5, 0.5, 0.5}, .deviation = {0.5, 0.5, 0.5}};
   const auto pixels = vision_input(image, square, 10);
   EXPECT_EQ(pixels.sizes(), (std::vector<std::int64_t>{3, 10, 10}));
-  EXPECT_TRUE(pixels.equal(pixels.select(1, 4).unsqueeze(1).expand({3, 10, 10})));  // every row alike
+  EXPECT_TRUE(
+      pixels.equal(pixels.select(1, 4).unsqueeze(1).expand({3, 10, 10})));  // every row alike
   EXPECT_GT(pixels[0][0][9].item<double>(), pixels[0][0][8].item<double>());
 }
 

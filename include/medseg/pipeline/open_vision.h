@@ -14,8 +14,10 @@ namespace medseg {
 struct VisionPart {
   std::unique_ptr<TensorFile> file;
   std::vector<TensorSource> sources;  ///< targets as the tower names them
-  VisionOptions options;              ///< from the shapes; heads, activation and eps from config.json where there is one
-  VisionPreprocess preprocess;        ///< mean and deviation: of preprocessor_config.json, else the published ones
+  VisionOptions
+      options;  ///< from the shapes; heads, activation and eps from config.json where there is one
+  VisionPreprocess
+      preprocess;  ///< mean and deviation: of preprocessor_config.json, else the published ones
 };
 
 /// `path`: a Hugging Face folder or one of its weight files (a folder of a whole CLIP or LLaVA too), or the ONNX export of

@@ -10,7 +10,8 @@
 namespace medseg {
 
 struct TowerNames {
-  std::string tower;                  ///< "clip" | "siglip" | "dinov2", as VisionOptions::tower; "" if the file holds none
+  std::string
+      tower;  ///< "clip" | "siglip" | "dinov2", as VisionOptions::tower; "" if the file holds none
   std::vector<TensorSource> sources;  ///< targets as the tower's module names them
 };
 
