@@ -106,13 +106,26 @@ void bench_decoder(const Bench& bench) {
   }
 }
 
+void bench_sam_vit(const Bench& bench) {
+  const at::NoGradGuard no_grad;
+  const auto encoder = make_sam_vit({}, 256);
+  const auto pixels = at::randn({1, 3, encoder->image_size(), encoder->image_size()});
+  for (const std::string precision : {"fp32", "bf16"}) {
+    bench.measure("sam_vit_b.forward.batch1", precision, 1, [&] { encoder->forward(pixels); });
+  }
+}
+
 void bench(const BenchArguments& arguments) {
-  if (arguments.what != "grounding") {
+  if (arguments.what != "grounding" && arguments.what != "sam_vit") {
     throw ConfigError("bench: unknown measurement \"" + arguments.what + "\"" +
-                      did_you_mean(arguments.what, {"grounding"}));
+                      did_you_mean(arguments.what, {"grounding", "sam_vit"}));
   }
   if (arguments.threads > 0) at::set_num_threads(arguments.threads);
   const Bench timer(arguments);
+  if (arguments.what == "sam_vit") {
+    bench_sam_vit(timer);
+    return;
+  }
   bench_encoders(timer);
   bench_decoder(timer);
 }
@@ -124,7 +137,8 @@ void add_bench(CLI::App& app) {
   auto* command = app.add_subcommand(
       "bench", "Time the program's own parts, with random weights of the demo's sizes");
   command->add_option("what", arguments->what,
-                      "grounding: encoders and mask decoder, milliseconds a picture or mask");
+                      "grounding: encoders and mask decoder, milliseconds a picture or mask; "
+                      "sam_vit: SAM's ViT-B at 1024 pixels");
   command->add_option("--only", arguments->only, "measurements whose name contains this");
   command->add_option("--precision", arguments->precision, "fp32 or bf16 alone")
       ->check(CLI::IsMember({"fp32", "bf16"}));

@@ -12,8 +12,9 @@ namespace {
 
 std::unique_ptr<GroundingEncoder> make_encoder(const GroundingOptions& options) {
   if (options.encoder == "tiny_vit") return make_tiny_vit(options.tiny_vit, options.width);
+  if (options.encoder == "sam_vit") return make_sam_vit(options.sam_vit, options.width);
   throw ConfigError("grounding.encoder: unknown encoder \"" + options.encoder + "\"" +
-                    did_you_mean(options.encoder, {"tiny_vit"}));
+                    did_you_mean(options.encoder, {"tiny_vit", "sam_vit"}));
 }
 
 /// [B, C, h, w] -> [B, h·w, C] in `dtype`.
@@ -25,6 +26,11 @@ at::Tensor cells_of(const at::Tensor& maps, at::ScalarType dtype) {
   const auto source = maps.to(dtype).flatten(2);
   for (std::int64_t i = 0; i < maps.size(0); ++i) out.select(0, i).copy_(source.select(0, i).t());
   return out;
+}
+
+void check_one(const at::Tensor& image_embedding) {
+  TORCH_CHECK(image_embedding.size(0) == 1, "Grounding: one picture is expected, got ",
+              image_embedding.size(0));
 }
 
 }  // namespace
@@ -42,7 +48,8 @@ Grounding::Grounding(const GroundingOptions& options)
 Grounding::~Grounding() = default;
 
 MaskOutput Grounding::decode_tokens(const at::Tensor& image_embeddings, const at::Tensor& prompts,
-                                    const at::Tensor& image_of_prompt) const {
+                                    const at::Tensor& image_of_prompt,
+                                    const at::Tensor& dense) const {
   TORCH_CHECK(image_embeddings.dim() == 4 && image_embeddings.size(1) == options_.width &&
                   image_embeddings.size(2) == image_embeddings.size(3) &&
                   encoder_->grid() % image_embeddings.size(2) == 0,
@@ -55,8 +62,12 @@ MaskOutput Grounding::decode_tokens(const at::Tensor& image_embeddings, const at
     return {at::zeros({0, 1, 4 * grid, 4 * grid}, empty), at::zeros({0, 1}, empty)};
   }
   const auto dtype = compute_dtype(image_embeddings);
-  auto cells =
-      cells_of(image_embeddings, dtype) + prompt_encoder_->no_mask().to(dtype);  // [B, L, C]
+  auto cells = cells_of(image_embeddings, dtype);  // [B, L, C]
+  if (dense.defined()) {
+    cells = cells + cells_of(dense, dtype);  // [K, L, C]: there is one picture
+    return mask_decoder_->forward(cells, prompt_encoder_->grid_positions(dtype, grid), prompts);
+  }
+  cells = cells + prompt_encoder_->no_mask().to(dtype);
   if (image_of_prompt.defined()) {
     cells = cells.index_select(0, image_of_prompt.to(cells.device()));  // [K, L, C]
   } else if (masks > 1) {
@@ -67,9 +78,8 @@ MaskOutput Grounding::decode_tokens(const at::Tensor& image_embeddings, const at
 }
 
 MaskOutput Grounding::decode(const at::Tensor& image_embedding, const at::Tensor& prompts) const {
-  TORCH_CHECK(image_embedding.size(0) == 1, "Grounding: one picture is expected, got ",
-              image_embedding.size(0));
-  return decode_tokens(image_embedding, prompts.unsqueeze(1), {});
+  check_one(image_embedding);
+  return decode_tokens(image_embedding, prompts.unsqueeze(1), {}, {});
 }
 
 MaskOutput Grounding::decode_batch(const at::Tensor& image_embeddings, const at::Tensor& prompts,
@@ -77,21 +87,43 @@ MaskOutput Grounding::decode_batch(const at::Tensor& image_embeddings, const at:
   TORCH_CHECK(image_of_prompt.dim() == 1 && image_of_prompt.size(0) == prompts.size(0),
               "Grounding: ", prompts.size(0), " prompts, but pictures for ",
               image_of_prompt.sizes());
-  return decode_tokens(image_embeddings, prompts.unsqueeze(1), image_of_prompt);
+  return decode_tokens(image_embeddings, prompts.unsqueeze(1), image_of_prompt, {});
+}
+
+MaskOutput Grounding::decode(const at::Tensor& image_embedding,
+                             const GroundingPrompt& prompt) const {
+  check_one(image_embedding);
+  std::vector<at::Tensor> tokens;  // [K, P, C] each: points, then the box
+  if (prompt.points.defined()) {
+    tokens.push_back(prompt_encoder_->embed_points(prompt.points, prompt.labels,
+                                                   /*pad=*/!prompt.boxes.defined()));
+  }
+  if (prompt.boxes.defined()) tokens.push_back(prompt_encoder_->embed_boxes(prompt.boxes));
+  if (!prompt.masks.defined()) {
+    TORCH_CHECK(!tokens.empty(), "Grounding: a prompt without points, boxes and masks");
+    return decode_tokens(image_embedding, at::cat(tokens, 1), {}, {});
+  }
+  const auto side = 4 * encoder_->grid();
+  TORCH_CHECK(prompt.masks.dim() == 4 && prompt.masks.size(1) == 1 &&
+                  prompt.masks.size(2) == side && prompt.masks.size(3) == side,
+              "Grounding: mask prompts [K, 1, ", side, ", ", side, "] are expected, got ",
+              prompt.masks.sizes());
+  if (tokens.empty()) {
+    tokens.push_back(
+        at::zeros({prompt.masks.size(0), 0, options_.width}, image_embedding.options()));
+  }
+  return decode_tokens(image_embedding, at::cat(tokens, 1), {},
+                       prompt_encoder_->embed_masks(prompt.masks));
 }
 
 MaskOutput Grounding::decode_boxes(const at::Tensor& image_embedding,
                                    const at::Tensor& boxes) const {
-  TORCH_CHECK(image_embedding.size(0) == 1, "Grounding: one picture is expected, got ",
-              image_embedding.size(0));
-  return decode_tokens(image_embedding, prompt_encoder_->embed_boxes(boxes), {});
+  return decode(image_embedding, GroundingPrompt{.boxes = boxes});
 }
 
 MaskOutput Grounding::decode_points(const at::Tensor& image_embedding, const at::Tensor& points,
                                     const at::Tensor& labels) const {
-  TORCH_CHECK(image_embedding.size(0) == 1, "Grounding: one picture is expected, got ",
-              image_embedding.size(0));
-  return decode_tokens(image_embedding, prompt_encoder_->embed_points(points, labels), {});
+  return decode(image_embedding, GroundingPrompt{.points = points, .labels = labels});
 }
 
 }  // namespace medseg

@@ -1,5 +1,5 @@
-// TinyViT (arXiv 2207.10666) as LiteMedSAM uses it: no strides before the first stage, none between the last two, so that
-// a picture of 256 gives SAM's grid of 64.
+// TinyViT (arXiv 2207.10666) between SAM's picture and grid: no stride between the last two stages, and before the first
+// none (LiteMedSAM, 256 pixels to SAM's grid of 64) or two (MobileSAM, 1024 pixels to 64).
 #include <optional>
 
 #include <ATen/ATen.h>
@@ -149,6 +149,14 @@ class Block : public Module {
   at::Tensor biases_;
 };
 
+/// Side of a grid's cell: the two first convolutions, then two mergings.
+std::int64_t cell_pixels(const TinyVitOptions& o) { return o.patch_stride * o.patch_stride * 4; }
+
+Conv2d::Options patch_convolution(std::int64_t stride) {
+  if (stride == 1) return {};
+  return {.kernel = 3, .stride = stride, .padding = 1};
+}
+
 void check(const TinyVitOptions& o) {
   const auto length_is_four = [](const char* name, const std::vector<std::int64_t>& values) {
     if (static_cast<std::int64_t>(values.size()) != kStages) {
@@ -162,16 +170,18 @@ void check(const TinyVitOptions& o) {
   length_is_four("depths", o.depths);
   length_is_four("heads", o.heads);
   length_is_four("windows", o.windows);
-  if (o.image_size % 4 != 0)
-    throw ConfigError(str("tiny_vit.image_size: ", o.image_size, " is no multiple of 4"));
+  const auto cell = cell_pixels(o);
+  if (o.image_size % cell != 0)
+    throw ConfigError(str("tiny_vit.image_size: ", o.image_size, " is no multiple of ", cell));
 }
 
 class TinyVit : public GroundingEncoder {
  public:
   TinyVit(const TinyVitOptions& o, std::int64_t out_width)
       : image_size_(o.image_size),
-        embed0_(3, o.widths.at(0) / 2, {}),
-        embed2_(o.widths.at(0) / 2, o.widths.at(0), {}),
+        grid_(o.image_size / cell_pixels(o)),
+        embed0_(3, o.widths.at(0) / 2, patch_convolution(o.patch_stride)),
+        embed2_(o.widths.at(0) / 2, o.widths.at(0), patch_convolution(o.patch_stride)),
         neck0_(o.widths.back(), out_width, {.bias = false}),
         neck2_(out_width, out_width, {.kernel = 3, .padding = 1, .bias = false}),
         neck1_(out_width),
@@ -227,13 +237,13 @@ class TinyVit : public GroundingEncoder {
   }
 
   std::int64_t image_size() const override { return image_size_; }
-  std::int64_t grid() const override { return image_size_ / 4; }
+  std::int64_t grid() const override { return grid_; }
 
   void prepare_frozen() override {
     const at::NoGradGuard no_grad;
     frozen::Encoder encoder;
-    encoder.embed0 = frozen::Dense(embed0_);
-    encoder.embed2 = frozen::Dense(embed2_);
+    encoder.embed0 = frozen::Convolution(embed0_);
+    encoder.embed2 = frozen::Convolution(embed2_);
     for (const auto& block : convolutions_) encoder.bottlenecks.push_back(block->freeze());
     encoder.first_merging = convolutions_.size();
     for (std::size_t stage = 1; stage < kStages; ++stage) {
@@ -251,7 +261,7 @@ class TinyVit : public GroundingEncoder {
   }
 
  private:
-  std::int64_t image_size_;
+  std::int64_t image_size_, grid_;
   ConvBatchNorm embed0_, embed2_;
   std::vector<std::unique_ptr<Bottleneck>> convolutions_;  // stage 0
   std::vector<std::unique_ptr<Bottleneck>> mergings_;      // after stages 0, 1, 2

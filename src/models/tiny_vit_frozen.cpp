@@ -110,6 +110,31 @@ at::Tensor Dense::forward(const at::Tensor& x, Then then) const {
   return y;
 }
 
+Convolution::Convolution(const ConvBatchNorm& convolution) {
+  const auto& options = convolution.options();
+  if (options.kernel == 1 && options.stride == 1) {
+    dense_ = Dense(convolution);
+    return;
+  }
+  const auto [weight, offset] = convolution.folded();
+  weight_ = weight.to(at::kFloat).contiguous(at::MemoryFormat::ChannelsLast);
+  narrow_weight_ = weight_.to(at::kBFloat16);
+  bias_ = PerChannel(offset);
+  stride_ = options.stride;
+  padding_ = options.padding;
+}
+
+at::Tensor Convolution::forward(const at::Tensor& x, Then then) const {
+  if (!weight_.defined()) return dense_.forward(x, then);
+  auto y = at::conv2d(x.permute({0, 3, 1, 2}),
+                      x.scalar_type() == at::kBFloat16 ? narrow_weight_ : weight_, {},
+                      {stride_, stride_}, {padding_, padding_})
+               .permute({0, 2, 3, 1})
+               .contiguous();
+  add_bias(y, bias_, then);
+  return y;
+}
+
 Norm::Norm(const at::Tensor& weight, const at::Tensor& bias, double epsilon)
     : affine(at::stack({weight.detach(), bias.detach()})),
       zero(bias.detach().to(at::kFloat)),

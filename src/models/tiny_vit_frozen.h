@@ -44,6 +44,22 @@ struct Dense {
   PerChannel bias;
 };
 
+/// A convolution with its norm, of the picture or near it; 1×1 ones are dense.
+class Convolution {
+ public:
+  Convolution() = default;
+  explicit Convolution(const ConvBatchNorm& convolution);
+
+  at::Tensor forward(const at::Tensor& x,
+                     Then then = Then::kNothing) const;  ///< [B, H, W, C] -> [B, H', W', C']
+
+ private:
+  Dense dense_;
+  at::Tensor weight_, narrow_weight_;  // [out, in, k, k], undefined when dense
+  PerChannel bias_;
+  std::int64_t stride_ = 1, padding_ = 0;
+};
+
 struct Norm {
   Norm() = default;
   Norm(const at::Tensor& weight, const at::Tensor& bias, double epsilon);
@@ -81,7 +97,7 @@ struct Block {
 };
 
 struct Encoder {
-  Dense embed0, embed2;
+  Convolution embed0, embed2;
   std::vector<Bottleneck>
       bottlenecks;  ///< stage 0's blocks, then one merging after each of stages 0 … 2
   std::size_t first_merging = 0;

@@ -79,6 +79,32 @@ TEST_F(TinyVitTest, PreparedInBf16StaysNear) {
   EXPECT_TRUE(golden::close(out.to(at::kFloat), file_->load("out"), 0.06));
 }
 
+TEST(MobileTinyVit, OutputAndGradientsAreThoseOfTheOriginal) {
+  const auto file = golden::open("sam/mobile.safetensors");
+  const auto net = make_tiny_vit({.image_size = 64,
+                                  .patch_stride = 2,
+                                  .widths = {8, 8, 12, 16},
+                                  .depths = {1, 1, 1, 1},
+                                  .heads = {1, 1, 2, 2},
+                                  .windows = {7, 3, 4, 3}},
+                                 16);
+  golden::load(*net, *file, "weight.");
+  EXPECT_EQ(net->grid(), 4);
+  net->prepare_frozen();
+  const auto pixels = file->load("pixels");
+  {
+    const at::NoGradGuard no_grad;
+    EXPECT_TRUE(golden::close(net->forward(pixels), file->load("out"))) << "prepared";
+    const AutocastScope autocast(at::kCPU, at::kBFloat16);
+    EXPECT_TRUE(golden::close(net->forward(pixels).to(at::kFloat), file->load("out"), 0.06));
+  }
+  golden::require_gradients(*net);
+  const auto out = net->forward(pixels.clone().set_requires_grad(true));
+  EXPECT_TRUE(golden::close(out, file->load("out")));
+  (out * file->load("cotangent")).sum().backward();
+  golden::expect_gradients(*net, *file, "grad.");
+}
+
 TEST_F(TinyVitTest, ImpossibleOptionsAreRefused) {
   auto options = tiny();
   options.depths.pop_back();

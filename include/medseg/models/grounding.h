@@ -8,12 +8,16 @@
 #include <vector>
 
 #include "medseg/config/fields.h"
+#include "medseg/models/sam_vit.h"
 #include "medseg/nn/module.h"
 
 namespace medseg {
 
-struct TinyVitOptions {  ///< LiteMedSAM's encoder (TinyViT, arXiv 2207.10666)
+struct TinyVitOptions {  ///< TinyViT (arXiv 2207.10666), the encoder of LiteMedSAM and MobileSAM
   std::int64_t image_size = 256;
+  std::int64_t patch_stride =
+      1;  ///< of the two first convolutions: 1 is LiteMedSAM's (1×1, a cell is 4 pixels),
+          ///< 2 MobileSAM's (3×3, a cell is 16 pixels)
   std::vector<std::int64_t> widths = {64, 128, 160, 320};
   std::vector<std::int64_t> depths = {2, 2, 6, 2};
   std::vector<std::int64_t> heads = {2, 4, 5, 10};
@@ -22,6 +26,7 @@ struct TinyVitOptions {  ///< LiteMedSAM's encoder (TinyViT, arXiv 2207.10666)
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
     visit("image_size", self.image_size, at_least(32));
+    visit("patch_stride", self.patch_stride, in_range(1, 2));
     visit("widths", self.widths);
     visit("depths", self.depths);
     visit("heads", self.heads);
@@ -30,9 +35,9 @@ struct TinyVitOptions {  ///< LiteMedSAM's encoder (TinyViT, arXiv 2207.10666)
 };
 
 struct GroundingOptions {
-  std::string encoder =
-      "tiny_vit";  ///< "tiny_vit" (SAM's ViT follows); "" is a language-only model
+  std::string encoder = "tiny_vit";  ///< "tiny_vit" | "sam_vit"; "" is a language-only model
   TinyVitOptions tiny_vit;
+  SamVitOptions sam_vit;
   std::int64_t width = 256;  ///< C, prompt width
   std::int64_t decoder_depth = 2;
   std::int64_t decoder_heads = 8;
@@ -44,6 +49,7 @@ struct GroundingOptions {
   static void fields(Self& self, Visitor&& visit) {
     visit("encoder", self.encoder);
     visit("tiny_vit", self.tiny_vit);
+    visit("sam_vit", self.sam_vit);
     visit("width", self.width, at_least(8));
     visit("decoder_depth", self.decoder_depth, at_least(1));
     visit("decoder_heads", self.decoder_heads, at_least(1));
@@ -71,6 +77,15 @@ struct MaskOutput {
   at::Tensor predicted_iou;  ///< [K, 1] float32
 };
 
+/// What a user points at, as SAM takes it: any of the three together, for K masks. What is left undefined is not there;
+/// K is the first size of all that is.
+struct GroundingPrompt {
+  at::Tensor points = {};  ///< [K, P, 2] float, x y in model pixels
+  at::Tensor labels = {};  ///< [K, P], of the points: 1 inside, 0 outside, -1 no point
+  at::Tensor boxes = {};   ///< [K, 4] float, x0 y0 x1 y1 in model pixels
+  at::Tensor masks = {};   ///< [K, 1, 4h, 4w] float, logits of an earlier answer
+};
+
 class PromptEncoder;
 class MaskDecoder;
 
@@ -93,6 +108,8 @@ class Grounding : public Module {
   MaskOutput decode_batch(const at::Tensor& image_embeddings, const at::Tensor& prompts,
                           const at::Tensor& image_of_prompt) const;
 
+  /// SAM's own prompts. Points without a box are followed by a padding point, as in segment_anything.
+  MaskOutput decode(const at::Tensor& image_embedding, const GroundingPrompt& prompt) const;
   /// Box prompt as SAM: `boxes` [K, 4] x0 y0 x1 y1 in model pixels.
   MaskOutput decode_boxes(const at::Tensor& image_embedding, const at::Tensor& boxes) const;
   /// Point prompts as SAM: `points` [K, P, 2] x y in model pixels, `labels` [K, P] 1 inside, 0 outside, -1 none.
@@ -100,9 +117,10 @@ class Grounding : public Module {
                            const at::Tensor& labels) const;
 
  private:
-  /// `prompts` [K, P, C] sparse tokens; without `image_of_prompt` all belong to the one picture.
+  /// `prompts` [K, P, C] sparse tokens; without `image_of_prompt` all belong to the one picture. `dense` [K, C, h, w] stands
+  /// in for no_mask_embed.
   MaskOutput decode_tokens(const at::Tensor& image_embeddings, const at::Tensor& prompts,
-                           const at::Tensor& image_of_prompt) const;
+                           const at::Tensor& image_of_prompt, const at::Tensor& dense) const;
 
   GroundingOptions options_;
   std::unique_ptr<GroundingEncoder> encoder_;

@@ -39,6 +39,7 @@ class ConvBatchNorm : public Module {
   at::Tensor forward(const at::Tensor& x) const;  ///< [B, in, H, W] -> [B, out, H', W']
   /// Weight and bias of the one convolution that does the same with the running statistics. Without gradient.
   std::pair<at::Tensor, at::Tensor> folded() const;
+  const Conv2d::Options& options() const { return conv_.options(); }
 
  private:
   Conv2d conv_;

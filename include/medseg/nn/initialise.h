@@ -20,6 +20,19 @@ class SkipInitialisation {
 };
 bool initialisation_skipped();
 
+/// While one lives on this thread, new parameters have a shape and no memory (torch's meta device): a network can be asked
+/// what it would hold before anything is allocated. Such a network cannot compute.
+class ShapesOnly {
+ public:
+  ShapesOnly();
+  ~ShapesOnly();
+  ShapesOnly(const ShapesOnly&) = delete;
+  ShapesOnly& operator=(const ShapesOnly&) = delete;
+
+ private:
+  bool before_;
+};
+
 /// U(-bound, bound), N(0, deviation²) from torch's default generator; the same value everywhere.
 at::Tensor uniform_parameter(at::IntArrayRef shape, double bound);
 at::Tensor normal_parameter(at::IntArrayRef shape, double deviation);
