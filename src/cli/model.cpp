@@ -112,7 +112,9 @@ void add_import(CLI::App& model) {
       ->required();
   parts->add_option("--vision", request->vision,
                     "CLIP, SigLIP or DINOv2 tower: folder, safetensors, .bin, or DINOv2 in ONNX");
-  parts->add_option("--grounding", request->grounding, "LiteMedSAM .pth");
+  parts->add_option(
+      "--grounding", request->grounding,
+      "SAM, MedSAM, LiteMedSAM or MobileSAM: .pth or safetensors, or a SamModel folder");
   parts
       ->add_option("--grounding-preprocess", request->grounding_preprocess,
                    "sam | medsam_square | medsam_pil | litemedsam")

@@ -13,6 +13,7 @@
 #include "medseg/models/bundle.h"
 #include "medseg/nn/initialise.h"
 #include "medseg/pipeline/gguf_tokenizer.h"
+#include "medseg/pipeline/open_grounding.h"
 #include "medseg/pipeline/open_vision.h"
 #include "medseg/text/conversation.h"
 #include "medseg/text/tokenizer.h"
@@ -173,7 +174,6 @@ ImportReport import_parts(const ImportRequest& request, const std::filesystem::p
   options.grounding_preprocess = request.grounding_preprocess;
 
   VisionPart vision;
-  std::unique_ptr<TensorFile> grounding;
   options.model.vision.tower = "";
   if (!request.vision.empty()) {
     vision = open_vision(request.vision);
@@ -182,20 +182,21 @@ ImportReport import_parts(const ImportRequest& request, const std::filesystem::p
     options.vision_preprocess = vision.preprocess;
   }
   options.vision_preprocess.mode = request.vision_preprocess;
-  options.model.grounding.encoder = request.grounding.empty() ? "" : "tiny_vit";
+  GroundingPart grounding;
+  options.model.grounding.encoder = "";
   if (!request.grounding.empty()) {
-    grounding = open_tensor_file(request.grounding);
+    grounding = open_grounding(request.grounding);
+    options.model.grounding = grounding.options;
     note_file(request.grounding);
   }
 
   at::manual_seed(request.seed);  // of the projector and the segmentation head
   Segmenter model(options.model);
   load_language(model, language, request.seed, options.initialised, report);
-  if (vision.file) {
+  if (vision.file)
     load_part(model, *vision.file, vision.sources, "model.vision_tower.vision_tower.", report);
-  }
-  if (grounding)
-    load_part(model, *grounding, plain_sources(*grounding), "model.grounding_encoder.", report);
+  if (grounding.file)
+    load_part(model, *grounding.file, grounding.sources, "model.grounding_encoder.", report);
   for (const auto& [name, tensor] : model.named_parameters()) {
     if (name.starts_with("model.mm_projector.") || name.starts_with("model.text_hidden_fcs.")) {
       options.initialised.push_back(name);

@@ -14,7 +14,7 @@ struct ImportRequest {
   std::filesystem::path
       vision;  ///< CLIP, SigLIP or DINOv2 (open_vision.h); empty: a model without eyes
   std::filesystem::path
-      grounding;  ///< LiteMedSAM's .pth; empty: a language-only bundle, no token is added
+      grounding;  ///< what open_grounding takes; empty: a language-only bundle, no token is added
   std::string grounding_preprocess = "sam";
   std::string vision_preprocess = "pad";  ///< pad | crop | square
   std::string projector = "mlp2x_gelu";   ///< linear | mlp2x_gelu
