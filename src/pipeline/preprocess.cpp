@@ -110,8 +110,9 @@ GroundingInput grounding_input(const Image& image, const std::string& kind, std:
     return input;
   }
   const double scale = static_cast<double>(size) / std::max(image.width, image.height);
-  const int width = static_cast<int>(image.width * scale + 0.5);
-  const int height = static_cast<int>(image.height * scale + 0.5);
+  // A thin picture keeps one pixel, where segment_anything's rounding leaves none and fails.
+  const auto scaled = [&](int edge) { return std::max(1, static_cast<int>(edge * scale + 0.5)); };
+  const int width = scaled(image.width), height = scaled(image.height);
   input.frame.resized_height = height;
   input.frame.resized_width = width;
   const auto pixels = planes(resize(rgb, width, height, Filter::kBilinear));
