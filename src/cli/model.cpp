@@ -119,8 +119,8 @@ void add_import(CLI::App& model) {
       ->add_option("--grounding-preprocess", request->grounding_preprocess,
                    "sam | medsam_square | medsam_pil | litemedsam")
       ->capture_default_str();
-  parts->add_option("--vision-preprocess", request->vision_preprocess, "pad | crop | square")
-      ->capture_default_str();
+  parts->add_option("--vision-preprocess", request->vision_preprocess,
+                    "pad | crop | square; default: square for SigLIP, else pad");
   parts->add_option("--projector", request->projector, "linear | mlp2x_gelu")
       ->capture_default_str();
   parts->add_option("--merge", request->merge, "side of the patch block that becomes one token")

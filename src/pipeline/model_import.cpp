@@ -133,7 +133,8 @@ void check(const ImportRequest& request) {
   };
   one_of("--grounding-preprocess", request.grounding_preprocess,
          {"sam", "medsam_square", "medsam_pil", "litemedsam"});
-  one_of("--vision-preprocess", request.vision_preprocess, {"pad", "crop", "square"});
+  if (!request.vision_preprocess.empty())
+    one_of("--vision-preprocess", request.vision_preprocess, {"pad", "crop", "square"});
   one_of("--projector", request.projector, {"linear", "mlp2x_gelu"});
   if (!request.conversation.empty())
     one_of("--conversation", request.conversation, conversation_templates());
@@ -181,7 +182,8 @@ ImportReport import_parts(const ImportRequest& request, const std::filesystem::p
     options.model.vision = vision.options;
     options.vision_preprocess = vision.preprocess;
   }
-  options.vision_preprocess.mode = request.vision_preprocess;
+  if (!request.vision_preprocess.empty())
+    options.vision_preprocess.mode = request.vision_preprocess;
   GroundingPart grounding;
   options.model.grounding.encoder = "";
   if (!request.grounding.empty()) {

@@ -60,6 +60,7 @@ VisionPreprocess published_preprocess(const std::string& tower) {
     preprocess.mean = {0.48145466, 0.4578275, 0.40821073};
     preprocess.deviation = {0.26862954, 0.26130258, 0.27577711};
   } else if (tower == "siglip") {
+    preprocess.mode = "square";
     preprocess.mean = preprocess.deviation = {0.5, 0.5, 0.5};
   }
   return preprocess;

@@ -126,6 +126,8 @@ Dinov2Options dinov2_geometry(const NamedShapes& shapes, const TowerConfig& conf
   if (options.layers == 0) shapes.refuse("no tensor " + layers + "0");
   if (shapes.has(layers + "0.mlp.weights_in.weight"))
     shapes.refuse("the gated MLP of DINOv2's giant is not known here");
+  if (shapes.has("embeddings.register_tokens"))
+    shapes.refuse("a DINOv2 with register tokens is not known here");
   const auto& fc1 = shapes.of(layers + "0.mlp.fc1.weight", 2);
   if (fc1[0] % options.width != 0)
     shapes.refuse(str("an MLP of ", fc1[0], " is no multiple of the width ", options.width));

@@ -106,6 +106,7 @@ TEST_F(OpenVision, ReadsSiglipWithoutItsPoolingHead) {
               golden("vision/siglip.safetensors")->load("tokens"));
   const auto part = open_vision(folder_ / "model.safetensors");
   EXPECT_EQ(part.options.tower, "siglip");
+  EXPECT_EQ(part.preprocess.mode, "square");
   EXPECT_EQ(part.options.siglip.image_size, 20);
   EXPECT_THAT(part.preprocess.mean, ElementsAre(0.5, 0.25, 0.5));
   EXPECT_THAT(part.preprocess.deviation, ElementsAre(0.5, 0.5, 1.0));
@@ -135,6 +136,9 @@ TEST_F(OpenVision, ReadsBothSpellingsOfDinov2) {
   const auto part = open_vision(folder_);
   EXPECT_EQ(part.options.dinov2.image_size, 28);  // 30 in whole patches of 7
   EXPECT_EQ(part.options.dinov2.position_grid, 5);
+  EXPECT_EQ(part.preprocess.mode, "pad");
+  write("dinov2/tiny.safetensors", newer, {{"embeddings.register_tokens", at::zeros({1, 4, 32})}});
+  EXPECT_THAT(refusal(), HasSubstr("register tokens"));
 }
 
 TEST_F(OpenVision, NamesWhatDoesNotFit) {

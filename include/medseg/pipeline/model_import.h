@@ -16,9 +16,9 @@ struct ImportRequest {
   std::filesystem::path
       grounding;  ///< what open_grounding takes; empty: a language-only bundle, no token is added
   std::string grounding_preprocess = "sam";
-  std::string vision_preprocess = "pad";  ///< pad | crop | square
-  std::string projector = "mlp2x_gelu";   ///< linear | mlp2x_gelu
-  std::int64_t merge = 1;                 ///< side of the patch block that becomes one token
+  std::string vision_preprocess;  ///< pad | crop | square; empty: square for SigLIP, else pad
+  std::string projector = "mlp2x_gelu";  ///< linear | mlp2x_gelu
+  std::int64_t merge = 1;                ///< side of the patch block that becomes one token
   std::string
       conversation;        ///< empty: chatml where the tokenizer knows <|im_start|>, else llava_v1
   std::uint64_t seed = 0;  ///< of what is initialised

@@ -17,7 +17,8 @@ struct VisionPart {
   VisionOptions
       options;  ///< from the shapes; heads, activation and eps from config.json where there is one
   VisionPreprocess
-      preprocess;  ///< mean and deviation: of preprocessor_config.json, else the published ones
+      preprocess;  ///< mean and deviation: of preprocessor_config.json, else the published ones;
+                   ///< mode: square for SigLIP, else pad
 };
 
 /// `path`: a Hugging Face folder or one of its weight files (a folder of a whole CLIP or LLaVA too), or the ONNX export of
