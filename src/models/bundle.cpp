@@ -1,5 +1,6 @@
 #include "medseg/models/bundle.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -40,6 +41,22 @@ std::filesystem::path weights_of(const std::filesystem::path& bundle) {
   }
   throw CheckpointError(bundle.string() +
                         ": no model.safetensors and no model.safetensors.index.json");
+}
+
+bool is_bf16_matrix(const TensorInfo& info) {
+  return info.dtype == "BF16" && info.shape.size() >= 2;
+}
+
+/// Matrices that the file holds in fp32 though the model was made for bf16 (those that training moved) get fp32 storage.
+void widen_as_in_file(Segmenter& model, const TensorFile& file) {
+  std::set<std::string> narrow;
+  for (const auto& info : file.tensors()) {
+    if (is_bf16_matrix(info)) narrow.insert(info.name);
+  }
+  for (const auto& [name, tensor] : model.named_parameters()) {
+    if (tensor->scalar_type() == at::kBFloat16 && !narrow.contains(name))
+      *tensor = at::empty(tensor->sizes(), at::kFloat);
+  }
 }
 
 /// What is written: adapters merged, new token rows in place, every tensor in its own dtype.
@@ -93,14 +110,17 @@ BundleOptions read_bundle_options(const std::filesystem::path& bundle) {
 
 std::unique_ptr<Segmenter> load_segmenter(const std::filesystem::path& bundle,
                                           const BundleOptions& options) {
+  const auto file = open_tensor_file(weights_of(bundle));
+  const auto& infos = file->tensors();
+  const bool bf16 = std::any_of(infos.begin(), infos.end(), is_bf16_matrix);
   std::unique_ptr<Segmenter> model;
   try {
     const SkipInitialisation skip;
-    model = std::make_unique<Segmenter>(options.model);
+    model = std::make_unique<Segmenter>(options.model, bf16 ? at::kBFloat16 : at::kFloat);
+    if (bf16) widen_as_in_file(*model, *file);
   } catch (const ConfigError& error) {
     throw CheckpointError((bundle / "config.json").string() + ": model." + error.what());
   }
-  const auto file = open_tensor_file(weights_of(bundle));
   const auto report = load_into(*model, *file, same_names(*file));
   const auto faults = complaint("missing", report.initialised) +
                       complaint("unused", report.unused) +

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "medseg/base/error.h"
+#include "medseg/base/str.h"
 #include "medseg/nn/attention.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/gated_silu.h"
@@ -19,11 +20,53 @@ std::int64_t head_dim_of(const LlamaOptions& options) {
   return options.head_dim > 0 ? options.head_dim : options.width / options.heads;
 }
 
+void check(const LlamaOptions& options) {
+  if (options.heads % options.kv_heads != 0 || head_dim_of(options) % 2 != 0) {
+    throw ConfigError(str("language.heads: ", options.heads, " heads do not share ",
+                          options.kv_heads, " key heads, or a head of ", head_dim_of(options),
+                          " is not even"));
+  }
+  const auto& bias = options.attention_bias;
+  if (!bias.empty() && bias != "qkv" && bias != "qkvo") {
+    throw ConfigError("language.attention_bias: unknown \"" + bias +
+                      "\"; known are \"\", qkv and qkvo");
+  }
+}
+
+/// [head_dim / 2]
+at::Tensor frequencies_of(const LlamaOptions& options) {
+  const auto head_dim = head_dim_of(options);
+  const auto& scaling = options.rope_scaling;
+  const auto plain = rotary_frequencies(head_dim, options.rope_theta);
+  if (scaling.type.empty()) return plain;
+  if (scaling.type == "linear") return plain / scaling.factor;
+  if (scaling.type == "llama3") {
+    if (!(scaling.low_freq_factor < scaling.high_freq_factor)) {
+      throw ConfigError(str("language.rope_scaling.low_freq_factor: ", scaling.low_freq_factor,
+                            " is not below high_freq_factor ", scaling.high_freq_factor));
+    }
+    return llama3_scaled(plain, {.factor = scaling.factor,
+                                 .low = scaling.low_freq_factor,
+                                 .high = scaling.high_freq_factor,
+                                 .original_positions = scaling.original_max_positions});
+  }
+  if (scaling.type != "factors") {
+    throw ConfigError("language.rope_scaling.type: unknown \"" + scaling.type +
+                      "\"; known are \"\", linear, llama3 and factors");
+  }
+  if (static_cast<std::int64_t>(scaling.factors.size()) != head_dim / 2) {
+    throw ConfigError(str("language.rope_scaling.factors: ", scaling.factors.size(),
+                          " for a head of ", head_dim, ", expected ", head_dim / 2));
+  }
+  return plain / at::tensor(scaling.factors, at::kFloat);
+}
+
 /// What all layers of one pass share.
 struct Pass {
   at::Tensor cosine, sine;  // [T, head_dim / 2], of the positions of this pass
-  at::Tensor mask;          // [T, past + T] bool, only where is_causal cannot say it
+  at::Tensor mask;          // [T, keys] bool, only where is_causal cannot say it
   bool causal = false;
+  std::int64_t window = 0;  // 0 also where all tokens fit it
   KvCache* past = nullptr;
 };
 
@@ -34,10 +77,10 @@ class LlamaBlock : public Module {
   LlamaBlock(const LlamaOptions& options, std::int64_t index)
       : index_(index),
         head_dim_(head_dim_of(options)),
-        q_(options.width, options.heads * head_dim_, false),
-        k_(options.width, options.kv_heads * head_dim_, false),
-        v_(options.width, options.kv_heads * head_dim_, false),
-        o_(options.heads * head_dim_, options.width, false),
+        q_(options.width, options.heads * head_dim_, !options.attention_bias.empty()),
+        k_(options.width, options.kv_heads * head_dim_, !options.attention_bias.empty()),
+        v_(options.width, options.kv_heads * head_dim_, !options.attention_bias.empty()),
+        o_(options.heads * head_dim_, options.width, options.attention_bias == "qkvo"),
         gate_(options.width, options.mlp_width, false),
         up_(options.width, options.mlp_width, false),
         down_(options.mlp_width, options.width, false),
@@ -69,9 +112,14 @@ class LlamaBlock : public Module {
     auto v = heads(v_.forward(x)).transpose(1, 2);
     at::Tensor attended;
     if (pass.past == nullptr) {
-      attended = causal_attention(q, k, v);
+      attended = pass.window > 0 ? windowed_attention(q, k, v, pass.window, pass.mask)
+                                 : causal_attention(q, k, v);
     } else {
       std::tie(k, v) = pass.past->append(index_, k, v);
+      if (pass.window > 0 && T == 1) {  // one token needs no mask, only the keys of its window
+        k = k.slice(2, k.size(2) - pass.window);
+        v = v.slice(2, v.size(2) - pass.window);
+      }
       std::optional<at::Tensor> mask;  // torch applies mask and is_causal both: only one is given
       if (pass.mask.defined()) mask = pass.mask;
       attended = at::scaled_dot_product_attention(q, k, v, mask, /*dropout_p=*/0.0, pass.causal,
@@ -85,12 +133,9 @@ class LlamaBlock : public Module {
   RmsNorm input_norm_, mlp_norm_;
 };
 
-Llama::Llama(const LlamaOptions& options) : options_(options) {
-  if (options.heads % options.kv_heads != 0 || head_dim_of(options) % 2 != 0) {
-    throw ConfigError(str("language.heads: ", options.heads, " heads do not share ",
-                          options.kv_heads, " key heads, or a head of ", head_dim_of(options),
-                          " is not even"));
-  }
+Llama::Llama(const LlamaOptions& options, at::ScalarType matrices) : options_(options) {
+  check(options);
+  const MatrixDtype dtype(matrices);
   register_parameter("embed_tokens.weight", embed_tokens,
                      normal_parameter({options.vocabulary, options.width}, kEmbeddingDeviation));
   if (!options.tied_head) {
@@ -101,7 +146,7 @@ Llama::Llama(const LlamaOptions& options) : options_(options) {
     register_module(str("layers.", i), *layers_.back());
   }
   register_parameter("norm.weight", norm_, constant_parameter({options.width}, 1.0));
-  const RotaryTables tables(options.max_positions, head_dim_of(options), options.rope_theta);
+  const RotaryTables tables(options.max_positions, frequencies_of(options));
   cosine_ = tables.cosine;
   sine_ = tables.sine;
 }
@@ -118,14 +163,14 @@ at::Tensor Llama::forward(const at::Tensor& embeddings, KvCache* past) const {
                         options_.max_positions));
   }
   const auto device = embeddings.device();
+  const auto window = end > options_.sliding_window ? options_.sliding_window : 0;
   Pass pass{.cosine = cosine_.slice(0, start, end).to(device),
             .sine = sine_.slice(0, start, end).to(device),
             .mask = {},
-            .causal = T > 1 && start == 0,
+            .causal = T > 1 && start == 0 && window == 0,
+            .window = window,
             .past = past};
-  if (T > 1 && start > 0) {
-    pass.mask = at::ones({T, end}, at::TensorOptions(at::kBool).device(device)).tril(start);
-  }
+  if (T > 1 && !pass.causal) pass.mask = causal_mask(T, start, window, device);
   auto x = embeddings.to(compute_dtype(embeddings));
   for (const auto& layer : layers_) x = layer->forward(x, pass);
   if (past != nullptr) past->advance(T);

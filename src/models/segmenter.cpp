@@ -116,8 +116,8 @@ class Segmenter::SegmentationHead : public Module {
   Linear first_, second_;
 };
 
-Segmenter::Segmenter(const SegmenterOptions& options)
-    : options_(options), language_(std::make_unique<Llama>(options.language)) {
+Segmenter::Segmenter(const SegmenterOptions& options, at::ScalarType language_matrices)
+    : options_(options), language_(std::make_unique<Llama>(options.language, language_matrices)) {
   register_module("model", *language_);
   if (!options.language.tied_head) {
     register_parameter("lm_head.weight", language_->head, language_->head);

@@ -7,9 +7,10 @@ namespace {
 
 thread_local bool skipped = false;
 thread_local bool shapes_only = false;
+thread_local at::ScalarType matrix_dtype = at::kFloat;
 
 at::Tensor storage(at::IntArrayRef shape) {
-  const auto options = at::TensorOptions().dtype(at::kFloat);
+  const auto options = at::TensorOptions().dtype(shape.size() >= 2 ? matrix_dtype : at::kFloat);
   return at::empty(shape, shapes_only ? options.device(at::kMeta) : options);
 }
 
@@ -23,6 +24,9 @@ bool initialisation_skipped() { return skipped; }
 
 ShapesOnly::ShapesOnly() : before_(shapes_only) { shapes_only = true; }
 ShapesOnly::~ShapesOnly() { shapes_only = before_; }
+
+MatrixDtype::MatrixDtype(at::ScalarType dtype) : before_(matrix_dtype) { matrix_dtype = dtype; }
+MatrixDtype::~MatrixDtype() { matrix_dtype = before_; }
 
 at::Tensor uniform_parameter(at::IntArrayRef shape, double bound) {
   auto values = storage(shape);

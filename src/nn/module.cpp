@@ -79,6 +79,10 @@ bool is_frozen_matrix(const std::string&, const at::Tensor& tensor) {
   return tensor.dim() >= 2 && !tensor.requires_grad();
 }
 
+bool is_bf16(const std::string&, const at::Tensor& tensor) {
+  return tensor.scalar_type() == at::kBFloat16;
+}
+
 void move_to(Module& module, at::Device device) {
   for (const auto& [name, tensor] : module.named_parameters()) {
     if (tensor->defined()) replace(*tensor, tensor->to(device));

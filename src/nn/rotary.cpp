@@ -1,5 +1,7 @@
 #include "medseg/nn/rotary.h"
 
+#include <numbers>
+
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "medseg/nn/parallel.h"
@@ -55,11 +57,26 @@ class RotateFunction : public torch::autograd::Function<RotateFunction> {
 
 }  // namespace
 
-RotaryTables::RotaryTables(std::int64_t positions, std::int64_t head_dim, double theta) {
-  // In fp32 and in this order, as transformers computes them.
+// All in fp32 and in this order, as transformers computes them.
+at::Tensor rotary_frequencies(std::int64_t head_dim, double theta) {
   const auto exponent = at::arange(0, head_dim, 2, at::kFloat) / static_cast<double>(head_dim);
-  const auto frequency = at::reciprocal(at::pow(at::Scalar(theta), exponent));
-  const auto angle = at::outer(at::arange(positions, at::kFloat), frequency);
+  return at::reciprocal(at::pow(at::Scalar(theta), exponent));
+}
+
+at::Tensor llama3_scaled(const at::Tensor& frequencies, const Llama3Scaling& scaling) {
+  const auto original = static_cast<double>(scaling.original_positions);
+  const auto wavelength = frequencies.reciprocal() * (2.0 * std::numbers::pi);
+  const auto is_long = wavelength > original / scaling.low;
+  const auto is_short = wavelength < original / scaling.high;
+  const auto smooth =
+      (wavelength.reciprocal() * original - scaling.low) / (scaling.high - scaling.low);
+  const auto between = (1.0 - smooth) * frequencies / scaling.factor + smooth * frequencies;
+  return at::where(is_long, frequencies / scaling.factor,
+                   at::where(is_short, frequencies, between));
+}
+
+RotaryTables::RotaryTables(std::int64_t positions, const at::Tensor& frequencies) {
+  const auto angle = at::outer(at::arange(positions, at::kFloat), frequencies);
   cosine = angle.cos();
   sine = angle.sin();
 }

@@ -1,17 +1,28 @@
 /// \file
-/// Sizes of a language model from what its files state.
+/// Sizes of a language model from what its files state, held against the shapes of its tensors.
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "medseg/models/llama.h"
 #include "medseg/weights/tensor_file.h"
 
 namespace medseg {
 
-/// From `llama.*` metadata; the vocabulary from the embedding's shape. \throws CheckpointError naming the file.
+/// From the metadata of a GGUF of architecture `llama` (Mistral and Llama 3 too) or `qwen2`.
+/// \throws CheckpointError naming the file: unknown architecture, experts, rotary scaling of another kind, metadata that
+/// contradict the tensors.
 LlamaOptions gguf_geometry(const TensorFile& file);
-/// From a Hugging Face config.json; shapes of `file` where it is silent. \throws CheckpointError.
+
+/// From a Hugging Face config.json, as transformers reads it: LlamaForCausalLM, MistralForCausalLM or Qwen2ForCausalLM.
+/// \throws CheckpointError naming config.json: it is missing, of another architecture, asks for what the network has not, or
+/// contradicts the tensors of `file`.
 LlamaOptions hugging_face_geometry(const std::filesystem::path& folder, const TensorFile& file);
+
+/// The same from an object that describes a language model, `where` in messages. `family` is "llama", "mistral" or "qwen2" for
+/// a model inside another, whose architecture is not the language model's; "": by architectures and model_type.
+LlamaOptions hugging_face_geometry(const nlohmann::json& config, const std::string& where,
+                                   const TensorFile& file, const std::string& family = "");
 
 }  // namespace medseg

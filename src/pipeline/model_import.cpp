@@ -1,5 +1,6 @@
 #include "medseg/pipeline/model_import.h"
 
+#include <algorithm>
 #include <set>
 
 #include <ATen/ATen.h>
@@ -17,6 +18,7 @@
 #include "medseg/pipeline/open_vision.h"
 #include "medseg/text/conversation.h"
 #include "medseg/text/tokenizer.h"
+#include "medseg/weights/language_names.h"
 
 namespace medseg {
 namespace {
@@ -32,9 +34,9 @@ LanguagePart open_language(const std::filesystem::path& path) {
   LanguagePart part;
   part.file = open_tensor_file(path);
   if (part.file->format() == "gguf") {
-    part.tokenizer = load_gguf_tokenizer(*part.file);
     part.options = gguf_geometry(*part.file);
     part.sources = gguf_llama_sources(*part.file);
+    part.tokenizer = load_gguf_tokenizer(*part.file);
     return part;
   }
   const auto folder = std::filesystem::is_directory(path) ? path : path.parent_path();
@@ -44,7 +46,7 @@ LanguagePart open_language(const std::filesystem::path& path) {
     throw CheckpointError(error.what());
   }
   part.options = hugging_face_geometry(folder, *part.file);
-  part.sources = plain_sources(*part.file);
+  part.sources = hugging_face_llama_sources(*part.file, part.options.tied_head);
   return part;
 }
 
@@ -65,14 +67,16 @@ void fill_token_rows(at::Tensor& rows, const at::Tensor& old, std::uint64_t seed
   rows.slice(0, first).copy_(mean + 0.1 * spread * noise);
 }
 
+bool is_token_rows(const std::string& name) {
+  return name == "model.embed_tokens.weight" || name == "lm_head.weight";
+}
+
 void load_language(Segmenter& model, LanguagePart& part, std::uint64_t seed,
                    std::vector<std::string>& initialised, ImportReport& report) {
   const at::NoGradGuard no_grad;
   std::vector<TensorSource> blocks;
   for (const auto& source : part.sources) {
-    const bool rows =
-        source.target == "model.embed_tokens.weight" || source.target == "lm_head.weight";
-    if (!rows) {
+    if (!is_token_rows(source.target)) {
       blocks.push_back(source);
       continue;
     }
@@ -92,6 +96,13 @@ void load_language(Segmenter& model, LanguagePart& part, std::uint64_t seed,
   const auto loaded = load_into(model, *part.file, blocks);
   refuse_faults(loaded, part.file->path());
   report.loaded += loaded.loaded.size();
+  for (const auto& name : loaded.unused) {
+    const bool is_rows =
+        std::any_of(part.sources.begin(), part.sources.end(), [&](const TensorSource& source) {
+          return source.source == name && is_token_rows(source.target);
+        });
+    if (!is_rows && !follows_from_configuration(name)) report.unused.push_back(name);
+  }
   const std::set<std::string> got(loaded.loaded.begin(), loaded.loaded.end());
   for (const auto& [name, tensor] : model.language().named_parameters()) {
     const auto full = "model." + name;
@@ -136,6 +147,7 @@ void check(const ImportRequest& request) {
   if (!request.vision_preprocess.empty())
     one_of("--vision-preprocess", request.vision_preprocess, {"pad", "crop", "square"});
   one_of("--projector", request.projector, {"linear", "mlp2x_gelu"});
+  one_of("--dtype", request.dtype, {"fp32", "bf16"});
   if (!request.conversation.empty())
     one_of("--conversation", request.conversation, conversation_templates());
   if (request.merge < 1 || request.merge > 4)
@@ -193,7 +205,7 @@ ImportReport import_parts(const ImportRequest& request, const std::filesystem::p
   }
 
   at::manual_seed(request.seed);  // of the projector and the segmentation head
-  Segmenter model(options.model);
+  Segmenter model(options.model, request.dtype == "bf16" ? at::kBFloat16 : at::kFloat);
   load_language(model, language, request.seed, options.initialised, report);
   if (vision.file)
     load_part(model, *vision.file, vision.sources, "model.vision_tower.vision_tower.", report);

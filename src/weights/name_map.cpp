@@ -12,74 +12,13 @@
 namespace medseg {
 namespace {
 
-std::int64_t count_of(const TensorFile& file, const std::string& key) {
-  const auto found = file.metadata().find(key);
-  const auto* value =
-      found == file.metadata().end() ? nullptr : std::get_if<std::int64_t>(&found->second);
-  if (value == nullptr || *value < 1)
-    throw CheckpointError(file.path().string() + ": " + key + " is missing");
-  return *value;
-}
-
-// llama's converter interleaves the two halves of each head's rows; put them back (semantics 21).
-at::Tensor unpermute_rows(const at::Tensor& weight, std::int64_t heads) {
-  if (weight.dim() != 2 || weight.size(0) % (2 * heads) != 0) {
-    throw CheckpointError(
-        medseg::str("a q or k matrix ", weight.sizes(), " does not hold ", heads, " heads"));
-  }
-  const auto rows = weight.size(0), columns = weight.size(1);
-  return weight.reshape({heads, rows / heads / 2, 2, columns})
-      .transpose(1, 2)
-      .reshape({rows, columns});
-}
-
 at::Tensor transposed(const at::Tensor& weight) {
   if (weight.dim() != 2)
     throw CheckpointError(medseg::str("a matrix is expected, got ", weight.sizes()));
   return weight.t();
 }
 
-const std::map<std::string, std::string>& gguf_block_names() {
-  static const std::map<std::string, std::string> table = {
-      {"attn_norm", "input_layernorm"}, {"ffn_norm", "post_attention_layernorm"},
-      {"attn_q", "self_attn.q_proj"},   {"attn_k", "self_attn.k_proj"},
-      {"attn_v", "self_attn.v_proj"},   {"attn_output", "self_attn.o_proj"},
-      {"ffn_gate", "mlp.gate_proj"},    {"ffn_up", "mlp.up_proj"},
-      {"ffn_down", "mlp.down_proj"},
-  };
-  return table;
-}
-
 }  // namespace
-
-std::vector<TensorSource> gguf_llama_sources(const TensorFile& file) {
-  const auto heads = count_of(file, "llama.attention.head_count");
-  const auto kv_heads = count_of(file, "llama.attention.head_count_kv");
-  std::vector<TensorSource> sources;
-  for (const auto& info : file.tensors()) {
-    const auto parts = split(info.name, '.');  // blk.3.attn_q.weight
-    if (info.name == "token_embd.weight") {
-      sources.push_back({"model.embed_tokens.weight", info.name, {}});
-    } else if (info.name == "output_norm.weight") {
-      sources.push_back({"model.norm.weight", info.name, {}});
-    } else if (info.name == "output.weight") {
-      sources.push_back({"lm_head.weight", info.name, {}});
-    } else if (parts.size() == 4 && parts[0] == "blk" && gguf_block_names().contains(parts[2])) {
-      TensorSource source{
-          "model.layers." + parts[1] + "." + gguf_block_names().at(parts[2]) + "." + parts[3],
-          info.name,
-          {}};
-      if (parts[2] == "attn_q" || parts[2] == "attn_k") {
-        const auto rows_of = parts[2] == "attn_q" ? heads : kv_heads;
-        source.change = [rows_of](const at::Tensor& weight) {
-          return unpermute_rows(weight, rows_of);
-        };
-      }
-      sources.push_back(std::move(source));
-    }
-  }
-  return sources;
-}
 
 std::vector<TensorSource> onnx_dinov2_sources(const TensorFile& file) {
   const std::string backbone = "backbone.";

@@ -6,7 +6,7 @@
 #include "medseg/models/segmenter.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/initialise.h"
-#include "medseg/weights/name_map.h"
+#include "medseg/weights/language_names.h"
 
 namespace medseg {
 namespace {

@@ -81,7 +81,7 @@ TEST_P(Fused, GatedSiluEqualsItsFormula) {
 }
 
 TEST_P(Fused, RotaryEqualsItsFormula) {
-  const RotaryTables tables(20, 12, 10000.0);
+  const RotaryTables tables(20, rotary_frequencies(12, 10000.0));
   const auto cosine = tables.cosine.slice(0, 3, 10), sine = tables.sine.slice(0, 3, 10);
   const auto x = leaf({2, 7, 3, 12}, GetParam().dtype);
   compare(
@@ -108,6 +108,28 @@ TEST_P(Fused, AttentionEqualsItsFormula) {
           const auto scores =
               at::matmul(q.to(at::kFloat), group(k).transpose(-1, -2)) / std::sqrt(8.0);
           const auto hidden = at::ones({T, T}, at::kBool).triu(1);
+          return at::matmul(at::softmax(scores.masked_fill(hidden, -INFINITY), -1), group(v));
+        });
+  }
+}
+
+TEST_P(Fused, WindowedAttentionEqualsItsFormula) {
+  const std::int64_t T = 21;
+  for (const std::int64_t window : {2, 4, 20, 21}) {
+    const auto q = leaf({2, 6, T, 8}, GetParam().dtype);
+    const auto k = leaf({2, 2, T, 8}, GetParam().dtype), v = leaf({2, 2, T, 8}, GetParam().dtype);
+    const auto mask = causal_mask(T, 0, window, at::kCPU);
+    compare(
+        {q, k, v}, [&] { return windowed_attention(q, k, v, window, mask); },
+        [&] {
+          const auto group = [](const at::Tensor& x) {
+            return x.to(at::kFloat).repeat_interleave(3, 1);
+          };
+          const auto scores =
+              at::matmul(q.to(at::kFloat), group(k).transpose(-1, -2)) / std::sqrt(8.0);
+          const auto t = at::arange(T);
+          const auto back = t.unsqueeze(1) - t;
+          const auto hidden = (back < 0).logical_or(back >= window);
           return at::matmul(at::softmax(scores.masked_fill(hidden, -INFINITY), -1), group(v));
         });
   }

@@ -8,7 +8,7 @@
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
-#include "medseg/weights/name_map.h"
+#include "medseg/weights/language_names.h"
 #include "medseg/weights/tensor_file.h"
 
 namespace medseg {

@@ -69,7 +69,7 @@ struct BundleOptions {
 /// Reads config.json. \throws CheckpointError naming the folder and the fault.
 BundleOptions read_bundle_options(const std::filesystem::path& bundle);
 
-/// Builds the model and loads every tensor, strictly. \throws CheckpointError listing missing, unused or mismatched tensors.
+/// Builds the model and loads every tensor, strictly; matrices of the language model that the file holds in bf16 stay so. \throws CheckpointError listing missing, unused or mismatched tensors.
 std::unique_ptr<Segmenter> load_segmenter(const std::filesystem::path& bundle,
                                           const BundleOptions& options);
 

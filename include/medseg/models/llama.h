@@ -1,6 +1,7 @@
 /// \file
-/// The LLaMA family: RMSNorm, rotary positions, grouped-query attention, gated SiLU MLP.
-/// Source: transformers modeling_llama; LLaMA (arXiv 2302.13971), GQA (arXiv 2305.13245).
+/// The LLaMA family: RMSNorm, rotary positions, grouped-query attention, gated SiLU MLP. With biases it is Qwen2, with a
+/// window Mistral, with scaled rotary frequencies Llama 3.
+/// Source: transformers modeling_{llama,mistral,qwen2}; LLaMA (arXiv 2302.13971), GQA (arXiv 2305.13245).
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,26 @@
 
 namespace medseg {
 
+/// How rotary frequencies differ from theta^(−2i / head_dim), for texts longer than the model was first trained on.
+struct RopeScalingOptions {
+  std::string type{};  ///< "" | "linear" (all / factor) | "llama3" | "factors" (each / its own)
+  double factor = 1.0;
+  double low_freq_factor = 1.0;                ///< llama3
+  double high_freq_factor = 4.0;               ///< llama3
+  std::int64_t original_max_positions = 8192;  ///< llama3
+  std::vector<double> factors{};  ///< "factors": head_dim / 2 divisors, as in GGUF's rope_freqs
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("type", self.type);
+    visit("factor", self.factor, at_least(1e-9));
+    visit("low_freq_factor", self.low_freq_factor, at_least(1e-9));
+    visit("high_freq_factor", self.high_freq_factor, at_least(1e-9));
+    visit("original_max_positions", self.original_max_positions, at_least(1));
+    visit("factors", self.factors, at_least(1e-9));
+  }
+};
+
 struct LlamaOptions {
   std::int64_t vocabulary = 0;  ///< rows of embed_tokens, added tokens included
   std::int64_t width = 0;       ///< D
@@ -27,6 +48,9 @@ struct LlamaOptions {
   double rope_theta = 10000.0;
   bool tied_head = false;  ///< lm_head is embed_tokens
   std::int64_t max_positions = 2048;
+  std::string attention_bias{};     ///< projections that have one: "" | "qkv" (Qwen2) | "qkvo"
+  std::int64_t sliding_window = 0;  ///< a token sees itself and this many − 1 before it; 0: all
+  RopeScalingOptions rope_scaling{};
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -41,6 +65,9 @@ struct LlamaOptions {
     visit("rope_theta", self.rope_theta);
     visit("tied_head", self.tied_head);
     visit("max_positions", self.max_positions, at_least(1));
+    visit("attention_bias", self.attention_bias);
+    visit("sliding_window", self.sliding_window, at_least(0));
+    visit("rope_scaling", self.rope_scaling);
   }
 };
 
@@ -69,10 +96,13 @@ class KvCache {
 class LlamaBlock;
 
 /// Keys: embed_tokens.weight, layers.i.{self_attn.{q,k,v,o}_proj,mlp.{gate,up,down}_proj,input_layernorm,
-/// post_attention_layernorm}.weight, norm.weight. (`lm_head.weight` is the Segmenter's, beside `model.`)
+/// post_attention_layernorm}.weight, norm.weight; layers.i.self_attn.{q,k,v,o}_proj.bias as `attention_bias` says.
+/// (`lm_head.weight` is the Segmenter's, beside `model.`)
 class Llama : public Module {
  public:
-  explicit Llama(const LlamaOptions& options);
+  /// `matrices` is the dtype that weight matrices are made in; vectors (norms, biases) are fp32 always.
+  /// \throws ConfigError "language.…" on options that contradict each other.
+  explicit Llama(const LlamaOptions& options, at::ScalarType matrices = at::kFloat);
   ~Llama() override;
 
   const LlamaOptions& options() const { return options_; }

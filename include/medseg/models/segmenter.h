@@ -107,7 +107,9 @@ struct SegmenterOutput {
 /// model.text_hidden_fcs.0.{0,2}.…, model.grounding_encoder.…
 class Segmenter : public Module {
  public:
-  explicit Segmenter(const SegmenterOptions& options);
+  /// `language_matrices`: the dtype that the language model's weight matrices are made in.
+  explicit Segmenter(const SegmenterOptions& options,
+                     at::ScalarType language_matrices = at::kFloat);
   ~Segmenter() override;
 
   const SegmenterOptions& options() const { return options_; }

@@ -1,5 +1,6 @@
 /// \file
-/// New parameters: fp32 leaves without gradient, with first values or (while loading) with none.
+/// New parameters: leaves without gradient, with first values or (while loading) with none; fp32 unless a MatrixDtype says
+/// otherwise.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -31,6 +32,19 @@ class ShapesOnly {
 
  private:
   bool before_;
+};
+
+/// While one lives on this thread, new parameters of two or more dimensions have this dtype: a model that is kept in bf16
+/// never takes the room of fp32. Vectors stay fp32.
+class MatrixDtype {
+ public:
+  explicit MatrixDtype(at::ScalarType dtype);
+  ~MatrixDtype();
+  MatrixDtype(const MatrixDtype&) = delete;
+  MatrixDtype& operator=(const MatrixDtype&) = delete;
+
+ private:
+  at::ScalarType before_;
 };
 
 /// U(-bound, bound), N(0, deviation²) from torch's default generator; the same value everywhere.

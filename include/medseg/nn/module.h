@@ -69,6 +69,8 @@ void cast_parameters(Module& module, at::ScalarType dtype,
 
 /// For cast_parameters: matrices (and higher) that no gradient is wanted for.
 bool is_frozen_matrix(const std::string& name, const at::Tensor& tensor);
+/// For cast_parameters: what is kept in bf16, to be widened where no autocast runs.
+bool is_bf16(const std::string& name, const at::Tensor& tensor);
 
 /// All parameters and buffers to another device.
 void move_to(Module& module, at::Device device);

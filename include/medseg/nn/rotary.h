@@ -8,9 +8,21 @@
 
 namespace medseg {
 
-/// Cosines and sines of position · theta^(−2i / head_dim), i < head_dim / 2: two tables [positions, head_dim / 2] float32.
+/// theta^(−2i / head_dim), i < head_dim / 2: what a pair turns by from one position to the next, [head_dim / 2] float32.
+at::Tensor rotary_frequencies(std::int64_t head_dim, double theta);
+
+/// For longer texts than a model was first trained on (Llama 3.1; transformers' rope type "llama3"): frequencies that turn
+/// less than `low` times in `original_positions` are divided by `factor`, those that turn more than `high` times stay, and
+/// between the two the divisor changes smoothly.
+struct Llama3Scaling {
+  double factor, low, high;
+  std::int64_t original_positions;
+};
+at::Tensor llama3_scaled(const at::Tensor& frequencies, const Llama3Scaling& scaling);
+
+/// Cosines and sines of position · frequency: two tables [positions, head_dim / 2] float32.
 struct RotaryTables {
-  RotaryTables(std::int64_t positions, std::int64_t head_dim, double theta);
+  RotaryTables(std::int64_t positions, const at::Tensor& frequencies);
   at::Tensor cosine, sine;
 };
 

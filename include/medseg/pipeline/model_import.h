@@ -10,7 +10,8 @@
 namespace medseg {
 
 struct ImportRequest {
-  std::filesystem::path language;  ///< a GGUF of the llama family, or a Hugging Face LLaMA folder
+  std::filesystem::path
+      language;  ///< GGUF or Hugging Face folder of a LLaMA, Mistral, Qwen2 or SmolLM2
   std::filesystem::path
       vision;  ///< CLIP, SigLIP or DINOv2 (open_vision.h); empty: a model without eyes
   std::filesystem::path
@@ -19,6 +20,7 @@ struct ImportRequest {
   std::string vision_preprocess;  ///< pad | crop | square; empty: square for SigLIP, else pad
   std::string projector = "mlp2x_gelu";  ///< linear | mlp2x_gelu
   std::int64_t merge = 1;                ///< side of the patch block that becomes one token
+  std::string dtype = "fp32";  ///< fp32 | bf16: of the language model's matrices in the bundle
   std::string
       conversation;        ///< empty: chatml where the tokenizer knows <|im_start|>, else llava_v1
   std::uint64_t seed = 0;  ///< of what is initialised

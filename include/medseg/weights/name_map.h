@@ -22,8 +22,6 @@ struct TensorSource {
       change;  ///< permute rows, transpose …; empty: as it is
 };
 
-/// GGUF `llama` names -> Hugging Face LLaMA names, q/k rows un-permuted for half-split rotary.
-std::vector<TensorSource> gguf_llama_sources(const TensorFile& file);
 /// The ONNX export of a DINOv2 tower (anonymous MatMul weights named by the bias they are added to).
 std::vector<TensorSource> onnx_dinov2_sources(const TensorFile& file);
 /// Names that start with `prefix`, without it.
