@@ -135,6 +135,7 @@ def spm(out):
     size = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue()).vocab_size()
     added = {token: size + i for i, token in enumerate(ADDED)}
     dump(folder / "added_tokens.json", added)
+    dump(folder / "special_tokens_map.json", {"additional_special_tokens": ADDED})
     bare = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue() + b"".join(piece(token) for token in ADDED))
     dump(folder / "spm_native.json", [bare.encode(text) for text in json.loads((out / "strings.json").read_text())])
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/file.h"
+#include "medseg/base/str.h"
 #include "medseg/pipeline/gguf_tokenizer.h"
 
 namespace medseg {
@@ -14,7 +15,12 @@ TokenizerMode mode_of(const std::filesystem::path& path) {
   if (std::filesystem::exists(config)) {
     const auto json = nlohmann::json::parse(read_file(config), nullptr, /*allow_exceptions=*/false);
     if (json.is_object() && json.contains("tokenizer_mode") && json["tokenizer_mode"].is_string()) {
-      return tokenizer_mode(json["tokenizer_mode"].get<std::string>());
+      try {
+        return tokenizer_mode(json["tokenizer_mode"].get<std::string>());
+      } catch (const ConfigError&) {
+        throw CheckpointError(
+            str(config.string(), ": tokenizer_mode: unknown ", json["tokenizer_mode"].dump()));
+      }
     }
   }
   return TokenizerMode::kHfLegacy;

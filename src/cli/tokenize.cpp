@@ -32,8 +32,10 @@ void tokenize(const TokenizeArguments& arguments) {
   std::string line;
   for (std::size_t number = 1; std::getline(std::cin, line); ++number) {
     auto ids = tokenizer->encode(text_of(line, number, arguments.json));
-    const auto decoded = tokenizer->decode(ids);  // of the text: without the BOS put in front
+    const auto decoded =
+        tokenizer->decode(ids);  // of the text: without the BOS and EOS put round it
     if (tokenizer->adds_bos()) ids.insert(ids.begin(), *tokenizer->bos());
+    if (tokenizer->adds_eos()) ids.push_back(*tokenizer->eos());
     const nlohmann::ordered_json result = {{"ids", ids}, {"decoded", decoded}};
     std::cout << result.dump() << "\n";
   }

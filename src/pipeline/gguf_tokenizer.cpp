@@ -53,9 +53,10 @@ GgufVocabulary gguf_vocabulary(const TensorFile& file) {
 }
 
 std::unique_ptr<Tokenizer> load_gguf_tokenizer(const TensorFile& file) {
+  const auto vocabulary = gguf_vocabulary(file);
   try {
-    return make_tokenizer(gguf_vocabulary(file));
-  } catch (const DataError& error) {
+    return make_tokenizer(vocabulary);
+  } catch (const CheckpointError& error) {
     throw CheckpointError(file.path().string() + ": " + error.what());
   }
 }

@@ -40,11 +40,7 @@ LanguagePart open_language(const std::filesystem::path& path) {
     return part;
   }
   const auto folder = std::filesystem::is_directory(path) ? path : path.parent_path();
-  try {
-    part.tokenizer = load_tokenizer(folder);
-  } catch (const DataError& error) {
-    throw CheckpointError(error.what());
-  }
+  part.tokenizer = load_tokenizer(folder);
   part.options = hugging_face_geometry(folder, *part.file);
   part.sources = hugging_face_llama_sources(*part.file, part.options.tied_head);
   return part;

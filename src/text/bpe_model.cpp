@@ -10,9 +10,6 @@
 namespace medseg {
 namespace {
 
-constexpr std::int64_t kLargestId =
-    1 << 24;  // no vocabulary is near; bounds what a bad file allocates
-
 std::string byte_token(unsigned char byte) {
   constexpr const char* digits = "0123456789ABCDEF";
   return str("<0x", digits[byte >> 4], digits[byte & 15], ">");
@@ -21,24 +18,28 @@ std::string byte_token(unsigned char byte) {
 std::vector<std::string> read_vocabulary(const nlohmann::json& json, const std::string& where) {
   const auto vocab = json.find("vocab");
   if (vocab == json.end() || !vocab->is_object()) {
-    throw DataError(where + ".vocab: expected an object of tokens and ids");
+    throw CheckpointError(where + ".vocab: expected an object of tokens and ids");
   }
   std::vector<std::string> tokens;
+  // Ids may have gaps, but one wild id must not decide how much is allocated.
+  const auto largest_id = 4 * static_cast<std::int64_t>(vocab->size()) + 65536;
   for (auto it = vocab->begin(); it != vocab->end(); ++it) {
     if (!it->is_number_integer() || it->get<std::int64_t>() < 0 ||
-        it->get<std::int64_t>() > kLargestId) {
-      throw DataError(str(where, ".vocab: \"", it.key(), "\": expected an id, got ", it->dump()));
+        it->get<std::int64_t>() > largest_id) {
+      throw CheckpointError(
+          str(where, ".vocab: \"", it.key(), "\": expected an id, got ", it->dump()));
     }
     const auto id = it->get<std::size_t>();
     if (id >= tokens.size()) tokens.resize(id + 1);
     if (!tokens[id].empty()) {
-      throw DataError(
+      throw CheckpointError(
           str(where, ".vocab: \"", tokens[id], "\" and \"", it.key(), "\" share the id ", id));
     }
-    if (it.key().empty()) throw DataError(str(where, ".vocab: the token of id ", id, " is empty"));
+    if (it.key().empty())
+      throw CheckpointError(str(where, ".vocab: the token of id ", id, " is empty"));
     tokens[id] = it.key();
   }
-  if (tokens.empty()) throw DataError(where + ".vocab: is empty");
+  if (tokens.empty()) throw CheckpointError(where + ".vocab: is empty");
   return tokens;
 }
 
@@ -54,7 +55,7 @@ std::pair<std::string, std::string> read_merge(const nlohmann::json& json,
       return {text.substr(0, blank), text.substr(blank + 1)};
     }
   }
-  throw DataError(str(where, ": expected two tokens, got ", json.dump().substr(0, 60)));
+  throw CheckpointError(str(where, ": expected two tokens, got ", json.dump().substr(0, 60)));
 }
 
 }  // namespace
@@ -66,11 +67,14 @@ BpeDefinition read_bpe_definition(const nlohmann::json& json, const std::string&
   definition.tokens = read_vocabulary(json, where);
   const auto merges = json.find("merges");
   if (merges == json.end() || !merges->is_array()) {
-    throw DataError(where + ".merges: expected a list");
+    throw CheckpointError(where + ".merges: expected a list");
   }
   definition.merges.reserve(merges->size());
   for (std::size_t i = 0; i < merges->size(); ++i) {
     definition.merges.push_back(read_merge((*merges)[i], str(where, ".merges[", i, "]")));
+  }
+  if (const auto dropout = field_or(json, "dropout", where, 0.0); dropout != 0) {
+    throw CheckpointError(str(where, ".dropout: ", dropout, " makes ids random; only 0 is known"));
   }
   definition.byte_fallback = field_or(json, "byte_fallback", where, false);
   definition.ignore_merges = field_or(json, "ignore_merges", where, false);
@@ -90,7 +94,7 @@ BpeModel::BpeModel(BpeDefinition definition, const std::string& where)
     if (tokens[id].empty()) continue;
     const auto [it, fresh] = ids_.emplace(tokens[id], static_cast<std::int32_t>(id));
     if (!fresh) {
-      throw DataError(
+      throw CheckpointError(
           str(where, ".vocab: \"", tokens[id], "\" has the ids ", it->second, " and ", id));
     }
   }
@@ -98,7 +102,8 @@ BpeModel::BpeModel(BpeDefinition definition, const std::string& where)
   const auto known = [&](const std::string& token, std::size_t rank) {
     const auto it = ids_.find(token);
     if (it != ids_.end()) return it->second;
-    throw DataError(str(where, ".merges[", rank, "]: \"", token, "\" is not in the vocabulary"));
+    throw CheckpointError(
+        str(where, ".merges[", rank, "]: \"", token, "\" is not in the vocabulary"));
   };
   for (std::size_t rank = 0; rank < definition_.merges.size(); ++rank) {
     const auto& [left, right] = definition_.merges[rank];
@@ -108,7 +113,7 @@ BpeModel::BpeModel(BpeDefinition definition, const std::string& where)
                                                                 known(left + tail, rank)};
   }
   if (!definition_.unk_token.empty() && !id_of(definition_.unk_token)) {
-    throw DataError(
+    throw CheckpointError(
         str(where, ".unk_token: \"", definition_.unk_token, "\" is not in the vocabulary"));
   }
 }

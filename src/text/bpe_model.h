@@ -26,13 +26,13 @@ struct BpeDefinition {
   std::string end_of_word_suffix = {};
 };
 
-/// `model` of a tokenizer.json. \throws DataError "where…: what".
+/// `model` of a tokenizer.json. \throws CheckpointError "where…: what".
 BpeDefinition read_bpe_definition(const nlohmann::json& json, const std::string& where);
 
 class BpeModel {
  public:
   BpeModel() = default;
-  /// \throws DataError naming a merge of unknown tokens, or a token with two ids.
+  /// \throws CheckpointError naming a merge of unknown tokens, or a token with two ids.
   BpeModel(BpeDefinition definition, const std::string& where);
 
   /// Appends the ids of one word, in O(n log n).

@@ -7,15 +7,22 @@
 #include "medseg/base/hash.h"
 #include "medseg/base/str.h"
 #include "medseg/text/conversation.h"
+#include "post_processor.h"
 #include "unicode.h"
 
 namespace medseg {
 namespace {
 
-constexpr const char* kKeptConfig[] = {
-    "add_bos_token", "bos_token",        "chat_template", "clean_up_tokenization_spaces",
-    "eos_token",     "model_max_length", "pad_token",     "tokenizer_class",
-    "unk_token"};
+constexpr const char* kKeptConfig[] = {"add_bos_token",
+                                       "add_eos_token",
+                                       "bos_token",
+                                       "chat_template",
+                                       "clean_up_tokenization_spaces",
+                                       "eos_token",
+                                       "model_max_length",
+                                       "pad_token",
+                                       "tokenizer_class",
+                                       "unk_token"};
 
 // The words of an answer stay when markers such as BOS are left out of a text.
 bool is_answer_word(std::string_view token) {
@@ -27,25 +34,6 @@ std::string token_name(const nlohmann::json& config, const char* key) {  // "…
   if (it == config.end()) return "";
   const auto& value = it->is_object() && it->contains("content") ? (*it)["content"] : *it;
   return value.is_string() ? value.get<std::string>() : "";
-}
-
-// The special token that a post-processor puts in front of a single text.
-std::string leading_token(const nlohmann::json& processor) {
-  if (!processor.is_object()) return "";
-  const auto type = string_or_empty(processor, "type");
-  if (type == "Sequence" && processor.contains("processors")) {
-    for (const auto& part : processor["processors"]) {
-      if (const auto token = leading_token(part); !token.empty()) return token;
-    }
-  }
-  if (type == "TemplateProcessing" && processor.contains("single") &&
-      processor["single"].is_array() && !processor["single"].empty()) {
-    const auto& first = processor["single"][0];
-    if (first.is_object() && first.contains("SpecialToken")) {
-      return string_or_empty(first["SpecialToken"], "id");
-    }
-  }
-  return "";
 }
 
 }  // namespace
@@ -65,7 +53,7 @@ BpeTokenizer::BpeTokenizer(nlohmann::json frame, nlohmann::json config, BpeDefin
   }
   size_ = static_cast<std::int64_t>(model_.definition().tokens.size());
   read_added_tokens(where);
-  read_special_roles();
+  read_special_roles(where);
   frame_.erase("model");
   frame_.erase("added_tokens");
 }
@@ -83,23 +71,23 @@ void BpeTokenizer::read_added_tokens(const std::string& where) {
                      .rstrip = field_or(list[i], "rstrip", place, false),
                      .single_word = field_or(list[i], "single_word", place, false)};
     if (token.id < 0 || token.id > size_ + static_cast<std::int64_t>(list.size()) + 65536) {
-      throw DataError(str(place, ": id ", token.id, " is out of range"));
+      throw CheckpointError(str(place, ": id ", token.id, " is out of range"));
     }
     const auto in_model = model_.id_of(token.content);
     if (in_model && *in_model != token.id) {
-      throw DataError(
+      throw CheckpointError(
           str(place, ": \"", token.content, "\" has the ids ", token.id, " and ", *in_model));
     }
     const auto& tokens = model_.definition().tokens;
     const auto at = static_cast<std::size_t>(token.id);
     const bool taken = !in_model && at < tokens.size() && !tokens[at].empty();
     if (taken || added_by_id_.contains(token.id)) {
-      throw DataError(str(place, ": \"", token.content, "\" and \"",
-                          taken ? tokens[at] : added_by_id_[token.id]->content, "\" share the id ",
-                          token.id));
+      throw CheckpointError(str(place, ": \"", token.content, "\" and \"",
+                                taken ? tokens[at] : added_by_id_[token.id]->content,
+                                "\" share the id ", token.id));
     }
     if (added_ids_.contains(token.content)) {
-      throw DataError(str(place, ": \"", token.content, "\" stands twice"));
+      throw CheckpointError(str(place, ": \"", token.content, "\" stands twice"));
     }
     add(std::move(token));
   }
@@ -121,16 +109,26 @@ void BpeTokenizer::add(AddedToken token) {
   }
 }
 
-void BpeTokenizer::read_special_roles() {
-  const auto leading = leading_token(frame_.contains("post_processor") ? frame_["post_processor"]
-                                                                       : nlohmann::json());
-  auto name = token_name(config_, "bos_token");
-  if (name.empty()) name = leading;
-  if (!name.empty()) bos_ = id_of(name);
-  if (const auto end = token_name(config_, "eos_token"); !end.empty()) eos_ = id_of(end);
-  const auto asked = config_.find("add_bos_token");
-  adds_bos_ = bos_ && (asked != config_.end() && asked->is_boolean() ? asked->get<bool>()
-                                                                     : !leading.empty());
+// A tokenizer_config.json that says whether BOS or EOS is added outweighs the post-processor, as in transformers.
+void BpeTokenizer::read_special_roles(const std::string& where) {
+  const auto processor = frame_.find("post_processor");
+  const auto frame = special_frame(processor == frame_.end() ? nlohmann::json() : *processor,
+                                   where + ": post_processor");
+  const auto config_where = where + ": tokenizer_config.json";
+  const auto role = [&](const char* token_key, const char* asked_key, const std::string& framed,
+                        std::optional<std::int64_t>& id, bool& adds) {
+    const auto asked = optional_field<bool>(config_, asked_key, config_where);
+    const auto named = token_name(config_, token_key);
+    const auto& name = asked || framed.empty() ? named : framed;
+    if (!name.empty()) id = id_of(name);
+    adds = id && asked.value_or(!framed.empty());
+    if (!framed.empty() && !id_of(framed)) {
+      throw CheckpointError(
+          str(where, ": post_processor: \"", framed, "\" is not in the vocabulary"));
+    }
+  };
+  role("bos_token", "add_bos_token", frame.front, bos_, adds_bos_);
+  role("eos_token", "add_eos_token", frame.back, eos_, adds_eos_);
 }
 
 std::vector<std::int64_t> BpeTokenizer::encode(std::string_view text) const {
@@ -185,6 +183,19 @@ std::string BpeTokenizer::decode(const std::vector<std::int64_t>& ids, bool skip
     texts.push_back({tokens[static_cast<std::size_t>(id)], false});
   }
   return decoder_.decode(std::move(texts));
+}
+
+std::size_t BpeTokenizer::settled(const std::vector<std::int64_t>& ids) const {
+  std::size_t count = ids.size();
+  const auto& tokens = model_.definition().tokens;
+  const auto is_byte = [&](std::int64_t id) {
+    const auto added = added_by_id_.find(id);
+    if (added != added_by_id_.end()) return byte_of_token(added->second->content).has_value();
+    const auto at = static_cast<std::size_t>(id);
+    return at < tokens.size() && byte_of_token(tokens[at]).has_value();
+  };
+  while (decoder_.joins_byte_tokens() && count > 0 && is_byte(ids[count - 1])) --count;
+  return count;
 }
 
 std::optional<std::int64_t> BpeTokenizer::id_of(std::string_view token) const {
@@ -244,7 +255,7 @@ std::string BpeTokenizer::fingerprint() const {
 std::unique_ptr<Tokenizer> load_bpe_tokenizer(const std::filesystem::path& file) {
   auto frame = read_json_object(file);
   const auto model = frame.find("model");
-  if (model == frame.end()) throw DataError(file.string() + ": model: missing");
+  if (model == frame.end()) throw CheckpointError(file.string() + ": model: missing");
   auto definition = read_bpe_definition(*model, file.string() + ": model");
   frame.erase("model");
   const auto config_file = file.parent_path() / "tokenizer_config.json";

@@ -21,32 +21,34 @@ namespace medseg {
 class BpeTokenizer : public Tokenizer {
  public:
   /// `frame`: a tokenizer.json (its `model` may be empty); `config`: a tokenizer_config.json or an empty object;
-  /// `where`: the file, for messages. \throws DataError.
+  /// `where`: the file, for messages. \throws CheckpointError.
   BpeTokenizer(nlohmann::json frame, nlohmann::json config, BpeDefinition model,
                const std::string& where);
 
   std::vector<std::int64_t> encode(std::string_view text) const override;
   std::vector<std::int64_t> encode_after(std::string_view text, After after) const override;
   std::string decode(const std::vector<std::int64_t>& ids, bool skip_special) const override;
+  std::size_t settled(const std::vector<std::int64_t>& ids) const override;
   std::optional<std::int64_t> id_of(std::string_view token) const override;
   std::vector<std::int64_t> add_tokens(const std::vector<std::string>& tokens) override;
   std::int64_t size() const override { return size_; }
   std::optional<std::int64_t> bos() const override { return bos_; }
   std::optional<std::int64_t> eos() const override { return eos_; }
   bool adds_bos() const override { return adds_bos_; }
+  bool adds_eos() const override { return adds_eos_; }
   void save(const std::filesystem::path& folder) const override;
   std::string fingerprint() const override;
 
  private:
   void read_added_tokens(const std::string& where);
-  void read_special_roles();
+  void read_special_roles(const std::string& where);
   void add(AddedToken token);
   void encode_plain(std::string text, bool at_start, bool glued,
                     std::vector<std::int64_t>& ids) const;
   nlohmann::json added_tokens_json() const;
 
-  nlohmann::json frame_;   // tokenizer.json without added_tokens and model
-  nlohmann::json config_;  // what matters of tokenizer_config.json
+  nlohmann::json frame_;  // tokenizer.json without added_tokens and model
+  nlohmann::json config_ = nlohmann::json::object();  // what matters of tokenizer_config.json
   BpeModel model_;
   Normalizer normalizer_;
   PreTokenizer pre_tokenizer_;
@@ -57,11 +59,11 @@ class BpeTokenizer : public Tokenizer {
   TokenMatcher raw_matcher_;         // looked for in the text as given
   TokenMatcher normalized_matcher_;  // looked for after the normaliser
   std::optional<std::int64_t> bos_, eos_;
-  bool adds_bos_ = false;
+  bool adds_bos_ = false, adds_eos_ = false;
   std::int64_t size_ = 0;
 };
 
-/// Opens a tokenizer.json and the tokenizer_config.json beside it, if there is one. \throws DataError.
+/// Opens a tokenizer.json and the tokenizer_config.json beside it, if there is one. \throws CheckpointError.
 std::unique_ptr<Tokenizer> load_bpe_tokenizer(const std::filesystem::path& file);
 
 }  // namespace medseg

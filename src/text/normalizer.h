@@ -14,7 +14,7 @@ namespace medseg {
 class Normalizer {
  public:
   Normalizer() = default;
-  /// \throws DataError "where…: unknown type …; known are …".
+  /// \throws CheckpointError "where…: unknown type …; known are …".
   Normalizer(const nlohmann::json& json, const std::string& where);
 
   bool empty() const { return steps_.empty(); }

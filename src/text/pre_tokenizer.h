@@ -19,7 +19,7 @@ struct Word {
 class PreTokenizer {
  public:
   PreTokenizer() = default;
-  /// \throws DataError "where…: unknown type …; known are …".
+  /// \throws CheckpointError "where…: unknown type …; known are …".
   PreTokenizer(const nlohmann::json& json, const std::string& where);
 
   /// Splits every word further.

@@ -14,46 +14,114 @@ constexpr std::uint32_t kMatchLimit = 20'000'000;  // a hostile pattern ends her
 constexpr std::size_t kJitStackStart = 64 * 1024;
 constexpr std::size_t kJitStackLimit = 32 * 1024 * 1024;
 
+constexpr std::size_t kLongestPattern = 16 * 1024;
+
 // PCRE2 counts U+180E as white space, Oniguruma (which trained the vocabularies) does not.
 constexpr const char* kSpaces =
     R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
+// Oniguruma's \w: alphabetic, marks, decimal digits and connectors; PCRE2's has all numbers and no marks.
+constexpr const char* kWord =
+    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
 
-std::string with_exact_spaces(const std::string& pattern) {
-  std::string result;
-  bool in_class = false;
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    if (c == '\\' && i + 1 < pattern.size()) {
-      const char next = pattern[++i];
-      if (next == 's') {
-        result += in_class ? kSpaces : str('[', kSpaces, ']');
-      } else if (next == 'S' && !in_class) {
-        result += str("[^", kSpaces, ']');
-      } else {
-        result += {c, next};
-      }
-      continue;
-    }
-    if (!in_class && c == '[') {
-      in_class = true;
-      result += c;
-      if (i + 1 < pattern.size() && pattern[i + 1] == '^') result += pattern[++i];
-      if (i + 1 < pattern.size() && pattern[i + 1] == ']') result += pattern[++i];
-      continue;
-    }
-    if (in_class && c == '[' && i + 1 < pattern.size() && pattern[i + 1] == ':') {
-      const auto close = pattern.find(":]", i + 2);
-      if (close != std::string::npos) {
-        result += pattern.substr(i, close + 2 - i);
-        i = close + 1;
-        continue;
-      }
-    }
-    if (c == ']') in_class = false;
-    result += c;
-  }
-  return result;
+std::string shown(const std::string& pattern) {
+  return pattern.size() <= 200 ? pattern : valid_utf8(pattern.substr(0, 200)) + "…";
 }
+
+/// A pattern in Oniguruma's grammar, which tokenizer files are written in, rewritten for PCRE2. What means something
+/// else there and is not rewritten is refused: silently different words would be worse.
+class Translation {
+ public:
+  Translation(const std::string& pattern, const std::string& where)
+      : pattern_(pattern), where_(where) {}
+
+  std::string text() {
+    while (at_ < pattern_.size()) {
+      const char c = pattern_[at_];
+      if (c == '\\') {
+        escape(false);
+      } else if (c == '[') {
+        result_ += '[';
+        ++at_;
+        if (next_is("^")) take(1);
+        set(0);
+        result_ += ']';
+      } else {
+        if (c == '(' && next_is("(?")) check_flags();
+        take(1);
+      }
+    }
+    return std::move(result_);
+  }
+
+ private:
+  bool next_is(std::string_view text) const {
+    return pattern_.compare(at_, text.size(), text) == 0;
+  }
+  void take(std::size_t count) {
+    result_.append(pattern_, at_, count);
+    at_ += count;
+  }
+  [[noreturn]] void refuse(const std::string& what) const {
+    throw CheckpointError(
+        str(where_, ": regular expression \"", shown(pattern_), "\": ", what, " at byte ", at_));
+  }
+
+  void escape(bool in_set) {
+    const char next = at_ + 1 < pattern_.size() ? pattern_[at_ + 1] : '\0';
+    if (next == 's' || next == 'w') {
+      const char* inside = next == 's' ? kSpaces : kWord;
+      result_ += in_set ? inside : str('[', inside, ']');
+    } else if ((next == 'S' || next == 'W') && !in_set) {
+      result_ += str("[^", next == 'S' ? kSpaces : kWord, ']');
+    } else if (next == 'W' || next == 'h' || next == 'H' || next == 'X' || next == 'R') {
+      refuse(str("unsupported \\", next, in_set ? " in a set" : ""));
+    } else {
+      return take(2);
+    }
+    at_ += 2;
+  }
+
+  // Inside […]: the closing bracket is eaten, not written. A set in a set is one union.
+  void set(int depth) {
+    for (bool first = true;; first = false) {
+      if (at_ >= pattern_.size()) refuse("missing ]");
+      if (pattern_[at_] == ']' && !first) break;
+      if (pattern_[at_] == '\\') {
+        escape(true);
+      } else if (next_is("&&")) {
+        refuse("unsupported && of sets");
+      } else if (next_is("[:")) {
+        const auto close = pattern_.find(":]", at_ + 2);
+        if (close == std::string::npos) refuse("missing :]");
+        take(close + 2 - at_);
+      } else if (pattern_[at_] == '[') {
+        ++at_;
+        if (next_is("^")) refuse("unsupported [^…] in a set");
+        if (depth > 50) refuse("sets nested too deep");
+        set(depth + 1);
+      } else {
+        if (pattern_[at_] == ']') result_ += '\\';  // first in a set it is itself
+        take(1);
+      }
+    }
+    ++at_;
+  }
+
+  // Of (?imx…) only i and x mean the same in both grammars.
+  void check_flags() const {
+    for (auto i = at_ + 2; i < pattern_.size(); ++i) {
+      const char c = pattern_[i];
+      if (c == ')' || c == ':') return;
+      if (c == 'm' || c == 's') refuse(str("unsupported flag ", c));
+      if (c != 'i' && c != 'x' && c != '-') return;  // a look-around or another group
+    }
+  }
+
+  const std::string& pattern_;
+  const std::string& where_;
+  std::size_t at_ = 0;
+  std::string result_;
+};
 
 std::string message_of(int code) {
   PCRE2_UCHAR buffer[160];
@@ -88,15 +156,19 @@ Scratch& scratch() {
 }  // namespace
 
 Regex::Regex(const std::string& pattern, std::string where) : where_(std::move(where)) {
-  const std::string exact = with_exact_spaces(pattern);
+  if (pattern.size() > kLongestPattern) {
+    throw CheckpointError(
+        str(where_, ": regular expression of ", pattern.size(), " bytes, longer than any"));
+  }
+  const std::string exact = Translation(pattern, where_).text();
   int error = 0;
   PCRE2_SIZE offset = 0;
-  pcre2_code* code =
-      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(exact.data()), exact.size(),
-                    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr);
+  pcre2_code* code = pcre2_compile(
+      reinterpret_cast<PCRE2_SPTR>(exact.data()), exact.size(),
+      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr);
   if (code == nullptr) {
-    throw DataError(str(where_, ": regular expression \"", pattern, "\": ", message_of(error),
-                        " at byte ", offset));
+    throw CheckpointError(str(where_, ": regular expression \"", shown(pattern),
+                              "\": ", message_of(error), " at byte ", offset));
   }
   code_ = std::shared_ptr<const pcre2_real_code_8>(
       code, [](const pcre2_code* c) { pcre2_code_free(const_cast<pcre2_code*>(c)); });
@@ -112,8 +184,8 @@ std::vector<ByteRange> Regex::find_all(std::string_view text) const {
         pcre2_match(code_.get(), subject, text.size(), at, PCRE2_NO_UTF_CHECK, data, context);
     if (rc == PCRE2_ERROR_NOMATCH) break;
     if (rc < 0) {
-      throw DataError(str(where_, ": regular expression gave up on a text of ", text.size(),
-                          " bytes: ", message_of(rc)));
+      throw CheckpointError(str(where_, ": regular expression gave up on a text of ", text.size(),
+                                " bytes: ", message_of(rc)));
     }
     const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(data);
     if (ends[1] > ends[0]) {

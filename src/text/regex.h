@@ -21,11 +21,11 @@ struct ByteRange {
 /// Compiled once, used from any thread.
 class Regex {
  public:
-  /// \throws DataError "where: …" if the pattern does not compile.
+  /// \throws CheckpointError "where: …" if the pattern does not compile.
   Regex(const std::string& pattern, std::string where);
 
   /// Non-empty matches from left to right; `text` is valid UTF-8.
-  /// \throws DataError if a match needs more steps than any honest text.
+  /// \throws CheckpointError if a match needs more steps than any honest text.
   std::vector<ByteRange> find_all(std::string_view text) const;
 
  private:

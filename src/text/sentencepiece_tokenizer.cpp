@@ -1,10 +1,13 @@
 #include "sentencepiece_tokenizer.h"
 
+#include <set>
+
 #include <sentencepiece_processor.h>
 
 #include "json_field.h"
 #include "medseg/base/file.h"
 #include "medseg/base/hash.h"
+#include "medseg/text/conversation.h"
 #include "unicode.h"
 
 namespace medseg {
@@ -33,7 +36,8 @@ std::unique_ptr<sentencepiece::SentencePieceProcessor> opened(const std::string&
   auto processor = std::make_unique<sentencepiece::SentencePieceProcessor>();
   const auto status = processor->LoadFromSerializedProto(bytes);
   if (!status.ok() || processor->GetPieceSize() == 0) {
-    throw DataError(where + ": is no SentencePiece model" + (status.ok() ? " with pieces" : ""));
+    throw CheckpointError(where + ": is no SentencePiece model" +
+                          (status.ok() ? " with pieces" : ""));
   }
   return processor;
 }
@@ -42,57 +46,87 @@ std::vector<int> to_int(const std::vector<std::int64_t>& ids) { return {ids.begi
 
 }  // namespace
 
-SentencePieceTokenizer::SentencePieceTokenizer(std::string model_bytes,
-                                               const std::map<std::string, std::int64_t>& added,
-                                               bool adds_bos, TokenizerMode mode,
+SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceFiles files, TokenizerMode mode,
                                                const std::string& where)
-    : bytes_(std::move(model_bytes)), mode_(mode), adds_bos_(adds_bos) {
-  prefixing_ = opened(bytes_, where);
+    : files_(std::move(files)), mode_(mode) {
+  prefixing_ = opened(files_.model, where);
   pieces_ = size_ = prefixing_->GetPieceSize();
+  for (int id = 0; id < pieces_; ++id) {
+    if (!is_valid_utf8(prefixing_->IdToPiece(id))) {
+      throw CheckpointError(str(where, ": piece ", id, " is not UTF-8"));
+    }
+  }
   bos_ = prefixing_->bos_id();
   eos_ = prefixing_->eos_id();
   unknown_ = prefixing_->unk_id();
-  for (const auto id : {bos_, eos_, unknown_}) {
-    if (id < 0) continue;
-    tokens_.push_back(
-        {.content = prefixing_->IdToPiece(static_cast<int>(id)), .id = id, .special = true});
-    matcher_.add(tokens_.back().content, &tokens_.back());
+  add_listed_tokens(where);
+  const auto role = [&](const std::string& name, std::int64_t& id) {
+    if (!name.empty()) id = id_of(name).value_or(id);
+  };
+  role(files_.bos, bos_);
+  role(files_.eos, eos_);
+  role(files_.unknown, unknown_);
+  std::set<std::int64_t> markers = {bos_, eos_, unknown_};
+  for (const auto& name : files_.specials) markers.insert(id_of(name).value_or(-1));
+  for (const auto id : markers) {
+    if (id >= 0 && !added_by_id_.contains(id)) {
+      match(prefixing_->IdToPiece(static_cast<int>(id)), id);
+    }
   }
+  load_processors(where);
+}
+
+void SentencePieceTokenizer::add_listed_tokens(const std::string& where) {
   std::map<std::int64_t, std::string> by_id;
-  for (const auto& [token, id] : added) {
+  for (const auto& [token, id] : files_.added) {
     const auto [it, fresh] = by_id.emplace(id, token);
     if (!fresh) {
-      throw DataError(
+      throw CheckpointError(
           str(where, ": added tokens \"", it->second, "\" and \"", token, "\" share the id ", id));
     }
   }
   for (const auto& [id, token] : by_id) {
     if (id < 0 || id > size_) {
-      throw DataError(str(where, ": added token \"", token, "\" has the id ", id,
-                          ", but the next free one is ", size_));
+      throw CheckpointError(str(where, ": added token \"", token, "\" has the id ", id,
+                                ", but the next free one is ", size_));
     }
     if (id < pieces_ && prefixing_->IdToPiece(static_cast<int>(id)) != token) {
-      throw DataError(str(where, ": added token \"", token, "\" has the id ", id,
-                          " of the piece \"", prefixing_->IdToPiece(static_cast<int>(id)), "\""));
+      throw CheckpointError(str(where, ": added token \"", token, "\" has the id ", id,
+                                " of the piece \"", prefixing_->IdToPiece(static_cast<int>(id)),
+                                "\""));
     }
     if (id >= pieces_ || !is_marker(id)) add(token, id);
   }
-  load_processors(where);
+  for (const auto& name : files_.specials) {
+    if (!id_of(name)) add(name, size_);
+  }
 }
 
 SentencePieceTokenizer::~SentencePieceTokenizer() = default;
 
 void SentencePieceTokenizer::add(const std::string& token, std::int64_t id) {
-  const bool strips = mode_ == TokenizerMode::kHfLegacy;
-  tokens_.push_back({.content = token, .id = id, .lstrip = strips, .rstrip = strips});
-  matcher_.add(token, &tokens_.back());
+  match(token, id);
   added_ids_[token] = id;
   added_by_id_[id] = token;
   size_ = std::max(size_, id + 1);
 }
 
+// The token is found inside text. Names alone take white space away on both sides in the old days.
+void SentencePieceTokenizer::match(const std::string& token, std::int64_t id) {
+  const bool old = mode_ == TokenizerMode::kHfLegacy;
+  static const TokenNote nothing;
+  const auto it = files_.notes.find(token);
+  const TokenNote& note = it == files_.notes.end() ? nothing : it->second;
+  AddedToken added{.content = token, .id = id};
+  added.special = note.special || note.listed_special.value_or(false);
+  added.lstrip = note.lstrip.value_or(old || note.listed_lstrip.value_or(false));
+  added.rstrip = note.rstrip.value_or(old || note.listed_rstrip.value_or(false));
+  tokens_.push_back(std::move(added));
+  matcher_.add(token, &tokens_.back());
+}
+
 void SentencePieceTokenizer::load_processors(const std::string& where) {
-  std::string bytes = bytes_;
+  std::string bytes = files_.model;
   if (mode_ == TokenizerMode::kSpmNative) {
     for (const auto& [id, token] : added_by_id_) {
       if (id >= pieces_) bytes += user_defined_piece(token);
@@ -106,8 +140,19 @@ bool SentencePieceTokenizer::is_marker(std::int64_t id) const {
   return id == unknown_ || (id < pieces_ && prefixing_->IsControl(static_cast<int>(id)));
 }
 
+// A marker among the added tokens; the words of an answer stay.
+bool SentencePieceTokenizer::is_skipped(const std::string& token) const {
+  const auto note = files_.notes.find(token);
+  return note != files_.notes.end() && note->second.special && token != kSegToken &&
+         token != kPhraseOpen && token != kPhraseClose;
+}
+
 bool SentencePieceTokenizer::adds_bos() const {
-  return adds_bos_ && bos_ >= 0 && mode_ != TokenizerMode::kSpmNative;
+  return files_.adds_bos && bos_ >= 0 && mode_ != TokenizerMode::kSpmNative;
+}
+
+bool SentencePieceTokenizer::adds_eos() const {
+  return files_.adds_eos && eos_ >= 0 && mode_ != TokenizerMode::kSpmNative;
 }
 
 void SentencePieceTokenizer::append(const Processor& processor, std::string_view text,
@@ -181,6 +226,9 @@ std::vector<std::int64_t> SentencePieceTokenizer::encode_modern(const std::strin
   std::vector<std::int64_t> ids;
   for (const auto& cut : matcher_.cut(text)) {
     if (cut.token != nullptr) {
+      // The blank in front of the text falls away only before a special token.
+      const bool keeps_blank = cut.begin == 0 && after == After::kNothing && !cut.token->special;
+      if (keeps_blank) append_modern(kBlockSpace, ids);
       ids.push_back(cut.token->id);
       continue;
     }
@@ -216,6 +264,7 @@ std::string SentencePieceTokenizer::decode(const std::vector<std::int64_t>& ids,
   for (const auto id : ids) {
     const auto added = added_by_id_.find(id);
     if (added != added_by_id_.end()) {
+      if (skip_special && is_skipped(added->second)) continue;
       flush();
       if (spaced && started) text += ' ';
       text += added->second;
@@ -249,7 +298,14 @@ std::vector<std::int64_t> SentencePieceTokenizer::add_tokens(
   for (const auto& token : tokens) {
     const auto known = id_of(token);
     const bool matched = known && (added_by_id_.contains(*known) || is_marker(*known));
-    if (!matched) add(token, known.value_or(size_));
+    if (!matched) {
+      auto& note = files_.notes[token];
+      if (!note.special) {
+        note.special = true;
+        files_.special_map["additional_special_tokens"].push_back(token);
+      }
+      add(token, known.value_or(size_));
+    }
     ids.push_back(*id_of(token));
   }
   load_processors("tokenizer.model");
@@ -257,55 +313,28 @@ std::vector<std::int64_t> SentencePieceTokenizer::add_tokens(
 }
 
 void SentencePieceTokenizer::save(const std::filesystem::path& folder) const {
-  write_file(folder / "tokenizer.model", bytes_);
-  if (!added_ids_.empty()) {
-    write_file(folder / "added_tokens.json", nlohmann::json(added_ids_).dump(2) + "\n");
-  }
-  if (!adds_bos_) write_file(folder / "tokenizer_config.json", "{\"add_bos_token\": false}\n");
+  write_file(folder / "tokenizer.model", files_.model);
+  const auto write = [&](const char* name, const nlohmann::json& json) {
+    if (!json.empty()) write_file(folder / name, json.dump(2) + "\n");
+  };
+  write("added_tokens.json", nlohmann::json(added_ids_));
+  write("special_tokens_map.json", files_.special_map);
+  write("tokenizer_config.json", files_.config);
 }
 
 std::string SentencePieceTokenizer::fingerprint() const {
-  return sha256(bytes_ + "\n" + nlohmann::json(added_ids_).dump());
+  return sha256(files_.model + "\n" + nlohmann::json(added_ids_).dump());
 }
 
 std::unique_ptr<Tokenizer> load_sentencepiece_tokenizer(const std::filesystem::path& file,
                                                         TokenizerMode mode) {
-  namespace fs = std::filesystem;
-  std::map<std::string, std::int64_t> added;
-  bool adds_bos = true;
-  const auto config_file = file.parent_path() / "tokenizer_config.json";
-  nlohmann::json listed;  // tokenizer_config.json's own list, by id, in newer folders
-  if (fs::exists(config_file)) {
-    const auto config = read_json_object(config_file);
-    adds_bos = field_or(config, "add_bos_token", config_file.string() + ": $", true);
-    listed = config.value("added_tokens_decoder", nlohmann::json());
-  }
+  auto files = read_sentencepiece_files(file);
+  opened(files.model, file.string());  // faults of the model name the model
   const auto added_file = file.parent_path() / "added_tokens.json";
-  if (fs::exists(added_file)) {
-    const auto json = read_json_object(added_file);
-    for (auto it = json.begin(); it != json.end(); ++it) {
-      if (!it->is_number_integer()) {
-        throw DataError(
-            str(added_file.string(), ": \"", it.key(), "\": expected an id, got ", it->dump()));
-      }
-      added[it.key()] = it->get<std::int64_t>();
-    }
-  } else if (listed.is_object()) {
-    for (auto it = listed.begin(); it != listed.end(); ++it) {
-      if (it.key().empty() || it.key().find_first_not_of("0123456789") != std::string::npos ||
-          it.key().size() > 9) {
-        throw DataError(
-            str(config_file.string(), ": added_tokens_decoder: \"", it.key(), "\" is no id"));
-      }
-      added[required_field<std::string>(
-          *it, "content", config_file.string() + ": added_tokens_decoder." + it.key())] =
-          std::stoll(it.key());
-    }
-  }
-  const auto where = fs::exists(added_file) && !added.empty() ? added_file.string() : file.string();
-  auto bytes = read_file(file);
-  opened(bytes, file.string());  // faults of the model name the model
-  return std::make_unique<SentencePieceTokenizer>(std::move(bytes), added, adds_bos, mode, where);
+  const auto where = std::filesystem::exists(added_file) && !files.added.empty()
+                         ? added_file.string()
+                         : file.string();
+  return std::make_unique<SentencePieceTokenizer>(std::move(files), mode, where);
 }
 
 }  // namespace medseg

@@ -11,6 +11,7 @@
 
 #include "added_tokens.h"
 #include "medseg/text/tokenizer.h"
+#include "sentencepiece_files.h"
 
 namespace sentencepiece {
 class SentencePieceProcessor;
@@ -20,9 +21,8 @@ namespace medseg {
 
 class SentencePieceTokenizer : public Tokenizer {
  public:
-  /// `added`: token and id, as added_tokens.json has them. \throws DataError "where: what".
-  SentencePieceTokenizer(std::string model_bytes, const std::map<std::string, std::int64_t>& added,
-                         bool adds_bos, TokenizerMode mode, const std::string& where);
+  /// \throws CheckpointError "where: what".
+  SentencePieceTokenizer(SentencePieceFiles files, TokenizerMode mode, const std::string& where);
   ~SentencePieceTokenizer() override;
 
   std::vector<std::int64_t> encode(std::string_view text) const override;
@@ -34,6 +34,7 @@ class SentencePieceTokenizer : public Tokenizer {
   std::optional<std::int64_t> bos() const override { return role_id(bos_); }
   std::optional<std::int64_t> eos() const override { return role_id(eos_); }
   bool adds_bos() const override;
+  bool adds_eos() const override;
   void save(const std::filesystem::path& folder) const override;
   std::string fingerprint() const override;
 
@@ -42,7 +43,9 @@ class SentencePieceTokenizer : public Tokenizer {
   static std::optional<std::int64_t> role_id(std::int64_t id) {
     return id < 0 ? std::nullopt : std::optional(id);
   }
+  void add_listed_tokens(const std::string& where);
   void add(const std::string& token, std::int64_t id);
+  void match(const std::string& token, std::int64_t id);
   void load_processors(const std::string& where);
   void append(const Processor& processor, std::string_view text,
               std::vector<std::int64_t>& ids) const;
@@ -50,10 +53,10 @@ class SentencePieceTokenizer : public Tokenizer {
   void append_modern(std::string_view text, std::vector<std::int64_t>& ids) const;
   std::vector<std::int64_t> encode_modern(const std::string& text, After after) const;
   bool is_marker(std::int64_t id) const;
+  bool is_skipped(const std::string& token) const;
 
-  std::string bytes_;  // tokenizer.model as read
+  SentencePieceFiles files_;
   TokenizerMode mode_;
-  bool adds_bos_;
   std::unique_ptr<Processor> prefixing_;  // puts a blank in front, as the file says
   std::unique_ptr<Processor> bare_;       // the same model without it
   std::int64_t pieces_ = 0;               // of tokenizer.model
@@ -65,7 +68,7 @@ class SentencePieceTokenizer : public Tokenizer {
   TokenMatcher matcher_;
 };
 
-/// Opens a tokenizer.model and the added_tokens.json and tokenizer_config.json beside it. \throws DataError.
+/// Opens a tokenizer.model and the files beside it. \throws CheckpointError.
 std::unique_ptr<Tokenizer> load_sentencepiece_tokenizer(const std::filesystem::path& file,
                                                         TokenizerMode mode);
 

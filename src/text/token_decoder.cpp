@@ -28,14 +28,6 @@ int hex_digit(char c) {
   return -1;
 }
 
-std::optional<char> byte_token(const std::string& text) {  // "<0xE2>"
-  if (text.size() != 6 || !text.starts_with("<0x") || text[5] != '>') return std::nullopt;
-  const int high = hex_digit(text[3]);
-  const int low = hex_digit(text[4]);
-  if (high < 0 || low < 0) return std::nullopt;
-  return static_cast<char>(high * 16 + low);
-}
-
 // A run of byte tokens is one text, or one U+FFFD a byte when it is no UTF-8.
 void decode_byte_tokens(Tokens& tokens) {
   Tokens result;
@@ -50,7 +42,7 @@ void decode_byte_tokens(Tokens& tokens) {
     run.clear();
   };
   for (auto& token : tokens) {
-    const auto byte = byte_token(token.text);
+    const auto byte = byte_of_token(token.text);
     if (byte) {
       run += *byte;
     } else {
@@ -84,6 +76,14 @@ std::string replaced(const std::string& text, const Regex& regex, const std::str
 
 }  // namespace
 
+std::optional<char> byte_of_token(std::string_view text) {
+  if (text.size() != 6 || !text.starts_with("<0x") || text[5] != '>') return std::nullopt;
+  const int high = hex_digit(text[3]);
+  const int low = hex_digit(text[4]);
+  if (high < 0 || low < 0) return std::nullopt;
+  return static_cast<char>(high * 16 + low);
+}
+
 TokenDecoder::TokenDecoder(const nlohmann::json& json, const std::string& where) {
   if (json.is_null()) {
     steps_.push_back([](Tokens& tokens) {  // without a decoder tokens are words
@@ -112,6 +112,7 @@ void TokenDecoder::add(const nlohmann::json& json, const std::string& where) {
     steps_.push_back(decode_byte_letters);
   } else if (type == "ByteFallback") {
     steps_.push_back(decode_byte_tokens);
+    joins_byte_tokens_ = true;
   } else if (type == "Fuse") {
     steps_.push_back([](Tokens& tokens) {
       std::string text;
@@ -122,14 +123,14 @@ void TokenDecoder::add(const nlohmann::json& json, const std::string& where) {
     const auto content = required_field<std::string>(json, "content", where);
     const auto start = field_or<std::int64_t>(json, "start", where, 0);
     const auto stop = field_or<std::int64_t>(json, "stop", where, 0);
-    if (content.empty()) throw DataError(where + ".content: is empty");
+    if (content.empty()) throw CheckpointError(where + ".content: is empty");
     steps_.push_back([=](Tokens& tokens) {
       for (auto& token : tokens) strip_content(token.text, content, start, stop);
     });
   } else if (type == "Replace") {
     const auto content = required_field<std::string>(json, "content", where);
     const auto pattern = json.find("pattern");
-    if (pattern == json.end()) throw DataError(where + ".pattern: missing");
+    if (pattern == json.end()) throw CheckpointError(where + ".pattern: missing");
     const Regex regex(pattern_of(*pattern, where + ".pattern"), where + ".pattern");
     steps_.push_back([=](Tokens& tokens) {
       for (auto& token : tokens) token.text = replaced(token.text, regex, content);

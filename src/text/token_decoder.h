@@ -3,7 +3,9 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -15,18 +17,25 @@ struct TokenText {
   bool whole = false;  ///< an added token: its text is itself
 };
 
+/// The byte that a token such as "<0xE2>" stands for.
+std::optional<char> byte_of_token(std::string_view text);
+
 class TokenDecoder {
  public:
   TokenDecoder() = default;
-  /// \throws DataError "where…: unknown type …; known are …".
+  /// \throws CheckpointError "where…: unknown type …; known are …".
   TokenDecoder(const nlohmann::json& json, const std::string& where);
 
   std::string decode(std::vector<TokenText> tokens) const;
+
+  /// A run of byte tokens has its text only when it has ended.
+  bool joins_byte_tokens() const { return joins_byte_tokens_; }
 
  private:
   void add(const nlohmann::json& json, const std::string& where);
 
   std::vector<std::function<void(std::vector<TokenText>& tokens)>> steps_;
+  bool joins_byte_tokens_ = false;
 };
 
 }  // namespace medseg

@@ -47,7 +47,7 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path, Tok
       return load_sentencepiece_tokenizer(path / "tokenizer.model", mode);
     }
     if (fs::exists(path / "tokenizer.json")) return load_bpe_tokenizer(path / "tokenizer.json");
-    throw DataError(path.string() + ": holds neither tokenizer.model nor tokenizer.json");
+    throw CheckpointError(path.string() + ": holds neither tokenizer.model nor tokenizer.json");
   }
   if (!fs::exists(path)) throw DataError(path.string() + ": no such file or folder");
   if (path.extension() == ".json" || starts_like_json(path)) return load_bpe_tokenizer(path);
@@ -56,21 +56,22 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path, Tok
 
 std::string StreamingDecoder::push(std::int64_t id) {
   ids_.push_back(id);
-  const auto text = tokenizer_.decode(ids_);
-  std::size_t end = text.size();
+  auto settled = ids_;
+  settled.resize(tokenizer_.settled(ids_));
+  auto text = tokenizer_.decode(settled);
   // A U+FFFD at the end may be a character whose bytes are still to come.
-  while (std::string_view(text).substr(0, end).ends_with(kReplacement)) end -= kReplacement.size();
-  if (end <= emitted_) return "";
-  const auto fresh = text.substr(emitted_, end - emitted_);
-  emitted_ = end;
-  return fresh;
+  while (text.ends_with(kReplacement)) text.resize(text.size() - kReplacement.size());
+  return fresh(std::move(text));
 }
 
-std::string StreamingDecoder::flush() {
-  const auto text = tokenizer_.decode(ids_);
-  const auto rest = text.substr(std::min(emitted_, text.size()));
-  emitted_ = text.size();
-  return rest;
+std::string StreamingDecoder::flush() { return fresh(tokenizer_.decode(ids_)); }
+
+// What `text` adds; nothing while a decoder that strips or replaces at the end has not caught up.
+std::string StreamingDecoder::fresh(std::string text) {
+  if (!text.starts_with(emitted_)) return "";
+  auto added = text.substr(emitted_.size());
+  emitted_ = std::move(text);
+  return added;
 }
 
 }  // namespace medseg

@@ -7,6 +7,7 @@
 #include <utf8proc.h>
 
 #include "medseg/base/error.h"
+#include "unicode_versions.h"
 
 namespace medseg {
 namespace {
@@ -106,16 +107,20 @@ bool is_python_space(char32_t c) { return is_white_space(c) || (c >= 0x1C && c <
 bool is_numeric(char32_t c) {
   const auto kind = category(c);
   return kind == UTF8PROC_CATEGORY_ND || kind == UTF8PROC_CATEGORY_NL ||
-         kind == UTF8PROC_CATEGORY_NO;
+         kind == UTF8PROC_CATEGORY_NO || range_of(kNewerNumbers, c) != nullptr;
 }
 
 bool is_word(char32_t c) {
   const auto kind = category(c);
+  const bool circled = (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
+                       (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
   return (kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_NL) ||
-         kind == UTF8PROC_CATEGORY_PC || c == 0x200C || c == 0x200D;
+         kind == UTF8PROC_CATEGORY_PC || circled || c == 0x200C || c == 0x200D;
 }
 
-std::string normalize(std::string_view text, std::string_view form) {
+namespace {
+
+std::string normalize_known(std::string_view text, std::string_view form) {
   int options = UTF8PROC_STABLE;
   if (form == "NFC" || form == "NFKC") {
     options |= UTF8PROC_COMPOSE;
@@ -133,6 +138,24 @@ std::string normalize(std::string_view text, std::string_view form) {
   return {reinterpret_cast<const char*>(result), static_cast<std::size_t>(size)};
 }
 
+}  // namespace
+
+// A character that the reference does not know is a starter without decomposition there, so nothing passes it.
+std::string normalize(std::string_view text, std::string_view form) {
+  std::string result;
+  std::size_t done = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto point = code_point_at(text, at);
+    if (range_of(kNotNormalised, point.value) != nullptr) {
+      result += normalize_known(text.substr(done, at - done), form);
+      result += text.substr(at, point.bytes);
+      done = at + point.bytes;
+    }
+    at += point.bytes;
+  }
+  return result + normalize_known(text.substr(done), form);
+}
+
 std::string lowercase(std::string_view text) {
   std::string result;
   result.reserve(text.size());
@@ -140,6 +163,8 @@ std::string lowercase(std::string_view text) {
     const auto point = code_point_at(text, at);
     if (point.value == 0x130) {  // the one letter whose lower case is two characters
       result += "i\xCC\x87";
+    } else if (const auto* range = range_of(kNewerCapitals, point.value)) {
+      append_utf8(result, range->lower + (point.value - range->first));
     } else {
       append_utf8(result, static_cast<char32_t>(
                               utf8proc_tolower(static_cast<utf8proc_int32_t>(point.value))));

@@ -27,7 +27,7 @@ bool is_valid_utf8(std::string_view bytes);
 bool is_white_space(char32_t c);   ///< Unicode's White_Space
 bool is_python_space(char32_t c);  ///< str.isspace: White_Space and U+001C-U+001F
 bool is_numeric(char32_t c);       ///< categories Nd, Nl, No
-bool is_word(char32_t c);          ///< regex `\w`
+bool is_word(char32_t c);          ///< `\w` of Rust's regex: alphabetic, marks, Nd, Pc, joiners
 
 /// NFC, NFD, NFKC or NFKD of valid UTF-8. \throws CheckFailed on another form.
 std::string normalize(std::string_view text, std::string_view form);

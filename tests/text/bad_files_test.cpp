@@ -12,7 +12,7 @@ std::string error_of(const std::string& json) {
   write_file(folder / "tokenizer.json", json);
   try {
     load_tokenizer(folder);
-  } catch (const DataError& error) {
+  } catch (const CheckpointError& error) {
     const std::string message = error.what();
     EXPECT_TRUE(message.starts_with((folder / "tokenizer.json").string() + ": ")) << message;
     EXPECT_EQ(message.find('\n'), std::string::npos);
@@ -33,7 +33,30 @@ TEST(BadTokenizerJson, IsNamedInOneLine) {
   EXPECT_EQ(error_of("{}"), "model: missing");
   EXPECT_EQ(error_of("{\"a\":" + std::string(1'000'000, '[')),
             "is nested deeper than any tokenizer");
-  EXPECT_EQ(error_of(file_with(good, R"(, "post_processor": {"type": 5})")), "no error");
+  EXPECT_EQ(error_of(file_with(good, R"(, "post_processor": {"type": 5})")),
+            "post_processor.type: wrong type, got 5");
+  EXPECT_EQ(error_of(file_with(good, R"(, "post_processor": {"type": "Cls"})")),
+            "post_processor.type: unknown \"Cls\"; known are Sequence ByteLevel "
+            "TemplateProcessing BertProcessing RobertaProcessing");
+  const auto processor = [&](const std::string& single) {
+    return file_with(
+        good, R"(, "post_processor": {"type": "TemplateProcessing", "single": [)" + single + "]}");
+  };
+  const std::string text = R"({"Sequence": {"id": "A"}})";
+  const std::string a = R"({"SpecialToken": {"id": "a"}})";
+  EXPECT_EQ(error_of(processor(a + "," + text + "," + a)), "no error");
+  EXPECT_EQ(error_of(processor(a + "," + a + "," + text)),
+            "post_processor.single: puts \"a\" and \"a\" on one side of a text; at most one token "
+            "is known");
+  EXPECT_EQ(error_of(processor(a)), "post_processor.single: the text itself has no place");
+  EXPECT_EQ(error_of(processor(R"({"SpecialToken": {"id": "<s>"}},)" + text)),
+            "post_processor: \"<s>\" is not in the vocabulary");
+  EXPECT_EQ(error_of(file_with(good + R"(, "dropout": 0.1)")),
+            "model.dropout: 0.1 makes ids random; only 0 is known");
+  EXPECT_EQ(error_of(file_with(good + R"(, "dropout": null)")), "no error");
+  EXPECT_EQ(error_of(file_with(R"("vocab": {"a": 16777216}, "merges": [])")),
+            "model.vocab: \"a\": expected an id, got 16777216");
+  EXPECT_EQ(error_of(file_with("\"vocab\": {\"a\xFF\": 0}, \"merges\": []")), "is not whole JSON");
   EXPECT_EQ(error_of(R"({"model": {"type": "Unigram"}})"),
             "model.type: unknown \"Unigram\"; known are BPE");
   EXPECT_EQ(error_of(file_with(R"("vocab": {"a": 0}, "merges": ["a x"])")),
@@ -73,6 +96,34 @@ TEST(BadTokenizerJson, IsNamedInOneLine) {
       << broken;
 }
 
+// What PCRE2 would read otherwise than Oniguruma, which these files are written for, is refused.
+TEST(BadTokenizerJson, NamesWhatARegularExpressionCannotMean) {
+  const auto with = [](const std::string& pattern) {
+    return error_of(file_with(
+        R"("vocab": {"a": 0}, "merges": [])",
+        R"(, "pre_tokenizer": {"type": "Split", "behavior": "Isolated", "pattern": {"Regex": )" +
+            nlohmann::json(pattern).dump() + "}}"));
+  };
+  const auto refused = [&](const std::string& pattern, const std::string& what) {
+    EXPECT_EQ(with(pattern),
+              "pre_tokenizer.pattern: regular expression \"" + pattern + "\": " + what);
+  };
+  refused("a(?m:.)", "unsupported flag m at byte 1");
+  refused("(?is)a", "unsupported flag s at byte 0");
+  refused("[a&&b]", "unsupported && of sets at byte 2");
+  refused("[a[^b]]", "unsupported [^…] in a set at byte 3");
+  refused("[\\W]", "unsupported \\W in a set at byte 1");
+  refused("\\h", "unsupported \\h at byte 0");
+  refused("[a", "missing ] at byte 2");
+  EXPECT_EQ(with("[^(\\s|[.,!?\\]])]+|(?i:'s)|(?<!a)b|[]a]|[[:alpha:]_]"), "no error");
+  EXPECT_EQ(with(std::string(20'000, 'a')),
+            "pre_tokenizer.pattern: regular expression of 20000 bytes, longer than any");
+  EXPECT_TRUE(
+      with(std::string(2000, '(')).starts_with("pre_tokenizer.pattern: regular expression"));
+  EXPECT_TRUE(
+      with(std::string(2000, '[')).starts_with("pre_tokenizer.pattern: regular expression"));
+}
+
 TEST(BadTokenizerJson, NeverCrashesOnACutOrChangedFile) {
   const auto whole = read_file(golden::folder() / "bpe/llama3/tokenizer.json");
   RandomStream random(1, "bad-json");
@@ -86,7 +137,7 @@ TEST(BadTokenizerJson, NeverCrashesOnACutOrChangedFile) {
     write_file(folder / "tokenizer.json", text);
     try {
       load_tokenizer(folder)->encode("It is [SEG]. 12");
-    } catch (const DataError& error) {
+    } catch (const CheckpointError& error) {
       EXPECT_NE(std::string(error.what()).find("tokenizer.json"), std::string::npos);
     }
   }
@@ -99,7 +150,7 @@ TEST(BadTokenizerJson, StopsARegularExpressionThatNeverEnds) {
       file_with(
           R"("vocab": {"a": 0}, "merges": [])",
           R"x(, "pre_tokenizer": {"type": "Split", "behavior": "Isolated", "pattern": {"Regex": "(a+)+$"}})x"));
-  EXPECT_THROW(load_tokenizer(folder)->encode(std::string(60, 'a') + "b"), DataError);
+  EXPECT_THROW(load_tokenizer(folder)->encode(std::string(60, 'a') + "b"), CheckpointError);
 }
 
 TEST(BadSentencePiece, IsNamedInOneLine) {
@@ -111,7 +162,7 @@ TEST(BadSentencePiece, IsNamedInOneLine) {
     try {
       load_tokenizer(folder, TokenizerMode::kHfLegacy);
       ADD_FAILURE() << "no error, expected " << expected;
-    } catch (const DataError& error) {
+    } catch (const CheckpointError& error) {
       const std::string message = error.what();
       EXPECT_TRUE(message.starts_with(folder.string())) << message;
       EXPECT_NE(message.find(expected), std::string::npos) << message;
@@ -130,7 +181,7 @@ TEST(BadSentencePiece, IsNamedInOneLine) {
 
 TEST(BadFolder, SaysWhatIsMissing) {
   const auto folder = golden::scratch("empty");
-  EXPECT_THROW(load_tokenizer(folder), DataError);
+  EXPECT_THROW(load_tokenizer(folder), CheckpointError);
   EXPECT_THROW(load_tokenizer(folder / "nothing"), DataError);
 }
 

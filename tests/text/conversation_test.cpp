@@ -68,6 +68,74 @@ TEST(Render, WritesThePromptsOfTheReferences) {
   EXPECT_EQ(prompt("plain", *spm, false), "<image>\nq1\na1</s>q2\na2</s>");
 }
 
+// LLaVA's conversation.py (get_prompt) by hand: styles TWO, LLAMA_2 and PLAIN.
+TEST(Render, WritesThePromptsOfLlava) {
+  const auto spm = golden::spm(TokenizerMode::kHfLegacy);
+  const std::string llama2_system =
+      "You are a helpful language and vision assistant. You are able to understand the visual "
+      "content that the user provides, and assist the user with a variety of tasks using natural "
+      "language.";
+  const std::vector<Turn> turns = {{"<image>\nq1", "a1"}, {"q2", "a2"}, {"q3", ""}};
+  const auto prompt = [&](const char* name, std::size_t count) {
+    return render({turns.begin(), turns.begin() + static_cast<std::ptrdiff_t>(count)}, *spm,
+                  {.name = name})
+        .prompt;
+  };
+  EXPECT_EQ(prompt("llama2", 1),
+            "[INST] <<SYS>>\n" + llama2_system + "\n<</SYS>>\n\n<image>\nq1 [/INST] a1 </s>");
+  EXPECT_EQ(prompt("llama2", 3), "[INST] <<SYS>>\n" + llama2_system +
+                                     "\n<</SYS>>\n\n<image>\nq1 [/INST] a1 </s><s>[INST] q2 "
+                                     "[/INST] a2 </s><s>[INST] q3 [/INST]");
+  EXPECT_EQ(prompt("mistral_instruct", 3),
+            "[INST] <image>\nq1 [/INST] a1 </s>[INST] q2 [/INST] a2 </s>[INST] q3 [/INST]");
+  const auto llava = prompt("llava_v1", 3);
+  const std::string opening =
+      "A chat between a curious human and an artificial intelligence assistant. The assistant "
+      "gives helpful, detailed, and polite answers to the human's questions. ";
+  EXPECT_EQ(llava, opening +
+                       "USER: <image>\nq1 ASSISTANT: a1</s>USER: q2 ASSISTANT: a2</s>USER: q3 "
+                       "ASSISTANT:");
+  EXPECT_EQ(prompt("plain", 3), "<image>\nq1\na1</s>q2\na2</s>q3\n");
+}
+
+TEST(Render, WritesThePromptsOfPublishedChatTemplates) {
+  const auto chat = chatml_tokenizer();
+  const auto llama3 = llama3_tokenizer();
+  for (const auto& row : golden::read("templates.json")) {
+    const std::string name = row["template"];
+    const auto& tokenizer = name == "chatml" ? *chat : *llama3;
+    const ConversationOptions options{.name = name, .system = row["system"]};
+    std::vector<Turn> turns;
+    for (const auto& turn : row["turns"]) turns.push_back({turn[0], turn[1]});
+    const auto rendered = render(turns, tokenizer, options, row["open"]);
+    ASSERT_EQ(rendered.prompt, row["prompt"].get<std::string>());
+    // The ids are those of the whole text, and the labels those of the answers with their end tokens.
+    auto expected = tokenizer.encode(rendered.prompt);
+    if (tokenizer.adds_bos()) expected.insert(expected.begin(), *tokenizer.bos());
+    ASSERT_EQ(rendered.ids, expected);
+    std::size_t answered = 0;
+    for (std::size_t t = 0; t < turns.size(); ++t) {
+      if (turns[t].answer.empty()) continue;
+      const auto span = rendered.answers[answered++];
+      const std::string end = name == "chatml" ? "<|im_end|>" : "<|eot_id|>";
+      ASSERT_EQ(tokenizer.decode(part(rendered.labels, span.begin, span.end)),
+                turns[t].answer + end);
+    }
+    ASSERT_EQ(rendered.answers.size(), answered);
+  }
+}
+
+TEST(Render, ListsTheTemplatesThatAreKnown) {
+  try {
+    render({{"q", "a"}}, *golden::bpe("gpt2"), {.name = "vicuna"});
+    FAIL() << "no error";
+  } catch (const ConfigError& error) {
+    EXPECT_STREQ(error.what(),
+                 "conversation: unknown template \"vicuna\"; known are chatml llama2 llama3 "
+                 "llava_v1 mistral_instruct plain");
+  }
+}
+
 TEST(Render, PutsMarksRoundTheImage) {
   const auto spm = golden::spm(TokenizerMode::kHfLegacy);
   const std::vector<Turn> turns = {{"<image>\nq", ""}};

@@ -126,23 +126,25 @@ TEST(GgufTokenizer, KeepsBosThroughSaving) {
 
 TEST(GgufTokenizer, NamesWhatItDoesNotKnow) {
   GgufVocabulary vocabulary{.model = "llama", .pre = "default", .tokens = {"a"}};
-  EXPECT_THROW(make_tokenizer(vocabulary), DataError);
+  EXPECT_THROW(make_tokenizer(vocabulary), CheckpointError);
   vocabulary.model = "gpt2";
   vocabulary.pre = "klingon";
   try {
     make_tokenizer(vocabulary);
     FAIL() << "no error";
-  } catch (const DataError& error) {
+  } catch (const CheckpointError& error) {
     EXPECT_NE(std::string(error.what()).find("unknown \"klingon\"; known are command-r default"),
               std::string::npos)
         << error.what();
   }
   vocabulary.pre = "gpt-2";
   vocabulary.merges = {"a b"};
-  EXPECT_THROW(make_tokenizer(vocabulary), DataError);  // b is no token
+  EXPECT_THROW(make_tokenizer(vocabulary), CheckpointError);  // b is no token
   vocabulary.merges.clear();
+  vocabulary.tokens = {"a", "b\xFF"};
+  EXPECT_THROW(make_tokenizer(vocabulary), CheckpointError);  // no UTF-8
   vocabulary.tokens = {"a", "a"};
-  EXPECT_THROW(make_tokenizer(vocabulary), DataError);
+  EXPECT_THROW(make_tokenizer(vocabulary), CheckpointError);
 }
 
 }  // namespace

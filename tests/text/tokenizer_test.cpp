@@ -99,6 +99,64 @@ TEST(StreamingDecoder, GivesTheWholeTextAndNeverHalfACharacter) {
   }
 }
 
+// Models say any id after any other: half characters, bytes that are no UTF-8, markers in between.
+TEST(StreamingDecoder, GivesTheWholeTextOfRandomIds) {
+  std::vector<std::unique_ptr<Tokenizer>> tokenizers;
+  for (const char* family : {"gpt2", "llama2", "llama3", "metaspace_first", "nfkc", "qwen2"}) {
+    tokenizers.push_back(golden::bpe(family));
+  }
+  for (const char* mode : {"hf", "hf_legacy", "hf_legacy_nostrip", "spm_native"}) {
+    tokenizers.push_back(golden::spm(tokenizer_mode(mode)));
+  }
+  for (std::size_t t = 0; t < tokenizers.size(); ++t) {
+    const auto& tokenizer = *tokenizers[t];
+    for (std::uint64_t i = 0; i < 600; ++i) {
+      RandomStream random(5, "streams", i);
+      // Many low ids: there the single bytes are.
+      const auto bound = static_cast<std::size_t>(tokenizer.size());
+      const auto narrow = i % 2 == 0 ? bound : std::min<std::size_t>(bound, 260);
+      Ids ids(1 + random.below(40));
+      for (auto& id : ids) id = static_cast<std::int64_t>(random.below(narrow));
+      StreamingDecoder decoder(tokenizer);
+      std::string text;
+      for (const auto id : ids) {
+        const auto piece = decoder.push(id);
+        ASSERT_NO_THROW(nlohmann::json(piece).dump()) << "a piece that is no UTF-8";
+        ASSERT_FALSE(piece.ends_with("\xEF\xBF\xBD"));
+        text += piece;
+      }
+      const auto last = decoder.flush();
+      ASSERT_NO_THROW(nlohmann::json(last).dump());
+      ASSERT_EQ(text + last, tokenizer.decode(ids)) << "tokenizer " << t << ", sequence " << i;
+    }
+  }
+}
+
+TEST(StreamingDecoder, KeepsWhatADecoderTakesBack) {
+  const auto folder = golden::scratch("strip-end");
+  write_file(
+      folder / "tokenizer.json",
+      R"({"model": {"type": "BPE", "vocab": {"a": 0, " ": 1}, "merges": []}, "decoder": {"type": "Sequence", "decoders": [
+          {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 0, "stop": 1}]}})");
+  const auto tokenizer = load_tokenizer(folder);
+  StreamingDecoder decoder(*tokenizer);
+  EXPECT_EQ(decoder.push(0), "a");
+  EXPECT_EQ(decoder.push(1), "");
+  EXPECT_EQ(decoder.push(0), " a");
+  EXPECT_EQ(decoder.flush(), "");
+}
+
+TEST(StreamingDecoder, WaitsForTheEndOfARunOfByteTokens) {
+  const auto tokenizer = golden::bpe("llama2");
+  const auto byte = [&](const char* name) { return *tokenizer->id_of(name); };
+  StreamingDecoder decoder(*tokenizer);
+  EXPECT_EQ(decoder.push(byte("<0x41>")), "");
+  EXPECT_EQ(decoder.push(byte("<0xE6>")), "");
+  EXPECT_EQ(decoder.push(byte("a")),
+            "\xEF\xBF\xBD\xEF\xBF\xBD"
+            "a");  // the whole run is lost
+}
+
 TEST(StreamingDecoder, FlushesWhatStaysIncomplete) {
   const auto tokenizer = golden::bpe("gpt2");
   const auto ids = tokenizer->encode("\xE6\xBC\xA2");  // one character of three bytes
@@ -107,6 +165,17 @@ TEST(StreamingDecoder, FlushesWhatStaysIncomplete) {
   EXPECT_EQ(decoder.push(ids[0]), "");
   EXPECT_EQ(decoder.push(ids[1]), "");
   EXPECT_EQ(decoder.flush(), "\xEF\xBF\xBD");
+}
+
+// The minimal texts of differences that the comparison with the references found.
+TEST(Encode, KnowsTheUnicodeOfTheReference) {
+  const auto nfkc = golden::bpe("nfkc");
+  const auto unknown = nfkc->encode("\U0010FFFF");  // a character without a piece
+  EXPECT_EQ(nfkc->encode("\U0001E03B"), unknown);   // not the letter that Unicode 15 makes of it
+  const auto qwen2 = golden::bpe("qwen2");
+  const std::string marks = "a\u1AC1\u0323";  // the first is no mark there: they keep their order
+  EXPECT_EQ(qwen2->decode(qwen2->encode(marks)), marks);
+  EXPECT_EQ(qwen2->decode(qwen2->encode("a\u0301\u0323")), "\u1EA1\u0301");
 }
 
 TEST(TokenizerMode, HasNamesThatErrorsList) {

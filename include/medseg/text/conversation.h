@@ -6,6 +6,9 @@
 /// text, with the blanks that llava_v1, llama2 and mistral_instruct themselves put round it (SentencePiece
 /// takes the one in front away).
 ///
+/// `plain` is LLaVA's PLAIN style with an end token behind the answer. `chatml` and `llama3` are the published chat
+/// templates; white space round a question or an answer stays (Llama 3's own template trims it).
+///
 /// Rendering is prefix-stable: an open prompt, the answer's span, and the next question behind it are the ids
 /// of the whole dialogue, so a cache of keys and values can be kept over turns.
 #pragma once

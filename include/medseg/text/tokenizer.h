@@ -62,6 +62,10 @@ class Tokenizer {
   virtual std::string decode(const std::vector<std::int64_t>& ids,
                              bool skip_special = false) const = 0;
 
+  /// How many of the leading `ids` keep their text whatever comes behind them. Byte tokens of a tokenizer.json wait for
+  /// the end of their run: one byte that is no UTF-8 turns all of the run into U+FFFD.
+  virtual std::size_t settled(const std::vector<std::int64_t>& ids) const { return ids.size(); }
+
   /// Id of a whole token ("[SEG]", "<|im_end|>", "▁the"), if it has one.
   virtual std::optional<std::int64_t> id_of(std::string_view token) const = 0;
 
@@ -72,6 +76,8 @@ class Tokenizer {
   virtual std::optional<std::int64_t> bos() const = 0;
   virtual std::optional<std::int64_t> eos() const = 0;
   virtual bool adds_bos() const = 0;  ///< the reference's default call puts BOS in front
+  /// The same for EOS behind. Dialogues have end tokens of their own and take no notice.
+  virtual bool adds_eos() const = 0;
 
   /// Writes `tokenizer.json` or `tokenizer.model` (+ what it needs) into a folder; load_tokenizer reads it back.
   virtual void save(const std::filesystem::path& folder) const = 0;
@@ -81,13 +87,14 @@ class Tokenizer {
 };
 
 /// `path`: a folder (bundle or Hugging Face) holding tokenizer.json or tokenizer.model, or one of those files.
-/// `mode` is for SentencePiece only. \throws DataError naming the file and the fault.
+/// `mode` is for SentencePiece only. \throws CheckpointError naming the file and the fault, DataError if there is no such
+/// path.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path,
                                           TokenizerMode mode = TokenizerMode::kHfLegacy);
-/// \throws DataError if `vocabulary.model` or `.pre` is not known, listing the known.
+/// \throws CheckpointError if `vocabulary.model` or `.pre` is not known, listing the known, or a token is at fault.
 std::unique_ptr<Tokenizer> make_tokenizer(const GgufVocabulary& vocabulary);
 
-/// Decodes a growing id list piece by piece and never splits a UTF-8 character.
+/// Decodes a growing id list piece by piece: every piece is valid UTF-8, and together they are the text of all ids.
 class StreamingDecoder {
  public:
   explicit StreamingDecoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
@@ -95,9 +102,11 @@ class StreamingDecoder {
   std::string flush();                ///< what is left; incomplete bytes become U+FFFD
 
  private:
+  std::string fresh(std::string text);
+
   const Tokenizer& tokenizer_;
   std::vector<std::int64_t> ids_;
-  std::size_t emitted_ = 0;
+  std::string emitted_;
 };
 
 }  // namespace medseg

@@ -1,0 +1,55 @@
+/// \file
+/// Where the tables of the `tokenizers` package (0.23.3) are of another Unicode version than utf8proc's (2.8, Unicode 15).
+/// Found by trying every code point; ids of published vocabularies depend on the reference's version, not on the newest.
+#pragma once
+
+#include <algorithm>
+#include <iterator>
+
+namespace medseg {
+
+struct CodeRange {
+  char32_t first, last;
+};
+
+/// Marks and compatibility characters of Unicode 10 and later: its normaliser does not know them, they stay as they are.
+inline constexpr CodeRange kNotNormalised[] = {
+    {0x7FD, 0x7FD},     {0x898, 0x89F},     {0x8CA, 0x8D3},     {0x9FE, 0x9FE},
+    {0xC3C, 0xC3C},     {0xD3B, 0xD3C},     {0xEBA, 0xEBA},     {0x1715, 0x1715},
+    {0x1ABF, 0x1ACE},   {0x1DF6, 0x1DFA},   {0x32FF, 0x32FF},   {0xA7F2, 0xA7F4},
+    {0xA82C, 0xA82C},   {0xAB69, 0xAB69},   {0x10781, 0x10785}, {0x10787, 0x107B0},
+    {0x107B2, 0x107BA}, {0x10D24, 0x10D27}, {0x10EAB, 0x10EAC}, {0x10EFD, 0x10EFF},
+    {0x10F46, 0x10F50}, {0x10F82, 0x10F85}, {0x11070, 0x11070}, {0x1133B, 0x1133B},
+    {0x1145E, 0x1145E}, {0x11839, 0x1183A}, {0x11930, 0x11930}, {0x11938, 0x11938},
+    {0x1193D, 0x1193E}, {0x11943, 0x11943}, {0x119E0, 0x119E0}, {0x11A34, 0x11A34},
+    {0x11A47, 0x11A47}, {0x11A99, 0x11A99}, {0x11D42, 0x11D42}, {0x11D44, 0x11D45},
+    {0x11D97, 0x11D97}, {0x11F41, 0x11F42}, {0x16FF0, 0x16FF1}, {0x1E030, 0x1E06D},
+    {0x1E08F, 0x1E08F}, {0x1E130, 0x1E136}, {0x1E2AE, 0x1E2AE}, {0x1E2EC, 0x1E2EF},
+    {0x1E4EC, 0x1E4EF}, {0x1F16C, 0x1F16C}, {0x1FBF0, 0x1FBF9}};
+
+/// Numbers that Unicode 16 and 17 added; `Digits` knows them (Rust's char::is_numeric).
+inline constexpr CodeRange kNewerNumbers[] = {
+    {0x10D40, 0x10D49}, {0x116D0, 0x116E3}, {0x11BF0, 0x11BF9}, {0x11DE0, 0x11DE9},
+    {0x16130, 0x16139}, {0x16D70, 0x16D79}, {0x16FF4, 0x16FF6}, {0x1CCF0, 0x1CCF9},
+    {0x1E5F1, 0x1E5FA}};
+
+/// Capital letters that Unicode 16 and 17 added, and the small letter of the first (Rust's to_lowercase).
+struct CaseRange {
+  char32_t first, last, lower;
+};
+inline constexpr CaseRange kNewerCapitals[] = {
+    {0x1C89, 0x1C89, 0x1C8A}, {0xA7CB, 0xA7CB, 0x264},      {0xA7CC, 0xA7CC, 0xA7CD},
+    {0xA7CE, 0xA7CE, 0xA7CF}, {0xA7D2, 0xA7D2, 0xA7D3},     {0xA7D4, 0xA7D4, 0xA7D5},
+    {0xA7DA, 0xA7DA, 0xA7DB}, {0xA7DC, 0xA7DC, 0x19B},      {0x10D50, 0x10D65, 0x10D70},
+    {0x16EA0, 0x16EB8, 0x16EBB}};
+
+/// The range of a sorted table that holds `c`, or null.
+template <class Range, std::size_t count>
+const Range* range_of(const Range (&table)[count], char32_t c) {
+  const auto* it = std::lower_bound(
+      std::begin(table), std::end(table), c,
+      [](const Range& range, char32_t value) { return range.last < value; });
+  return it != std::end(table) && it->first <= c ? it : nullptr;
+}
+
+}  // namespace medseg
