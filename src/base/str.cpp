@@ -40,6 +40,12 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
   return text;
 }
 
+std::string join_first(const std::vector<std::string>& parts, std::size_t count) {
+  if (parts.size() <= count) return join(parts, ", ");
+  const auto end = parts.begin() + static_cast<std::ptrdiff_t>(count);
+  return join({parts.begin(), end}, ", ") + ", …";
+}
+
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts(1);
   for (const char c : text) {

@@ -32,7 +32,7 @@ void score_what_needs_no_training(const EvaluateArguments& arguments) {
                                 nullptr, false);
   } else {
     // The decoder alone answers here, and it is published: parts that only answers need may still be untrained.
-    const OpenBundle bundle = open_model(arguments.model, /*untrained_too=*/true);
+    const OpenBundle bundle = open_model(arguments.model, BundleUse::kBoxPrompts);
     FeatureCache cache(*bundle.model, bundle.options, arguments.model.bf16(), kCacheBytes);
     baselines = score_baselines(manifest, arguments.training_split, arguments.split, &bundle,
                                 &cache, arguments.model.bf16());

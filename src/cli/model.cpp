@@ -8,7 +8,6 @@
 #include "medseg/base/error.h"
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
-#include "medseg/models/bundle.h"
 #include "medseg/pipeline/model_import.h"
 #include "medseg/weights/tensor_file.h"
 
@@ -76,29 +75,6 @@ void inspect(const InspectRequest& request) {
   }
 }
 
-void audit(const std::string& bundle, bool json) {
-  const auto options = read_bundle_options(bundle);
-  const auto model =
-      load_segmenter(bundle, options);  // strict: missing, unused and mismatched tensors are errors
-  std::vector<std::string> loaded;
-  for (const auto& [name, tensor] : model->named_parameters()) loaded.push_back(name);
-  if (json) {
-    std::cout << nlohmann::json{{"bundle", bundle},
-                                {"loaded", loaded},
-                                {"initialised", options.initialised},
-                                {"mismatched", nlohmann::json::array()},
-                                {"unused", nlohmann::json::array()}}
-                     .dump()
-              << "\n";
-  } else {
-    std::cout << bundle << ": " << loaded.size() << " tensors loaded, "
-              << options.initialised.size()
-              << " initialised and never trained, 0 mismatched, 0 unused\n";
-    for (const auto& name : options.initialised) std::cout << "  initialised  " << name << "\n";
-  }
-  refuse_untrained(options, bundle);
-}
-
 void add_import(CLI::App& model) {
   auto* import = model.add_subcommand("import", "published weights into a bundle");
   import->require_subcommand(1);
@@ -159,15 +135,7 @@ void add_model(CLI::App& app) {
   show->add_flag("--json", request->json, "one JSON object a file");
   show->footer("Example: medseg model inspect lite_medsam.pth");
   show->callback([request] { inspect(*request); });
-
-  auto* check =
-      model->add_subcommand("audit", "what a bundle was made of; exit 4 if it must not be used");
-  const auto bundle = std::make_shared<std::string>();
-  const auto json = std::make_shared<bool>(false);
-  check->add_option("BUNDLE", *bundle, "folder")->required();
-  check->add_flag("--json", *json, "one JSON object");
-  check->footer("Example: medseg model audit runs/demo/best");
-  check->callback([bundle, json] { audit(*bundle, *json); });
+  add_model_audit(*model);
 }
 
 }  // namespace medseg

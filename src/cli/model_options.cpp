@@ -22,7 +22,7 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool model_requ
                      "longest answer; 0: what the bundle says");
 }
 
-OpenBundle open_model(const ModelOptions& options, bool untrained_too) {
+OpenBundle open_model(const ModelOptions& options, BundleUse use) {
   if (options.precision != "bf16" && options.precision != "fp32") {
     throw ConfigError("--precision: unknown precision \"" + options.precision + "\"" +
                       did_you_mean(options.precision, {"bf16", "fp32"}));
@@ -33,7 +33,7 @@ OpenBundle open_model(const ModelOptions& options, bool untrained_too) {
     throw ConfigError(str("--max-new-tokens: ", options.max_new_tokens, " is out of range"));
   }
   if (options.threads > 0) at::set_num_threads(options.threads);
-  if (!untrained_too) refuse_untrained(read_bundle_options(options.bundle), options.bundle);
+  refuse_untrained(read_bundle_options(options.bundle), options.bundle, use);
   OpenBundle bundle = open_bundle(options.bundle);
   prepare_for_inference(bundle, options.bf16());
   return bundle;

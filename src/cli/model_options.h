@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "medseg/inference/generate.h"
+#include "medseg/models/audit.h"
 #include "medseg/pipeline/sample.h"
 
 namespace medseg {
@@ -27,7 +28,7 @@ struct ModelOptions {
 void add_model_options(CLI::App& command, ModelOptions& options, bool model_required = true);
 
 /// Sets the threads, opens the bundle and makes it fast. \throws CheckpointError if it may not answer: it cannot be read,
-/// does not fit, or holds parts that were never loaded nor trained (unless `untrained_too`).
-OpenBundle open_model(const ModelOptions& options, bool untrained_too = false);
+/// does not fit, or holds parts that were never loaded nor trained and that `use` depends on.
+OpenBundle open_model(const ModelOptions& options, BundleUse use = BundleUse::kAnswers);
 
 }  // namespace medseg

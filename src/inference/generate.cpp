@@ -138,9 +138,11 @@ Answer Dialogue::ask(const std::string& question,
   if (shows_picture && !turns_.empty()) {
     throw DataError("question: <image> may stand in the first turn only, found in: " + question);
   }
-  const bool add_picture = turns_.empty() && !shows_picture && bundle_.model->has_vision();
+  if (shows_picture && !bundle_.model->has_vision()) {
+    throw DataError("question: <image>, but the model has no vision tower: " + question);
+  }
   auto turns = turns_;
-  turns.push_back({add_picture ? str(kImagePlace, "\n", question) : question, ""});
+  turns.push_back({turns_.empty() ? bundle_.first_question(question) : question, ""});
   const auto prompt = render(turns, tokenizer, bundle_.conversation(), /*open_prompt=*/true).ids;
   const auto room = language.options().max_positions - places(prompt, prompt.size());
   const auto budget = std::min(options_.max_new_tokens, room);
@@ -172,7 +174,9 @@ Answer Dialogue::ask(const std::string& question,
     }
     if (next == seg) {
       states.push_back(state);
-      answer.masks.emplace_back().seg_probability = logits.softmax(0)[seg].item<double>();
+      auto& mask = answer.masks.emplace_back();
+      mask.position = cache_.length() - 1;
+      mask.seg_probability = logits.softmax(0)[seg].item<double>();
     }
     if (on_text) on_text(stream.push(next));
     if (static_cast<std::int64_t>(answer.ids.size()) >= budget) break;

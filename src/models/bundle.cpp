@@ -22,25 +22,13 @@ constexpr std::size_t kNamesShown = 10;
 /// "; 2 missing: a, b" or "" when there are none.
 std::string complaint(const char* what, const std::vector<std::string>& names) {
   if (names.empty()) return "";
-  const auto shown = std::min(names.size(), kNamesShown);
-  const std::vector<std::string> first(names.begin(),
-                                       names.begin() + static_cast<std::ptrdiff_t>(shown));
-  return str("; ", names.size(), " ", what, ": ", join(first, ", "),
-             shown < names.size() ? ", …" : "");
+  return str("; ", names.size(), " ", what, ": ", join_first(names, kNamesShown));
 }
 
 std::vector<TensorSource> same_names(const TensorFile& file) {
   std::vector<TensorSource> sources;
   for (const auto& tensor : file.tensors()) sources.push_back({tensor.name, tensor.name, {}});
   return sources;
-}
-
-std::filesystem::path weights_of(const std::filesystem::path& bundle) {
-  for (const char* name : {"model.safetensors", "model.safetensors.index.json"}) {
-    if (std::filesystem::exists(bundle / name)) return bundle / name;
-  }
-  throw CheckpointError(bundle.string() +
-                        ": no model.safetensors and no model.safetensors.index.json");
 }
 
 bool is_bf16_matrix(const TensorInfo& info) {
@@ -87,6 +75,14 @@ std::vector<std::pair<std::string, at::Tensor>> tensors_to_save(Segmenter& model
 
 }  // namespace
 
+std::filesystem::path weights_of_bundle(const std::filesystem::path& bundle) {
+  for (const char* name : {"model.safetensors", "model.safetensors.index.json"}) {
+    if (std::filesystem::exists(bundle / name)) return bundle / name;
+  }
+  throw CheckpointError(bundle.string() +
+                        ": no model.safetensors and no model.safetensors.index.json");
+}
+
 BundleOptions read_bundle_options(const std::filesystem::path& bundle) {
   const auto path = bundle / "config.json";
   try {
@@ -110,7 +106,7 @@ BundleOptions read_bundle_options(const std::filesystem::path& bundle) {
 
 std::unique_ptr<Segmenter> load_segmenter(const std::filesystem::path& bundle,
                                           const BundleOptions& options) {
-  const auto file = open_tensor_file(weights_of(bundle));
+  const auto file = open_tensor_file(weights_of_bundle(bundle));
   const auto& infos = file->tensors();
   const bool bf16 = std::any_of(infos.begin(), infos.end(), is_bf16_matrix);
   std::unique_ptr<Segmenter> model;
@@ -140,20 +136,6 @@ void save_bundle(const std::filesystem::path& folder, Segmenter& model,
   json["provenance"] = provenance;
   write_safetensors(folder / "model.safetensors", tensors_to_save(model), {{"format", "pt"}});
   write_file(folder / "config.json", json.dump(2) + "\n");
-}
-
-void refuse_untrained(const BundleOptions& options, const std::filesystem::path& bundle) {
-  std::vector<std::string> untrained;
-  for (const auto& name : options.initialised) {
-    for (const char* part : {"text_hidden_fcs", "mm_projector", "embed_tokens", "lm_head"}) {
-      if (name.find(part) == std::string::npos) continue;
-      untrained.push_back(name);
-      break;
-    }
-  }
-  if (untrained.empty()) return;
-  throw CheckpointError(bundle.string() + ": must not be used before training" +
-                        complaint("initialised and never trained", untrained));
 }
 
 }  // namespace medseg

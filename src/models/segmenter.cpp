@@ -179,15 +179,17 @@ std::vector<std::pair<std::string, at::Tensor*>> Segmenter::trainable_leaves() {
 
 SegmenterOutput Segmenter::forward(const DialogueBatch& batch, const TeacherForcing& how) const {
   const auto spliced = splice(batch);
-  const auto hidden = language_->forward(spliced.embeddings);  // [B, T, D]
-  const auto T = hidden.size(1), D = hidden.size(2);
-  const auto states = hidden.reshape({-1, D});
-
   SegmenterOutput output;
+  output.hidden = language_->forward(spliced.embeddings);  // [B, T, D]
+  const auto T = output.hidden.size(1), D = output.hidden.size(2);
+  const auto states = output.hidden.reshape({-1, D});
+
   output.seg_dialogue = spliced.seg_dialogue;
+  output.seg_position = spliced.seg_position;
+  const auto seg_places = (spliced.seg_dialogue * T + spliced.seg_position).to(states.device());
+  output.seg_hidden = states.index_select(0, seg_places);
   if (has_grounding()) {
-    const auto places = (spliced.seg_dialogue * T + spliced.seg_position).to(states.device());
-    auto chosen = states.index_select(0, places);
+    auto chosen = output.seg_hidden;
     if (how.prompt_gradient != 1.0) {  // the same value, another slope
       chosen = chosen.detach() + how.prompt_gradient * (chosen - chosen.detach());
     }

@@ -20,25 +20,41 @@ std::uint64_t bytes_of(const at::Tensor& tensor) { return tensor.defined() ? ten
 
 }  // namespace
 
+EncoderInputs encoder_inputs(const Image& image, const Segmenter& model,
+                             const BundleOptions& options) {
+  EncoderInputs inputs;
+  if (model.has_vision()) {
+    const auto size = model.vision().image_size();
+    inputs.vision = vision_input(image, options.vision_preprocess, size).unsqueeze(0);
+  }
+  if (model.has_grounding()) {
+    const auto size = model.grounding().encoder().image_size();
+    const auto input = grounding_input(image, options.grounding_preprocess, size);
+    inputs.grounding = input.pixels.unsqueeze(0);
+    inputs.frame = input.frame;
+  }
+  return inputs;
+}
+
+ImageFeatures encode(const EncoderInputs& inputs, const Segmenter& model, bool bf16) {
+  const AutocastScope autocast(at::kCPU, bf16 ? at::kBFloat16 : at::kFloat);
+  const auto storage = bf16 ? at::kBFloat16 : at::kFloat;
+  const auto stored = [&](const at::Tensor& of_one) {
+    return of_one.squeeze(0).to(storage).contiguous();
+  };
+  ImageFeatures features;
+  features.frame = inputs.frame;
+  if (model.has_vision()) features.vision = stored(model.vision().features(inputs.vision));
+  if (model.has_grounding()) {
+    features.grounding = stored(model.grounding().encoder().forward(inputs.grounding));
+  }
+  return features;
+}
+
 ImageFeatures encode_image(const Image& image, const Segmenter& model, const BundleOptions& options,
                            bool bf16) {
   const at::NoGradGuard no_grad;  // not InferenceMode: training reads these tensors under autograd
-  const AutocastScope autocast(at::kCPU, bf16 ? at::kBFloat16 : at::kFloat);
-  const auto storage = bf16 ? at::kBFloat16 : at::kFloat;
-  ImageFeatures features;
-  if (model.has_vision()) {
-    const auto& tower = model.vision();
-    const auto pixels = vision_input(image, options.vision_preprocess, tower.image_size());
-    features.vision = tower.features(pixels.unsqueeze(0)).squeeze(0).to(storage).contiguous();
-  }
-  if (model.has_grounding()) {
-    const auto& encoder = model.grounding().encoder();
-    const auto input = grounding_input(image, options.grounding_preprocess, encoder.image_size());
-    features.grounding =
-        encoder.forward(input.pixels.unsqueeze(0)).squeeze(0).to(storage).contiguous();
-    features.frame = input.frame;
-  }
-  return features;
+  return encode(encoder_inputs(image, model, options), model, bf16);
 }
 
 FeatureCache::FeatureCache(const Segmenter& model, const BundleOptions& options, bool bf16,

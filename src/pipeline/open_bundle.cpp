@@ -6,16 +6,28 @@
 namespace medseg {
 namespace {
 
+// A text that is in no vocabulary: a private-use character.
+constexpr const char* kUnheardOf = "\xf3\xb0\x80\x81";
+
+ConversationOptions conversation_of(const BundleOptions& options) {
+  return {.name = options.conversation,
+          .system = options.system,
+          .image_start_end = options.image_start_end,
+          .image_overview = options.image_overview};
+}
+
 // A swapped tokenizer gives no error later, only wrong answers: so every token that the model was trained with is
-// tried here (the id that the bundle stores, one token, and back to the same text).
-void check_tokens(const OpenBundle& bundle) {
-  const auto& options = bundle.options;
-  const auto& tokenizer = *bundle.tokenizer;
+// tried here (the id that the bundle stores, one token, no stand-in for what is unknown, and back to the same text).
+void check_tokens(const std::filesystem::path& path, const BundleOptions& options,
+                  const Tokenizer& tokenizer) {
   const auto fail = [&](const std::string& what) {
-    throw CheckpointError(bundle.path.string() + ": " + what);
+    throw CheckpointError(path.string() + ": " + what);
   };
-  if (!options.tokenizer_fingerprint.empty() &&
-      tokenizer.fingerprint() != options.tokenizer_fingerprint) {
+  if (options.tokenizer_fingerprint.empty()) {
+    fail(
+        "config.json: tokenizer_fingerprint is empty: nothing says which tokenizer is the model's");
+  }
+  if (tokenizer.fingerprint() != options.tokenizer_fingerprint) {
     fail("tokenizer: fingerprint " + tokenizer.fingerprint().substr(0, 12) +
          ", but the model was trained with " + options.tokenizer_fingerprint.substr(0, 12));
   }
@@ -23,14 +35,19 @@ void check_tokens(const OpenBundle& bundle) {
     fail(str("tokenizer: ", tokenizer.size(), " tokens, but the model has rows for ",
              options.model.language.vocabulary));
   }
-  if (bundle.model->has_grounding() && !options.special_tokens.contains(kSegToken)) {
+  const bool draws = !options.model.grounding.encoder.empty();
+  if (draws && !options.special_tokens.contains(kSegToken)) {
     fail("config.json: special_tokens: no [SEG], but the model has a grounding part");
   }
+  const auto unknown = tokenizer.encode_after(kUnheardOf, After::kText);
   for (const auto& [token, id] : options.special_tokens) {
     const auto own = tokenizer.id_of(token);
     if (!own) fail("tokenizer: no token " + token + str(", expected as id ", id));
     if (*own != id)
       fail(str("tokenizer: ", token, " is id ", *own, ", but the model was trained with ", id));
+    if (std::find(unknown.begin(), unknown.end(), id) != unknown.end()) {
+      fail(str("tokenizer: id ", id, " of ", token, " is also that of unknown text"));
+    }
     const auto ids = tokenizer.encode_after(token, After::kText);
     if (ids.size() != 1 || ids.front() != id) {
       fail(str("tokenizer: ", token, " becomes ", ids.size(), " tokens, expected the one id ", id));
@@ -42,33 +59,46 @@ void check_tokens(const OpenBundle& bundle) {
   }
 }
 
+// \throws Error if the template is not known or the tokenizer lacks one of its tokens.
+void check_conversation(const ConversationOptions& conversation, const Tokenizer& tokenizer) {
+  const auto known = conversation_templates();
+  if (std::find(known.begin(), known.end(), conversation.name) == known.end()) {
+    throw ConfigError("conversation: unknown template \"" + conversation.name + "\"" +
+                      did_you_mean(conversation.name, known));
+  }
+  render({{"question", ""}}, tokenizer, conversation, /*open_prompt=*/true);
+}
+
 }  // namespace
 
-ConversationOptions OpenBundle::conversation() const {
-  return {.name = options.conversation,
-          .system = options.system,
-          .image_start_end = options.image_start_end,
-          .image_overview = options.image_overview};
+ConversationOptions OpenBundle::conversation() const { return conversation_of(options); }
+
+std::string OpenBundle::first_question(const std::string& question) const {
+  const bool says_where = question.find(kImagePlace) != std::string::npos;
+  return says_where || !model->has_vision() ? question : str(kImagePlace, "\n", question);
+}
+
+std::unique_ptr<Tokenizer> open_bundle_tokenizer(const std::filesystem::path& path,
+                                                 const BundleOptions& options) {
+  std::unique_ptr<Tokenizer> tokenizer;
+  try {
+    tokenizer = load_tokenizer(path, tokenizer_mode(options.tokenizer_mode));
+    check_conversation(conversation_of(options), *tokenizer);
+  } catch (const CheckpointError&) {
+    throw;
+  } catch (const Error& error) {  // a file of the bundle is at fault: exit code 4, whoever noticed
+    throw CheckpointError(path.string() + ": " + error.what());
+  }
+  check_tokens(path, options, *tokenizer);
+  return tokenizer;
 }
 
 OpenBundle open_bundle(const std::filesystem::path& path) {
   OpenBundle bundle;
   bundle.path = path;
   bundle.options = read_bundle_options(path);
-  try {
-    bundle.tokenizer = load_tokenizer(path, tokenizer_mode(bundle.options.tokenizer_mode));
-    const auto known = conversation_templates();
-    if (std::find(known.begin(), known.end(), bundle.options.conversation) == known.end()) {
-      throw ConfigError("conversation: unknown template \"" + bundle.options.conversation + "\"" +
-                        did_you_mean(bundle.options.conversation, known));
-    }
-  } catch (const CheckpointError&) {
-    throw;
-  } catch (const Error& error) {  // a file of the bundle is at fault: exit code 4, whoever noticed
-    throw CheckpointError(path.string() + ": " + error.what());
-  }
+  bundle.tokenizer = open_bundle_tokenizer(path, bundle.options);  // before gigabytes are read
   bundle.model = load_segmenter(path, bundle.options);
-  check_tokens(bundle);
   return bundle;
 }
 

@@ -42,10 +42,23 @@ std::vector<const RecordTurn*> answered_turns(const Record& record) {
 
 Sample load_sample(const Manifest& manifest, const Record& record, const OpenBundle& bundle,
                    FeatureCache& cache, std::int64_t max_tokens) {
+  return load_sample(
+      manifest, record, bundle, [&](const Image& image) { return cache.get(image); }, max_tokens);
+}
+
+Sample load_sample(const Manifest& manifest, const Record& record, const OpenBundle& bundle,
+                   const FeaturesOf& features_of, std::int64_t max_tokens) {
   const std::string where = str(manifest.path().string(), ":", record.line);
   Sample sample;
   sample.id = record.id;
-  sample.dialogue = render(turns_of(record), *bundle.tokenizer, bundle.conversation());
+  try {
+    sample.dialogue = render(turns_of(record), *bundle.tokenizer, bundle.conversation());
+  } catch (const DataError& error) {
+    throw DataError(where + ": " + error.what());
+  }
+  if (!bundle.model->has_vision() && image_places(sample.dialogue.ids) > 0) {
+    throw DataError(where + ": the dialogue shows <image>, but the model has no vision tower");
+  }
   const auto image_tokens = bundle.model->has_vision() ? bundle.model->image_tokens() : 0;
   const auto length = static_cast<std::int64_t>(sample.dialogue.ids.size()) +
                       image_places(sample.dialogue.ids) * (image_tokens - 1);
@@ -64,7 +77,7 @@ Sample load_sample(const Manifest& manifest, const Record& record, const OpenBun
     throw DataError(str(where, ": [SEG] count ", sample.dialogue.seg_positions.size(), ", masks ",
                         sample.masks.size()));
   }
-  sample.features = cache.get(image);
+  sample.features = features_of(image);
   return sample;
 }
 

@@ -46,7 +46,7 @@ void save_checkpoint(const std::filesystem::path& folder, OpenBundle& bundle, Fr
   write_file(checkpoint.path() / "training.json", state.dump(2) + "\n");
 
   auto options = bundle.options;
-  options.initialised = still_initialised(options.initialised, optimizer.parameters());
+  options.initialised = still_initialised(options, optimizer.parameters());
   {
     const Ema::Averaged averaged(ema);
     const FrozenStorage::Original original(frozen);

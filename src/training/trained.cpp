@@ -1,11 +1,13 @@
 #include "medseg/training/trained.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include <ATen/ATen.h>
 
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
+#include "medseg/models/audit.h"
 #include "medseg/weights/tensor_file.h"
 
 namespace medseg {
@@ -111,37 +113,79 @@ void mark(Segmenter& model, const std::string& pattern) {
                     "\" in its name; did you mean \"" + nearest(pattern, parts) + "\"?");
 }
 
+// A pattern for train.trainable that takes `name` in; "" where none may.
+std::string pattern_for(const std::string& name) {
+  if (is_encoder(name)) return "";
+  const auto parts = split(name, '.');
+  const std::size_t first = parts[0] == "model" && parts.size() > 1 ? 1 : 0;
+  return parts[first] == "grounding_encoder" && parts.size() > 2 ? parts[2] : parts[first];
+}
+
 void refuse_untrained_parts(const OpenBundle& bundle,
                             const std::vector<TrainedParameter>& trained) {
   auto after = bundle.options;
-  after.initialised = still_initialised(after.initialised, trained);
-  try {
-    refuse_untrained(after, bundle.path);
-  } catch (const CheckpointError& error) {
-    throw ConfigError(std::string("train.trainable: leaves out what was never trained: ") +
-                      error.what());
+  after.initialised = still_initialised(bundle.options, trained);
+  const auto untrained = untrained_parts(after);
+  if (untrained.empty()) return;
+  std::vector<std::string> wanted;
+  std::string remedy;
+  for (const auto& name : untrained) {
+    const auto pattern = pattern_for(name);
+    if (pattern.empty()) {
+      remedy = "the encoders do not train: import their weights";
+    } else if (std::find(wanted.begin(), wanted.end(), pattern) == wanted.end()) {
+      wanted.push_back(pattern);
+    }
   }
+  if (remedy.empty()) remedy = "train.trainable leaves them out: add " + join(wanted, ", ");
+  throw CheckpointError(bundle.path.string() + ": initialised and never trained: " +
+                        join_first(untrained, 10) + "; " + remedy);
+}
+
+// "NAME[first:end]" of rows; -1 where the entry is the whole tensor.
+struct InitialisedEntry {
+  std::string name;
+  std::int64_t first = -1, end = -1;
+};
+
+InitialisedEntry parse_entry(const std::string& text) {
+  InitialisedEntry entry{text};
+  const auto open = text.rfind('[');
+  if (open == std::string::npos || text.back() != ']') return entry;
+  std::int64_t first = -1, end = -1;
+  const char* last = text.data() + text.size() - 1;
+  const auto middle = std::from_chars(text.data() + open + 1, last, first);
+  if (middle.ec != std::errc{} || middle.ptr == last || *middle.ptr != ':') return entry;
+  const auto done = std::from_chars(middle.ptr + 1, last, end);
+  if (done.ec != std::errc{} || done.ptr != last || first < 0 || end < first) return entry;
+  return {text.substr(0, open), first, end};
 }
 
 }  // namespace
 
-std::vector<std::string> still_initialised(const std::vector<std::string>& initialised,
+std::vector<std::string> still_initialised(const BundleOptions& options,
                                            const std::vector<TrainedParameter>& trained) {
+  const auto find = [&](const std::string& name) {
+    return std::find_if(trained.begin(), trained.end(),
+                        [&](const TrainedParameter& parameter) { return parameter.name == name; });
+  };
+  const auto vocabulary = options.model.language.vocabulary;
   std::vector<std::string> left;
-  for (const auto& name : initialised) {
-    const bool trains =
-        std::any_of(trained.begin(), trained.end(), [&](const TrainedParameter& parameter) {
-          const auto rows =
-              parameter.name.rfind(".new_rows");  // token rows are listed under their matrix
-          return rows == std::string::npos ? parameter.name == name
-                                           : name.starts_with(parameter.name.substr(0, rows));
-        });
-    // A whole token matrix that trains covers its new rows, however the list names them.
-    const bool whole =
-        std::any_of(trained.begin(), trained.end(), [&](const TrainedParameter& parameter) {
-          return is_token_matrix(parameter.name) && name.starts_with(parameter.name);
-        });
-    if (!trains && !whole) left.push_back(name);
+  for (const auto& text : options.initialised) {
+    const auto entry = parse_entry(text);
+    if (find(entry.name) != trained.end() && !is_beyond_training(entry.name)) continue;
+    auto rest = text;
+    if (is_token_matrix(entry.name)) {
+      const auto matrix = entry.name.substr(0, entry.name.rfind('.'));
+      if (const auto rows = find(matrix + ".new_rows"); rows != trained.end()) {
+        const auto trained_from = vocabulary - rows->tensor.size(0);
+        const auto first = std::max<std::int64_t>(entry.first, 0);
+        const auto end = entry.first < 0 ? vocabulary : entry.end;
+        if (first >= trained_from) continue;
+        if (end > trained_from) rest = str(entry.name, "[", first, ":", trained_from, "]");
+      }
+    }
+    left.push_back(rest);
   }
   return left;
 }

@@ -110,26 +110,16 @@ void TrainingSet::set_visits() {
   if (!(total > 0)) throw ConfigError("data.train: every weight is 0, or every record was dropped");
 }
 
-TrainingBatch TrainingSet::load(const std::vector<std::size_t>& indices,
-                                FeatureCache& cache) const {
-  const at::NoGradGuard no_grad;
+TrainingBatch make_training_batch(const std::vector<Sample>& samples, const Segmenter& model) {
   TrainingBatch batch;
-  std::vector<Sample> samples;
-  for (const auto index : indices) {
-    const Item& item = items_[index];
-    samples.push_back(
-        load_sample(*manifests_[item.manifest], *item.record, bundle_, cache, options_.max_tokens));
-  }
   std::vector<const Sample*> pointers;
   std::vector<at::Tensor> embeddings;
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    const Sample& sample = samples[i];
+  for (const Sample& sample : samples) {
     pointers.push_back(&sample);
     batch.ids.push_back(sample.id);
-    batch.tokens += lengths_[indices[i]];
     batch.masks += static_cast<std::int64_t>(sample.masks.size());
     batch.targets.insert(batch.targets.end(), sample.targets.begin(), sample.targets.end());
-    if (!bundle_.model->has_grounding()) continue;
+    if (!model.has_grounding()) continue;
     const ModelFrame& frame = sample.features->frame;
     embeddings.push_back(sample.features->grounding);
     batch.truths.push_back({mask_tensor(sample.masks, static_cast<int>(frame.image_width),
@@ -138,6 +128,22 @@ TrainingBatch TrainingSet::load(const std::vector<std::size_t>& indices,
   }
   batch.dialogues = make_batch(pointers);
   if (!embeddings.empty()) batch.image_embeddings = at::stack(embeddings);
+  return batch;
+}
+
+TrainingBatch TrainingSet::load(const std::vector<std::size_t>& indices,
+                                FeatureCache& cache) const {
+  const at::NoGradGuard no_grad;
+  std::vector<Sample> samples;
+  std::int64_t tokens = 0;
+  for (const auto index : indices) {
+    const Item& item = items_[index];
+    samples.push_back(
+        load_sample(*manifests_[item.manifest], *item.record, bundle_, cache, options_.max_tokens));
+    tokens += lengths_[index];
+  }
+  auto batch = make_training_batch(samples, *bundle_.model);
+  batch.tokens = tokens;
   return batch;
 }
 

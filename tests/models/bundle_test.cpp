@@ -8,6 +8,7 @@
 #include "golden.h"
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
+#include "medseg/models/audit.h"
 #include "tiny_segmenter.h"
 
 namespace medseg {
@@ -133,11 +134,45 @@ TEST_F(Bundle, BadFoldersAreRefused) {
 }
 
 TEST_F(Bundle, UntrainedPartsAreNamed) {
-  options_.initialised = {"model.text_hidden_fcs.0.0.weight", "model.layers.0.mlp.up_proj.weight"};
+  const std::string decoder = "model.grounding_encoder.mask_decoder.";
+  options_.initialised = {"model.text_hidden_fcs.0.0.weight", "model.embed_tokens.weight[60:61]",
+                          decoder + "output_hypernetworks_mlps.0.layers.0.bias",
+                          decoder + "output_hypernetworks_mlps.1.layers.0.bias",
+                          "model.grounding_encoder.prompt_encoder.point_embeddings.2.weight"};
   EXPECT_THAT(refusal([&] { refuse_untrained(options_, folder_); }),
-              AllOf(HasSubstr("text_hidden_fcs.0.0.weight"), ::testing::Not(HasSubstr("up_proj"))));
+              AllOf(HasSubstr("text_hidden_fcs.0.0.weight"), HasSubstr("[60:61]"),
+                    HasSubstr("mlps.0.layers"), ::testing::Not(HasSubstr("mlps.1.layers")),
+                    ::testing::Not(HasSubstr("point_embeddings"))));
+  EXPECT_THAT(refusal([&] { refuse_untrained(options_, folder_, BundleUse::kBoxPrompts); }),
+              AllOf(::testing::Not(HasSubstr("text_hidden_fcs")), HasSubstr("mlps.0.layers"),
+                    ::testing::Not(HasSubstr("mlps.1.layers")), HasSubstr("point_embeddings")));
   options_.initialised = {};
   EXPECT_NO_THROW(refuse_untrained(options_, folder_));
+}
+
+TEST_F(Bundle, AnAuditTellsWhatBecameOfEveryTensor) {
+  Segmenter model(options_.model);
+  save(model);
+  auto options = read_bundle_options(folder_);
+  options.initialised = {"model.text_hidden_fcs.0.0.weight", "model.embed_tokens.weight[60:61]"};
+  const auto all = model.named_parameters().size() + model.named_buffers().size();
+  auto audit = audit_bundle(folder_, options);
+  EXPECT_EQ(audit.loaded.size(),
+            all - 1);  // token rows are a part of a matrix that came from a file
+  EXPECT_EQ(audit.initialised, options.initialised);
+  EXPECT_NO_THROW(refuse_unfit(audit, folder_));
+
+  options.model.language.layers = 3;
+  options.model.language.vocabulary = 62;
+  options.model.projector.type = "linear";
+  audit = audit_bundle(folder_, options);
+  EXPECT_THAT(audit.missing, ::testing::Contains("model.layers.2.self_attn.q_proj.weight"));
+  EXPECT_THAT(audit.unused, ::testing::Contains("model.mm_projector.2.bias"));
+  EXPECT_THAT(audit.mismatched, ::testing::Contains(HasSubstr("lm_head.weight: file [61, ")));
+  EXPECT_THAT(
+      refusal([&] { refuse_unfit(audit, folder_); }),
+      AllOf(HasSubstr("model.safetensors: does not fit config.json"),
+            HasSubstr("model.layers.2.self_attn.q_proj.weight"), HasSubstr("lm_head.weight")));
 }
 
 }  // namespace

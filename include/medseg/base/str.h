@@ -23,6 +23,9 @@ std::string fixed(double value, int digits);
 /// `join({"a", "b"}, ", ")` is "a, b".
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
+/// The first `count` parts with commas, and ", …" behind them when there are more.
+std::string join_first(const std::vector<std::string>& parts, std::size_t count);
+
 /// Pieces between separators; an empty text has one empty piece.
 std::vector<std::string> split(std::string_view text, char separator);
 

@@ -21,6 +21,7 @@ struct GeneratedMask {
       phrase;         ///< the last `<p>` text between the `[SEG]` before and this one; may be empty
   Mask mask;          ///< image frame, logits > 0
   at::Tensor logits;  ///< [H, W] float32, image frame
+  std::int64_t position = 0;   ///< in T, of the state that predicted its `[SEG]`
   double seg_probability = 0;  ///< softmax probability of `[SEG]` at its step
   double predicted_iou = 0;
 

@@ -78,8 +78,7 @@ std::unique_ptr<Segmenter> load_segmenter(const std::filesystem::path& bundle,
 void save_bundle(const std::filesystem::path& folder, Segmenter& model,
                  const BundleOptions& options, const nlohmann::json& provenance);
 
-/// The guard of evaluate, predict and serve: \throws CheckpointError (exit 4) naming tensors of the segmentation head,
-/// projector or token rows that were never loaded or trained.
-void refuse_untrained(const BundleOptions& options, const std::filesystem::path& bundle);
+/// The file or index of a bundle's weights. \throws CheckpointError when there is none.
+std::filesystem::path weights_of_bundle(const std::filesystem::path& bundle);
 
 }  // namespace medseg

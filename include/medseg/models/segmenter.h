@@ -101,6 +101,9 @@ struct SegmenterOutput {
   at::Tensor
       prompts;  ///< [K, C] float32, dialogue by dialogue, in order of `[SEG]`; undefined without grounding
   at::Tensor seg_dialogue;  ///< [K] int64
+  at::Tensor hidden;        ///< [B, T, D] after the final norm
+  /// Of the state that predicted each `[SEG]`: its place in T, [K] int64, and its value, [K, D].
+  at::Tensor seg_position, seg_hidden;
 };
 
 /// Keys: model.{embed_tokens,layers,norm}…, lm_head.weight, model.vision_tower.vision_tower.…, model.mm_projector.…,

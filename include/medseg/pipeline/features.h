@@ -23,7 +23,19 @@ struct ImageFeatures {
   ModelFrame frame;
 };
 
-/// Runs both encoders on one picture, without autograd.
+/// One picture as the two encoders take it; undefined where the model lacks the encoder.
+struct EncoderInputs {
+  at::Tensor vision;     ///< [1, 3, S, S] float32, model frame
+  at::Tensor grounding;  ///< [1, 3, G, G] float32, model frame
+  ModelFrame frame;
+};
+EncoderInputs encoder_inputs(const Image& image, const Segmenter& model,
+                             const BundleOptions& options);
+
+/// Runs both encoders, with gradients where a parameter of theirs wants one.
+ImageFeatures encode(const EncoderInputs& inputs, const Segmenter& model, bool bf16);
+
+/// The two steps above on one picture, without autograd.
 ImageFeatures encode_image(const Image& image, const Segmenter& model, const BundleOptions& options,
                            bool bf16);
 

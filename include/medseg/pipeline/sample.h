@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,20 +34,31 @@ struct OpenBundle {
   std::unique_ptr<Segmenter> model;
 
   ConversationOptions conversation() const;
+  /// A dialogue's first question: the picture goes in front, unless the question says itself where it goes or the model has
+  /// no eyes.
+  std::string first_question(const std::string& question) const;
 };
-/// Loads all and checks the start-up guard of tokens ([SEG], <p>, </p> are one id each, round-trip, equal the bundle's).
-/// \throws CheckpointError.
+/// Loads all, behind the guard of open_bundle_tokenizer. \throws CheckpointError.
 OpenBundle open_bundle(const std::filesystem::path& path);
+/// The tokenizer of a bundle, checked: it is the one that the model was trained with (its hash), every token of
+/// `special_tokens` ([SEG], <p>, </p> …) is one id, the bundle's, that no other text becomes and that reads back as the
+/// token; and the conversation template has the tokens it needs. \throws CheckpointError.
+std::unique_ptr<Tokenizer> open_bundle_tokenizer(const std::filesystem::path& path,
+                                                 const BundleOptions& options);
 
 /// The label of each `[SEG]` of a turn; a union of several labels is "a + b".
 std::vector<std::string> targets_of(const Record& record, const RecordTurn& turn);
 /// The turns that have an answer; `Prediction::turn` counts these.
 std::vector<const RecordTurn*> answered_turns(const Record& record);
 
-/// Renders and loads a record. \throws DataError "manifest:line: …" on a `[SEG]` count that differs from the masks or
-/// when it is longer than `max_tokens` (image tokens included).
+/// Renders and loads a record. \throws DataError "manifest:line: …" on a `[SEG]` count that differs from the masks, on
+/// what the bundle has no token or no eyes for, or when it is longer than `max_tokens` (image tokens included).
 Sample load_sample(const Manifest& manifest, const Record& record, const OpenBundle& bundle,
                    FeatureCache& cache, std::int64_t max_tokens);
+/// The same with another way to a picture's features than the cache.
+using FeaturesOf = std::function<std::shared_ptr<const ImageFeatures>(const Image&)>;
+Sample load_sample(const Manifest& manifest, const Record& record, const OpenBundle& bundle,
+                   const FeaturesOf& features_of, std::int64_t max_tokens);
 
 /// Puts samples side by side for Segmenter::forward.
 DialogueBatch make_batch(const std::vector<const Sample*>& samples);

@@ -18,6 +18,18 @@ struct StepReport {
   std::vector<std::string> ids;
 };
 
+/// What a teacher-forced pass over a micro-batch gives.
+struct MicroBatchOutput {
+  SegmenterOutput language;
+  MaskOutput masks;             ///< undefined without a `[SEG]` or a grounding part
+  at::Tensor bce, dice, total;  ///< scalars; `total` is the weighted sum with the text loss
+};
+
+/// Text loss, masks and, where the batch has truths, their losses, in the precision of the caller's AutocastScope (the
+/// masks' losses in float32).
+MicroBatchOutput forward_micro_batch(const Segmenter& model, const TrainingBatch& batch,
+                                     const LossOptions& weights, TimeTable& times);
+
 /// Adds the gradients of this micro-batch's share of the loss; `replay` (may be null) keeps its prompts. \throws RunStopped if a part is not finite.
 void backward_micro_batch(const Segmenter& model, const TrainingBatch& batch,
                           const TrainOptions& options, std::int64_t step, StepReport& report,

@@ -15,12 +15,13 @@ namespace medseg {
 
 /// Adds adapters (from a PEFT folder, if one is named), splits token rows, and lets exactly the chosen parameters require a
 /// gradient. Returns them in model order. Draws from torch's generator.
-/// \throws ConfigError "train.…" on a pattern that names nothing or an encoder (those run once a picture, before training),
-/// and when a part that was initialised but never trained would stay so.
+/// \throws ConfigError "train.…" on a pattern that names nothing or an encoder (those run once a picture, before training);
+/// CheckpointError when a part that answers depend on was initialised and would stay untrained.
 std::vector<TrainedParameter> choose_trained(OpenBundle& bundle, const TrainOptions& options);
 
-/// Entries of `initialised` that training these parameters leaves untrained.
-std::vector<std::string> still_initialised(const std::vector<std::string>& initialised,
+/// What training these parameters leaves of BundleOptions::initialised: entries of other parameters, those that no loss
+/// reaches, and of token rows "NAME[first:end]" the part in front of the first row that trains.
+std::vector<std::string> still_initialised(const BundleOptions& options,
                                            const std::vector<TrainedParameter>& trained);
 
 /// Frozen matrices in bf16: half the memory, and no cast at every use. Saved bundles hold the values they came with: while

@@ -28,6 +28,9 @@ struct TrainingBatch {
   std::vector<std::string> targets;  ///< label of each mask, dialogue by dialogue
 };
 
+/// Samples side by side, with the truths that the masks' losses need. `tokens` is left at 0.
+TrainingBatch make_training_batch(const std::vector<Sample>& samples, const Segmenter& model);
+
 class TrainingSet {
  public:
   /// Reads all manifests and renders every dialogue once. `bundle` must outlive it.
