@@ -8,6 +8,7 @@ namespace medseg {
 void add_data(CLI::App& app);
 void add_model(CLI::App& app);
 void add_model_audit(CLI::App& model);  ///< `model audit`, a subcommand of `model`
+void add_model_trace(CLI::App& model);
 void add_tokenize(CLI::App& app);
 void add_config(CLI::App& app);
 void add_train(CLI::App& app);

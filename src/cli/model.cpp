@@ -122,7 +122,7 @@ void add_import(CLI::App& model) {
 }  // namespace
 
 void add_model(CLI::App& app) {
-  auto* model = app.add_subcommand("model", "import, inspect and audit weights");
+  auto* model = app.add_subcommand("model", "import, inspect, audit and trace weights");
   model->require_subcommand(1);
   add_import(*model);
 
@@ -136,6 +136,7 @@ void add_model(CLI::App& app) {
   show->footer("Example: medseg model inspect lite_medsam.pth");
   show->callback([request] { inspect(*request); });
   add_model_audit(*model);
+  add_model_trace(*model);
 }
 
 }  // namespace medseg

@@ -43,11 +43,10 @@ Image through_window(const Image16& picture, const Window& window) {
 
 }  // namespace
 
-void add_picture_options(CLI::App& command, PictureOptions& options) {
-  command
-      .add_option("--image", options.file,
-                  "picture (PNG, JPEG, TIFF, BMP) or scan (NIfTI, NRRD) with --slice")
-      ->required();
+void add_picture_options(CLI::App& command, PictureOptions& options, bool picture_required) {
+  auto* image = command.add_option(
+      "--image", options.file, "picture (PNG, JPEG, TIFF, BMP) or scan (NIfTI, NRRD) with --slice");
+  if (picture_required) image->required();
   command.add_option("--window", options.window,
                      "intensity window of a 16-bit picture or a scan, such as ct-soft");
   command.add_option("--slice", options.slice, "axial slice of a scan, counted from the feet");

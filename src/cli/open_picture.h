@@ -20,7 +20,7 @@ struct PictureOptions {
 };
 
 /// --image, --window, --slice.
-void add_picture_options(CLI::App& command, PictureOptions& options);
+void add_picture_options(CLI::App& command, PictureOptions& options, bool picture_required = true);
 
 /// 8 bits, as the manifest's reader would make it: a 16-bit picture or a slice of a scan through its window.
 /// \throws DataError naming the file; ConfigError on an unknown window, or a scan without --slice.
