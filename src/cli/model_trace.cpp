@@ -23,8 +23,8 @@ struct TraceArguments {
 
 void check(const TraceArguments& arguments) {
   const bool has_record = !arguments.manifest.empty() || !arguments.id.empty();
-  const bool has_question = !arguments.prompt.empty() || !arguments.answer.empty() ||
-                            !arguments.picture.file.empty();
+  const bool has_question =
+      !arguments.prompt.empty() || !arguments.answer.empty() || !arguments.picture.file.empty();
   if (has_record == has_question) {
     throw ConfigError("trace: either --data and --id, or --image and --prompt, are needed");
   }
@@ -66,14 +66,15 @@ Trace of_question(OpenBundle& bundle, const TraceArguments& arguments) {
 
 void trace(const TraceArguments& arguments) {
   check(arguments);
-  at::set_num_threads(arguments.threads > 0 ? arguments.threads : at::intraop_default_num_threads());
+  at::set_num_threads(arguments.threads > 0 ? arguments.threads
+                                            : at::intraop_default_num_threads());
   OpenBundle bundle = open_bundle(arguments.model);
   if (!bundle.options.initialised.empty()) {
     log_warning(str(arguments.model.string(), ": ", bundle.options.initialised.size(),
                     " tensors were initialised and never trained (medseg model audit)"));
   }
-  const Trace traced = arguments.manifest.empty() ? of_question(bundle, arguments)
-                                                  : of_record(bundle, arguments);
+  const Trace traced =
+      arguments.manifest.empty() ? of_question(bundle, arguments) : of_record(bundle, arguments);
   write_safetensors(arguments.out, traced, {{"format", "pt"}});
   for (const auto& [name, tensor] : traced) {
     std::cout << (tensor.scalar_type() == at::kLong ? "I64 " : "F32 ") << name << " "

@@ -85,9 +85,8 @@ void refuse_unfit(const BundleAudit& audit, const std::filesystem::path& bundle)
 
 bool is_beyond_training(const std::string& name) {
   return is_another_mask(name) ||
-         has_any(name,
-                 {"mask_decoder.iou_prediction_head.", "prompt_encoder.point_embeddings.",
-                  "prompt_encoder.not_a_point_embed.", "prompt_encoder.mask_downscaling."});
+         has_any(name, {"mask_decoder.iou_prediction_head.", "prompt_encoder.point_embeddings.",
+                        "prompt_encoder.not_a_point_embed.", "prompt_encoder.mask_downscaling."});
 }
 
 std::vector<std::string> untrained_parts(const BundleOptions& options, BundleUse use) {
@@ -103,9 +102,9 @@ void refuse_untrained(const BundleOptions& options, const std::filesystem::path&
                       BundleUse use) {
   const auto untrained = untrained_parts(options, use);
   if (untrained.empty()) return;
-  throw CheckpointError(medseg::str(bundle.string(), ": must not be used before training; ",
-                                    untrained.size(), " initialised and never trained: ",
-                                    join_first(untrained, kNamesShown)));
+  throw CheckpointError(
+      medseg::str(bundle.string(), ": must not be used before training; ", untrained.size(),
+                  " initialised and never trained: ", join_first(untrained, kNamesShown)));
 }
 
 }  // namespace medseg

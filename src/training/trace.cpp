@@ -1,11 +1,10 @@
 #include "medseg/training/trace.h"
 
-#include <fnmatch.h>
-
 #include <algorithm>
 #include <limits>
 
 #include <ATen/ATen.h>
+#include <fnmatch.h>
 
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"

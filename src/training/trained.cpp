@@ -131,8 +131,14 @@ void refuse_untrained_parts(const OpenBundle& bundle,
   std::string remedy;
   for (const auto& name : untrained) {
     const auto pattern = pattern_for(name);
+    const bool rows_train =
+        std::any_of(trained.begin(), trained.end(), [&](const TrainedParameter& parameter) {
+          return parameter.name.ends_with(".new_rows") && contains(parameter.name, pattern);
+        });
     if (pattern.empty()) {
       remedy = "the encoders do not train: import their weights";
+    } else if (rows_train) {
+      remedy = "train.token_rows is \"new\": \"all\" trains these rows too";
     } else if (std::find(wanted.begin(), wanted.end(), pattern) == wanted.end()) {
       wanted.push_back(pattern);
     }

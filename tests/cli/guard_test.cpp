@@ -44,21 +44,21 @@ class Guard : public testing::Test {
                       "--ask", "Where?", "--max-new-tokens", "2", "--out", at("out")});
   }
   Outcome chat() {
-    return run_words(
-        {"chat", "--model", at("bundle"), "--image", at("data/images/slice-4.png")});
+    return run_words({"chat", "--model", at("bundle"), "--image", at("data/images/slice-4.png")});
   }
   Outcome train(const std::string& trainable) {
-    write_file(scratch_ / "config.json",
-               json{{"model", at("bundle")},
-                    {"data", {{"train", json::array({json{{"manifest", manifest_}}})}, {"workers", 0}}},
-                    {"train",
-                     {{"steps", 1},
-                      {"accumulation", 1},
-                      {"precision", "fp32"},
-                      {"token_rows", "new"},
-                      {"trainable", json::parse(trainable)},
-                      {"schedule", {{"warmup_steps", 0}}}}}}
-                   .dump());
+    write_file(
+        scratch_ / "config.json",
+        json{{"model", at("bundle")},
+             {"data", {{"train", json::array({json{{"manifest", manifest_}}})}, {"workers", 0}}},
+             {"train",
+              {{"steps", 1},
+               {"accumulation", 1},
+               {"precision", "fp32"},
+               {"token_rows", "new"},
+               {"trainable", json::parse(trainable)},
+               {"schedule", {{"warmup_steps", 0}}}}}}
+            .dump());
     return run_words({"train", at("config.json"), "--out", at("run")});
   }
   Outcome audit() { return run_words({"model", "audit", at("bundle"), "--json"}); }

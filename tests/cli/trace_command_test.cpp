@@ -97,7 +97,7 @@ TEST_F(TraceCommand, AnswersWithMasksNeedATokenForThem) {
   write_file(config, json.dump());
   std::vector<std::pair<std::string, at::Tensor>> kept;
   {
-    const auto file = open_tensor_file(scratch_ / "bundle/model.safetensors");
+    const auto file = open_tensor_file(scratch_ / "bundle/model.safetensors.index.json");
     for (const auto& info : file->tensors()) {
       if (info.name.find("grounding_encoder") == std::string::npos &&
           info.name.find("text_hidden_fcs") == std::string::npos) {

@@ -9,14 +9,27 @@
 
 #include "medseg/base/file.h"
 #include "medseg/text/tokenizer.h"
+#include "medseg/weights/tensor_file.h"
 
 namespace medseg {
 
-/// A copy of tests/golden/trace/NAME at `folder` that opens: with the tokenizer's hash, which Python does not compute.
+/// A copy of the bundle NAME of tests/golden/trace at `folder` that opens: with the index of its two shards, and the
+/// tokenizer's hash, which Python does not compute.
 inline void copy_golden_bundle(const std::string& name, const std::filesystem::path& folder) {
-  const auto source = std::filesystem::path(MEDSEG_SOURCE_DIR) / "tests/golden/trace" / name;
-  std::filesystem::create_directories(folder.parent_path());
-  std::filesystem::copy(source, folder);
+  const auto source = std::filesystem::path(MEDSEG_SOURCE_DIR) / "tests/golden/trace";
+  std::filesystem::create_directories(folder);
+  for (const auto& part : {source / "shared", source / name}) {
+    for (const auto& entry : std::filesystem::directory_iterator(part)) {
+      std::filesystem::copy(entry.path(), folder / entry.path().filename());
+    }
+  }
+  nlohmann::json index;
+  for (const char* shard :
+       {"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"}) {
+    for (const auto& info : open_tensor_file(folder / shard)->tensors())
+      index["weight_map"][info.name] = shard;
+  }
+  write_file(folder / "model.safetensors.index.json", index.dump());
   auto config = nlohmann::json::parse(read_file(folder / "config.json"));
   config["tokenizer_fingerprint"] = load_tokenizer(folder)->fingerprint();
   write_file(folder / "config.json", config.dump(2));

@@ -41,8 +41,7 @@ TEST_P(GoldenTrace, IsThatOfThePythonOriginals) {
   for (const auto& info : file->tensors()) {
     if (!info.name.starts_with("grad.")) continue;
     options.gradients.push_back(info.name.substr(5));
-    largest_gradient =
-        std::max(largest_gradient, file->load(info.name).abs().max().item<double>());
+    largest_gradient = std::max(largest_gradient, file->load(info.name).abs().max().item<double>());
   }
   const auto manifest = Manifest::read(golden_manifest());
   const auto& record = *manifest.find("two-turns");
@@ -69,7 +68,8 @@ TEST_P(GoldenTrace, IsThatOfThePythonOriginals) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Bundles, GoldenTrace, testing::Values("dinov2"));
+INSTANTIATE_TEST_SUITE_P(Bundles, GoldenTrace, testing::Values("dinov2", "clip"),
+                         [](const auto& bundle) { return bundle.param; });
 
 class TraceTest : public testing::Test {
  protected:
@@ -148,8 +148,7 @@ TEST_F(TraceTest, ALanguageModelHasWordsOnly) {
   EXPECT_EQ(names, (std::vector<std::string>{"generate.ids", "language.hidden", "language.logits",
                                              "tokens.input_ids", "tokens.labels"}));
   EXPECT_EQ(traced.at("language.hidden").size(1), traced.at("tokens.input_ids").size(0));
-  EXPECT_THAT([&] { record("test-1"); },
-              ThrowsMessage<DataError>(HasSubstr("no vision tower")));
+  EXPECT_THAT([&] { record("test-1"); }, ThrowsMessage<DataError>(HasSubstr("no vision tower")));
 }
 
 TEST_F(TraceTest, PatternsChooseGradientsEncodersIncluded) {
@@ -163,15 +162,13 @@ TEST_F(TraceTest, PatternsChooseGradientsEncodersIncluded) {
 
 TEST_F(TraceTest, TheLossReachesNoOtherMaskOfSam) {
   const auto traced = record(
-      "test-1",
-      {.gradients = {"*output_hypernetworks_mlps.[01].layers.0.bias"}, .generate = 0});
+      "test-1", {.gradients = {"*output_hypernetworks_mlps.[01].layers.0.bias"}, .generate = 0});
   EXPECT_EQ(names_with(traced, "grad.").size(), 1U);
 }
 
 TEST_F(TraceTest, WhatCannotBeAskedIsSaid) {
-  EXPECT_THAT(
-      [&] { record("test-1", {.gradients = {"model.text_hidden_fcx.*"}, .generate = 0}); },
-      ThrowsMessage<ConfigError>(HasSubstr("did you mean \"text_hidden_fcs\"?")));
+  EXPECT_THAT([&] { record("test-1", {.gradients = {"model.text_hidden_fcx.*"}, .generate = 0}); },
+              ThrowsMessage<ConfigError>(HasSubstr("did you mean \"text_hidden_fcs\"?")));
   EXPECT_THAT([&] { question("No.", {.gradients = {"lm_head*"}, .generate = 0}); },
               ThrowsMessage<ConfigError>(HasSubstr("--gradients: needs --data")));
   picture_.reset();

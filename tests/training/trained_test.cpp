@@ -21,9 +21,9 @@ class Trained : public testing::Test {
   Trained() {
     options_.model.language.vocabulary = 420;
     options_.initialised = {
-        "model.embed_tokens.weight[410:420]",   "lm_head.weight",
-        "model.mm_projector.0.weight",          "model.text_hidden_fcs.0.0.weight",
-        kDecoder + "mask_tokens.weight",        kDecoder + "iou_prediction_head.layers.0.bias",
+        "model.embed_tokens.weight[410:420]",    "lm_head.weight",
+        "model.mm_projector.0.weight",           "model.text_hidden_fcs.0.0.weight",
+        kDecoder + "mask_tokens.weight",         kDecoder + "iou_prediction_head.layers.0.bias",
         "model.layers.0.self_attn.q_proj.weight"};
   }
 
@@ -87,7 +87,8 @@ TEST_F(Trained, RefusesToLeaveAPartUntrained) {
   train.trainable = {"embed_tokens"};
   EXPECT_NO_THROW(refused("model.embed_tokens.weight[420:423]"));
   EXPECT_THAT([&] { refused("model.embed_tokens.weight[400:423]"); },
-              ThrowsMessage<CheckpointError>(HasSubstr("model.embed_tokens.weight[400:420]")));
+              ThrowsMessage<CheckpointError>(AllOf(HasSubstr("model.embed_tokens.weight[400:420]"),
+                                                   HasSubstr("train.token_rows"))));
 }
 
 }  // namespace
