@@ -5,9 +5,11 @@
 
 Packages: torch 2.11.0, safetensors, gguf, onnx, numpy. Seeded: run again, it writes the same values.
 """
+import argparse
+import json
 import sys
-from collections import OrderedDict
-from pathlib import Path
+from collections import Counter, OrderedDict, defaultdict
+from pathlib import Path, PurePosixPath
 
 import gguf
 import numpy as np
@@ -28,6 +30,41 @@ torch.save(state, out / "ordered.pth")
 torch.save({"model": OrderedDict(("module." + k, v) for k, v in state.items()), "epoch": 3, "lr": 0.1}, out / "nested.pth")
 torch.save({"weight": torch.nn.Parameter(a), "note": "text", "none": None}, out / "parameter.pth")
 save_file({k: v.contiguous() for k, v in state.items()}, out / "state.safetensors", metadata={"format": "pt"})
+
+kinds = OrderedDict((str(kind).removeprefix("torch."), (a * 3).to(kind)) for kind in (
+    torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8,
+    torch.uint8, torch.bool))
+kinds["every_second_row"] = torch.arange(20, dtype=torch.int32).reshape(5, 4)[::2, 1:3]
+kinds["expanded"] = torch.arange(3, dtype=torch.float32).expand(4, 3)
+kinds["empty"] = torch.zeros(0, 5)
+torch.save(kinds, out / "kinds.pth")
+save_file({k: v.contiguous() for k, v in kinds.items()}, out / "kinds.safetensors")
+
+# What training scripts keep beside the weights. Only the weights are read.
+layer = torch.nn.Linear(4, 3)
+layer.weight.data, layer.bias.data = a.clone(), a[:, 0].clone()
+layer.weight.tag = "a parameter with an attribute"
+optimizer = torch.optim.AdamW(layer.parameters())
+layer(torch.ones(4)).sum().backward()
+noted = a.clone()
+noted.note = "a tensor with an attribute"
+torch.save({"epoch": np.int64(3), "best": np.float64(0.5), "history": np.arange(4.0), "args": argparse.Namespace(
+                lr=1e-4, out=PurePosixPath("runs/x"), sizes=[1, 2], kind=torch.float16),
+            "classes": {"bone", "lung"}, "frozen": frozenset((1, 2)), "counts": Counter("aab"), "lists": defaultdict(list),
+            "numpy": np.random.RandomState(0).get_state(), "generator": np.random.PCG64(0).state,
+            "torch": torch.get_rng_state(), "z": 1 + 2j, "bytes": b"xyz", "device": torch.device("cpu"), "shape": a.shape,
+            "optimizer": optimizer.state_dict(),
+            "state_dict": OrderedDict({"module.weight": layer.weight, "module.bias": layer.bias, "module.noted": noted,
+                                       "module.epoch": 3})}, out / "trained.pth")
+torch.save(state, out / "legacy.pth", _use_new_zipfile_serialization=False)
+
+shards = out / "sharded"
+shards.mkdir(exist_ok=True)
+parts = {"pytorch_model-00001-of-00002.bin": ["a", "half"], "pytorch_model-00002-of-00002.bin": ["b", "strided"]}
+for file, names in parts.items():
+    torch.save({name: state[name] for name in names}, shards / file)
+(shards / "pytorch_model.bin.index.json").write_text(json.dumps(
+    {"metadata": {"total_size": 168}, "weight_map": {name: file for file, names in parts.items() for name in names}}, indent=1))
 
 writer = gguf.GGUFWriter(out / "quants.gguf", "llama")
 writer.add_uint32("llama.block_count", 1)

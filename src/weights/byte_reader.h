@@ -21,8 +21,13 @@ inline std::uint64_t checked_product(std::uint64_t a, std::uint64_t b, const std
   return product;
 }
 
+inline constexpr std::size_t kMostDimensions = 64;  // as torch's operators
+
 /// Product of a tensor's sizes. A zero hides nothing: what the others multiply to must fit 63 bits too, as must strides.
 inline std::uint64_t element_count(std::span<const std::uint64_t> sizes, const std::string& where) {
+  if (sizes.size() > kMostDimensions)
+    throw CheckpointError(
+        str(where, ": ", sizes.size(), " dimensions, at most ", kMostDimensions, " are known"));
   std::uint64_t extent = 1;
   bool empty = false;
   for (const auto size : sizes) {

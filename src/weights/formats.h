@@ -11,10 +11,25 @@
 
 namespace medseg {
 
-std::unique_ptr<TensorFile> open_safetensors(std::shared_ptr<const MappedFile> file);
-std::unique_ptr<TensorFile> open_pickle(std::shared_ptr<const MappedFile> file);
-std::unique_ptr<TensorFile> open_gguf(std::shared_ptr<const MappedFile> file);
-std::unique_ptr<TensorFile> open_onnx(std::shared_ptr<const MappedFile> file);
+/// What a reader reads: the bytes of a file, and its path for errors.
+struct FileBytes {
+  std::filesystem::path path;
+  std::span<const std::uint8_t> bytes;
+  std::shared_ptr<const MappedFile> mapping = nullptr;  ///< null: the caller keeps the bytes alive
+
+  /// The pages of `part` leave this process's memory; read again, they come from the file.
+  void release(std::span<const std::uint8_t> part) const {
+    if (mapping != nullptr) mapping->release(part);
+  }
+};
+
+/// By the first bytes. \throws CheckpointError "file: what".
+std::unique_ptr<TensorFile> open_tensor_bytes(FileBytes file);
+
+std::unique_ptr<TensorFile> open_safetensors(FileBytes file);
+std::unique_ptr<TensorFile> open_pickle(FileBytes file);
+std::unique_ptr<TensorFile> open_gguf(FileBytes file);
+std::unique_ptr<TensorFile> open_onnx(FileBytes file);
 /// A folder, or its `*.index.json`.
 std::unique_ptr<TensorFile> open_shards(const std::filesystem::path& index);
 
@@ -29,6 +44,8 @@ class TensorFileBase : public TensorFile {
   explicit TensorFileBase(std::filesystem::path path) : path_(std::move(path)) {}
   /// Index of `name` in tensors(). \throws CheckpointError when the file has no such tensor.
   std::size_t index_of(const std::string& name) const;
+  bool has(const std::string& name) const { return by_name_.contains(name); }
+  /// \throws CheckpointError on a name that stands already or is no name (tensor_name.h).
   void add(TensorInfo info);
   /// Forgets all tensors.
   void reset() {
@@ -44,9 +61,9 @@ class TensorFileBase : public TensorFile {
   std::map<std::string, std::size_t> by_name_;
 };
 
-/// A tensor over bytes of the mapping, which it keeps alive. Copies when the bytes are not aligned for the type.
-at::Tensor view_of(const std::shared_ptr<const MappedFile>& file,
-                   std::span<const std::uint8_t> bytes, const std::vector<std::int64_t>& shape,
-                   at::ScalarType dtype);
+/// A tensor over `bytes` of the file, which it keeps alive; when it dies the bytes are released. Copies when the
+/// bytes are not aligned for the type.
+at::Tensor view_of(const FileBytes& file, std::span<const std::uint8_t> bytes,
+                   const std::vector<std::int64_t>& shape, at::ScalarType dtype);
 
 }  // namespace medseg

@@ -33,9 +33,8 @@ constexpr std::uint64_t kMaxDimensions = 8;
 
 class Gguf : public TensorFileBase {
  public:
-  explicit Gguf(std::shared_ptr<const MappedFile> file)
-      : TensorFileBase(file->path()), file_(std::move(file)) {
-    ByteReader reader(file_->bytes(), path_.string(), 4);
+  explicit Gguf(FileBytes file) : TensorFileBase(file.path), file_(std::move(file)) {
+    ByteReader reader(file_.bytes, path_.string(), 4);
     const auto version = reader.read<std::uint32_t>();
     if (version < 2 || version > 3)
       reader.fail(str("GGUF version ", version, ", known are 2 and 3"));
@@ -44,7 +43,7 @@ class Gguf : public TensorFileBase {
     // A tensor info takes at least 24 bytes, a value at least 13: more cannot be in the file.
     if (tensor_count > reader.left() / 24 || value_count > reader.left() / 13) {
       reader.fail(str(tensor_count, " tensors and ", value_count, " values do not fit ",
-                      file_->bytes().size(), " bytes"));
+                      file_.bytes.size(), " bytes"));
     }
     for (std::uint64_t i = 0; i < value_count; ++i) {
       const auto key = string(reader);
@@ -73,6 +72,7 @@ class Gguf : public TensorFileBase {
         format.decode(bytes.data() + block * format.bytes, values + block * format.elements);
       }
     });
+    file_.release(bytes);
     return out;
   }
 
@@ -213,7 +213,7 @@ class Gguf : public TensorFileBase {
     }
   }
 
-  std::shared_ptr<const MappedFile> file_;
+  FileBytes file_;
   std::span<const std::uint8_t> data_;
   std::vector<std::uint64_t> offsets_;
   std::vector<const BlockFormat*> formats_;
@@ -221,7 +221,7 @@ class Gguf : public TensorFileBase {
 
 }  // namespace
 
-std::unique_ptr<TensorFile> open_gguf(std::shared_ptr<const MappedFile> file) {
+std::unique_ptr<TensorFile> open_gguf(FileBytes file) {
   return std::make_unique<Gguf>(std::move(file));
 }
 

@@ -94,9 +94,8 @@ std::optional<Element> element_type(std::uint64_t code) {  // TensorProto.DataTy
 
 class Onnx : public TensorFileBase {
  public:
-  explicit Onnx(std::shared_ptr<const MappedFile> file)
-      : TensorFileBase(file->path()), file_(std::move(file)) {
-    Message model(file_->bytes(), path_.string());
+  explicit Onnx(FileBytes file) : TensorFileBase(file.path), file_(std::move(file)) {
+    Message model(file_.bytes, path_.string());
     bool has_graph = false;
     for (Field field; model.next(field);) {
       if (field.number != 7 || field.bytes.empty()) continue;
@@ -140,6 +139,7 @@ class Onnx : public TensorFileBase {
     std::uint64_t type = 0;
     std::vector<std::uint64_t> sizes;
     std::span<const std::uint8_t> data;
+    bool elsewhere = false;
     const auto add_dimension = [&](std::uint64_t size) {
       sizes.push_back(size);
       info.shape.push_back(static_cast<std::int64_t>(size));
@@ -152,11 +152,16 @@ class Onnx : public TensorFileBase {
       }
       if (field.number == 2) type = field.varint;
       if (field.number == 8) info.name = text_of(field);
+      if (field.number == 14) elsewhere = field.varint == 1;
       if (field.number == 4 || field.number == 9)
         data = field.bytes;  // float_data packed, or raw_data
     }
     const auto element = element_type(type);
     if (!element) return;  // strings and quantised types: no weights of ours
+    if (elsewhere) {
+      throw CheckpointError(str(path_.string(), ": ", info.name,
+                                ": its values stand in another file; export them into this one"));
+    }
     info.dtype = element->name;
     const auto elements = element_count(sizes, path_.string() + ": " + info.name);
     info.bytes = checked_product(elements, c10::elementSize(element->dtype), path_.string());
@@ -174,24 +179,24 @@ class Onnx : public TensorFileBase {
   void link_biases() {
     std::map<std::string, const Node*> add_of;  // by the product's name
     for (const auto& node : nodes_) {
-      if (node.type != "Add") continue;
+      if (node.type != "Add" || node.inputs.size() != 2) continue;
       for (const auto& input : node.inputs) add_of[input] = &node;
     }
     std::vector<std::string> links;
     for (const auto& node : nodes_) {
       if (node.type != "MatMul" || node.inputs.size() != 2 || node.outputs.empty() ||
-          !contains(node.inputs[1]))
+          !has(node.inputs[1]))
         continue;
       const auto found = add_of.find(node.outputs[0]);
       if (found == add_of.end()) continue;
       for (const auto& input : found->second->inputs) {
-        if (contains(input)) links.insert(links.end(), {node.inputs[1], input});
+        if (has(input)) links.insert(links.end(), {node.inputs[1], input});
       }
     }
     metadata_["graph.matmul_add"] = links;
   }
 
-  std::shared_ptr<const MappedFile> file_;
+  FileBytes file_;
   std::vector<std::span<const std::uint8_t>> data_;
   std::vector<at::ScalarType> dtypes_;
   std::vector<Node> nodes_;
@@ -199,7 +204,7 @@ class Onnx : public TensorFileBase {
 
 }  // namespace
 
-std::unique_ptr<TensorFile> open_onnx(std::shared_ptr<const MappedFile> file) {
+std::unique_ptr<TensorFile> open_onnx(FileBytes file) {
   return std::make_unique<Onnx>(std::move(file));
 }
 

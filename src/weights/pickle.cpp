@@ -6,6 +6,7 @@
 #include "byte_reader.h"
 #include "dtypes.h"
 #include "formats.h"
+#include "tensor_name.h"
 #include "unpickler.h"
 #include "zip.h"
 
@@ -14,19 +15,22 @@ namespace {
 
 constexpr std::uint64_t kMaxPickle = 64ULL << 20;  // structure only: a few MB for the largest
 constexpr int kMaxDepth = 8;
-constexpr std::size_t kMaxEntries =
-    10'000'000;  // of all dictionaries together, seen again included
+constexpr std::size_t kMaxEntries = 1'000'000;  // of all dictionaries, seen again included
 
 class TorchZip : public TensorFileBase {
  public:
-  explicit TorchZip(std::shared_ptr<const MappedFile> file)
-      : TensorFileBase(file->path()), file_(std::move(file)) {
-    entries_ = read_zip(file_->bytes(), path_.string());
+  explicit TorchZip(FileBytes file) : TensorFileBase(file.path), file_(std::move(file)) {
+    entries_ = read_zip(file_.bytes, path_.string());
     const auto pickle = std::find_if(entries_.begin(), entries_.end(), [](const auto& entry) {
       return entry.first == "data.pkl" || entry.first.ends_with("/data.pkl");
     });
     if (pickle == entries_.end())
       throw CheckpointError(path_.string() + ": a zip without data.pkl, not torch.save's");
+    if (std::any_of(entries_.begin(), entries_.end(),
+                    [](const auto& entry) { return entry.first.ends_with("/constants.pkl"); })) {
+      throw CheckpointError(path_.string() +
+                            ": a TorchScript program, not weights; save its state_dict()");
+    }
     root_ = pickle->first.substr(0, pickle->first.size() - std::string("data.pkl").size());
     const auto byteorder = entries_.find(root_ + "byteorder");
     if (byteorder != entries_.end() && unpack(byteorder->second, path_.string(), 16) != "little") {
@@ -44,13 +48,20 @@ class TorchZip : public TensorFileBase {
   std::string format() const override { return "pickle"; }
 
   at::Tensor load(const std::string& name) const override {
-    const auto& tensor = stored_[index_of(name)];
+    const auto index = index_of(name);
+    const auto& tensor = stored_[index];
     const auto dtype = *torch_storage_dtype(tensor.storage.type);
     const auto& entry = entries_.at(root_ + "data/" + tensor.storage.key);
+    if (tensors_[index].bytes == 0)
+      return at::empty(tensor.shape, at::TensorOptions().dtype(dtype));
     if (entry.method != 0) return load_deflated(entry, tensor, dtype);
-    const std::vector<std::int64_t> flat = {tensor.storage.elements};
-    return view_of(file_, entry.compressed, flat, dtype)
-        .as_strided(tensor.shape, tensor.strides, tensor.offset);
+    // The part of the storage that this tensor reaches: many may share one.
+    const auto width = c10::elementSize(dtype);
+    const auto first = static_cast<std::uint64_t>(tensor.offset);
+    const auto count = last_element(tensor, path_.string()) + 1 - first;
+    return view_of(file_, entry.compressed.subspan(first * width, count * width),
+                   {static_cast<std::int64_t>(count)}, dtype)
+        .as_strided(tensor.shape, tensor.strides, 0);
   }
 
  private:
@@ -85,6 +96,10 @@ class TorchZip : public TensorFileBase {
         throw CheckpointError(path_.string() + ": dictionaries without end");
       const auto* name = std::get_if<std::string>(&key->value);
       if (name == nullptr) continue;
+      if (name->size() + prefix.size() > kLongestName) {
+        throw CheckpointError(str(path_.string(), ": a name of ", name->size() + prefix.size(),
+                                  " bytes, at most ", kLongestName, " are read"));
+      }
       if (const auto* tensor = std::get_if<PickleTensor>(&item->value)) {
         add_tensor(prefix + *name, *tensor);
       } else if (const auto* inner = std::get_if<PickleDict>(&item->value)) {
@@ -108,18 +123,16 @@ class TorchZip : public TensorFileBase {
       throw CheckpointError(str(where, ": storage of ", entry->second.size, " bytes, expected ",
                                 tensor.storage.elements, " elements of ", width));
     }
-    auto last = tensor.offset < 0 ? ~std::uint64_t{0} : static_cast<std::uint64_t>(tensor.offset);
+    if (entry->second.method != 0) check_deflated_size(entry->second, where);
+    if (tensor.offset < 0) throw CheckpointError(where + ": negative offset");
     std::vector<std::uint64_t> sizes;
     for (std::size_t d = 0; d < tensor.shape.size(); ++d) {
-      if (tensor.shape[d] < 0 || tensor.strides[d] < 0 || tensor.offset < 0)
-        throw CheckpointError(where + ": negative size");
-      const auto size = static_cast<std::uint64_t>(tensor.shape[d]);
-      sizes.push_back(size);
-      if (size > 0)
-        last += checked_product(size - 1, static_cast<std::uint64_t>(tensor.strides[d]), where);
-      if (last > (std::uint64_t{1} << 62)) throw CheckpointError(where + ": a size overflows");
+      if (tensor.shape[d] < 0 || tensor.strides[d] < 0)
+        throw CheckpointError(where + ": negative size or stride");
+      sizes.push_back(static_cast<std::uint64_t>(tensor.shape[d]));
     }
     const auto elements = element_count(sizes, where);
+    const auto last = last_element(tensor, where);
     if (elements > 0 && last >= static_cast<std::uint64_t>(tensor.storage.elements)) {
       throw CheckpointError(
           str(where, ": reaches element ", last, " of a storage of ", tensor.storage.elements));
@@ -133,11 +146,24 @@ class TorchZip : public TensorFileBase {
     stored_.push_back(tensor);
   }
 
+  // In its storage, for a tensor without negative sizes.
+  static std::uint64_t last_element(const PickleTensor& tensor, const std::string& where) {
+    auto last = static_cast<std::uint64_t>(tensor.offset);
+    for (std::size_t d = 0; d < tensor.shape.size(); ++d) {
+      const auto size = static_cast<std::uint64_t>(tensor.shape[d]);
+      if (size > 0)
+        last += checked_product(size - 1, static_cast<std::uint64_t>(tensor.strides[d]), where);
+      if (last > (std::uint64_t{1} << 62)) throw CheckpointError(where + ": a size overflows");
+    }
+    return last;
+  }
+
   at::Tensor load_deflated(const ZipEntry& entry, const PickleTensor& tensor,
                            at::ScalarType dtype) const {
-    const auto bytes = unpack(entry, path_.string(), 1ULL << 32);
+    check_deflated_size(entry, path_.string());
     auto flat = at::empty({tensor.storage.elements}, at::TensorOptions().dtype(dtype));
-    std::memcpy(flat.data_ptr(), bytes.data(), bytes.size());
+    inflate_into(entry, path_.string(), {static_cast<std::uint8_t*>(flat.data_ptr()), entry.size});
+    file_.release(entry.compressed);
     return flat.as_strided(tensor.shape, tensor.strides, tensor.offset);
   }
 
@@ -155,7 +181,7 @@ class TorchZip : public TensorFileBase {
     }
   }
 
-  std::shared_ptr<const MappedFile> file_;
+  FileBytes file_;
   std::map<std::string, ZipEntry> entries_;
   std::string root_;
   std::vector<PickleTensor> stored_;
@@ -164,7 +190,7 @@ class TorchZip : public TensorFileBase {
 
 }  // namespace
 
-std::unique_ptr<TensorFile> open_pickle(std::shared_ptr<const MappedFile> file) {
+std::unique_ptr<TensorFile> open_pickle(FileBytes file) {
   return std::make_unique<TorchZip>(std::move(file));
 }
 

@@ -2,14 +2,13 @@
 // https://github.com/huggingface/safetensors (format section of its README).
 #include <algorithm>
 #include <array>
-#include <set>
 
 #include <ATen/ATen.h>
-#include <nlohmann/json.hpp>
 
 #include "byte_reader.h"
 #include "dtypes.h"
 #include "formats.h"
+#include "header_json.h"
 
 namespace medseg {
 namespace {
@@ -18,24 +17,14 @@ constexpr std::uint64_t kMaxHeader = 100'000'000;  // as the reference reader
 
 class Safetensors : public TensorFileBase {
  public:
-  explicit Safetensors(std::shared_ptr<const MappedFile> file)
-      : TensorFileBase(file->path()), file_(std::move(file)) {
-    ByteReader reader(file_->bytes(), path_.string());
+  explicit Safetensors(FileBytes file) : TensorFileBase(file.path), file_(std::move(file)) {
+    ByteReader reader(file_.bytes, path_.string());
     const auto length = reader.read<std::uint64_t>();
     if (length > kMaxHeader || length > reader.left()) {
-      reader.fail(str("header of ", length, " bytes, but the file has ", file_->bytes().size()));
+      reader.fail(str("header of ", length, " bytes, but the file has ", file_.bytes.size()));
     }
-    std::set<std::string> names;  // JSON readers keep one of two equal keys: which, nobody says
-    const auto header = nlohmann::json::parse(
-        reader.text(length),
-        [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
-          if (event == nlohmann::json::parse_event_t::key && depth == 1 &&
-              !names.insert(parsed.get<std::string>()).second) {
-            fail(parsed.get<std::string>(), "stands twice in the header");
-          }
-          return true;
-        },
-        /*allow_exceptions=*/false);
+    // {tensor: {"shape": […]}}: three levels.
+    const auto header = parse_header(reader.text(length), path_.string(), 3);
     if (!header.is_object()) reader.fail("the header is not JSON");
     data_ = reader.take(reader.left());
     for (const auto& [name, entry] : header.items()) {
@@ -85,8 +74,7 @@ class Safetensors : public TensorFileBase {
     if (!width) fail(name, "unknown dtype " + info.dtype);
     std::vector<std::uint64_t> sizes;
     for (const auto& size : entry["shape"]) {
-      if (!size.is_number_unsigned())
-        fail(name, "shape " + entry["shape"].dump() + " is not a list of sizes");
+      if (!size.is_number_unsigned()) fail(name, "its shape is not a list of sizes");
       sizes.push_back(size.get<std::uint64_t>());
       info.shape.push_back(static_cast<std::int64_t>(sizes.back()));
     }
@@ -124,14 +112,14 @@ class Safetensors : public TensorFileBase {
     }
   }
 
-  std::shared_ptr<const MappedFile> file_;
+  FileBytes file_;
   std::span<const std::uint8_t> data_;
   std::map<std::string, std::uint64_t> offsets_;
 };
 
 }  // namespace
 
-std::unique_ptr<TensorFile> open_safetensors(std::shared_ptr<const MappedFile> file) {
+std::unique_ptr<TensorFile> open_safetensors(FileBytes file) {
   return std::make_unique<Safetensors>(std::move(file));
 }
 

@@ -2,11 +2,12 @@
 #include <set>
 
 #include <ATen/ATen.h>
-#include <nlohmann/json.hpp>
 
 #include "formats.h"
+#include "header_json.h"
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "tensor_name.h"
 
 namespace medseg {
 namespace {
@@ -22,8 +23,9 @@ class Shards : public TensorFileBase {
     } catch (const DataError& error) {
       throw CheckpointError(error.what());
     }
-    const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
+    const auto json = parse_header(text, index.string(), 8);
+    if (!json.is_object()) throw CheckpointError(index.string() + ": not JSON");
+    if (!json.contains("weight_map") || !json["weight_map"].is_object()) {
       throw CheckpointError(index.string() + ": no weight_map");
     }
     std::map<std::string, std::set<std::string>> names_of;
@@ -31,12 +33,15 @@ class Shards : public TensorFileBase {
       if (!file.is_string())
         throw CheckpointError(index.string() + ": " + name + ": shard is not a file name");
       const fs::path shard = file.get<std::string>();
-      if (shard.empty() || shard.has_parent_path() || shard == "..") {
+      if (const auto fault = name_fault(shard.string()); !fault.empty())
+        throw CheckpointError(index.string() + ": " + name + ": the name of its shard " + fault);
+      if (shard.has_parent_path() || shard == "..") {
         throw CheckpointError(index.string() + ": " + name + ": shard " + shard.string() +
                               " leaves the folder");
       }
-      const auto path = index.parent_path() / shard;
-      if (fs::is_directory(path) || shard.string().ends_with(".index.json")) {
+      std::error_code ignored;
+      if (fs::is_directory(index.parent_path() / shard, ignored) ||
+          shard.string().ends_with(".index.json")) {
         throw CheckpointError(index.string() + ": " + name + ": shard " + shard.string() +
                               " is no file of tensors");
       }

@@ -1,12 +1,14 @@
 #include "medseg/weights/tensor_file.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include <ATen/ATen.h>
 
 #include "formats.h"
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "tensor_name.h"
 
 namespace medseg {
 namespace {
@@ -14,23 +16,40 @@ namespace {
 namespace fs = std::filesystem;
 
 bool starts_with(std::span<const std::uint8_t> bytes, std::string_view magic) {
-  return bytes.size() >= magic.size() && std::equal(magic.begin(), magic.end(), bytes.begin());
+  return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
 }
 
-// A header length that fits the file, then an object: nothing else of ours begins so.
+// A header length, then an object. A length that does not fit the file is a fault to name, but for ONNX's first byte.
 bool looks_like_safetensors(std::span<const std::uint8_t> bytes) {
-  if (bytes.size() < 9) return false;
+  if (bytes.size() < 9 || bytes[8] != '{') return false;
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), sizeof length);
-  return bytes[8] == '{' && length <= bytes.size();
+  return length <= bytes.size() || bytes[0] != 0x08;
+}
+
+// What else stands where weights were expected, and what to do about it.
+std::string foreign_file(std::span<const std::uint8_t> bytes) {
+  using namespace std::string_view_literals;
+  if (bytes.empty()) return "the file is empty";
+  if (starts_with(bytes, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv)) {
+    return "torch.save's format of before version 1.6; convert it once in Python: "
+           "torch.save(torch.load(FILE, weights_only=True), FILE)";
+  }
+  if (bytes[0] == 0x80) return "a bare pickle, not the zip archive that torch.save writes";
+  if (starts_with(bytes, "version https://git-lfs"sv))
+    return "a Git LFS pointer, not the file itself; git lfs pull fetches it";
+  if (starts_with(bytes, "<"sv)) return "a web page, not weights: the download went wrong";
+  if (starts_with(bytes, "\x89HDF"sv)) return "HDF5, which is not read";
+  return "no known format; known are safetensors, torch zip pickle, GGUF, ONNX";
 }
 
 std::unique_ptr<TensorFile> open_folder(const fs::path& folder) {
+  std::error_code ignored;
   for (const char* name : {"model.safetensors.index.json", "pytorch_model.bin.index.json"}) {
-    if (fs::exists(folder / name)) return open_shards(folder / name);
+    if (fs::exists(folder / name, ignored)) return open_shards(folder / name);
   }
   for (const char* name : {"model.safetensors", "pytorch_model.bin"}) {
-    if (fs::exists(folder / name)) return open_tensor_file(folder / name);
+    if (fs::exists(folder / name, ignored)) return open_tensor_file(folder / name);
   }
   throw CheckpointError(folder.string() +
                         ": holds no model.safetensors, pytorch_model.bin or index of their shards");
@@ -51,15 +70,17 @@ std::size_t TensorFileBase::index_of(const std::string& name) const {
 }
 
 void TensorFileBase::add(TensorInfo info) {
+  if (const auto fault = name_fault(info.name); !fault.empty())
+    throw CheckpointError(
+        str(path_.string(), ": the name of tensor ", tensors_.size() + 1, " ", fault));
   if (!by_name_.emplace(info.name, tensors_.size()).second) {
     throw CheckpointError(path_.string() + ": tensor " + info.name + " stands twice");
   }
   tensors_.push_back(std::move(info));
 }
 
-at::Tensor view_of(const std::shared_ptr<const MappedFile>& file,
-                   std::span<const std::uint8_t> bytes, const std::vector<std::int64_t>& shape,
-                   at::ScalarType dtype) {
+at::Tensor view_of(const FileBytes& file, std::span<const std::uint8_t> bytes,
+                   const std::vector<std::int64_t>& shape, at::ScalarType dtype) {
   const auto options = at::TensorOptions().dtype(dtype);
   const auto width = c10::elementSize(dtype);
   if (bytes.empty()) return at::empty(shape, options);
@@ -68,10 +89,25 @@ at::Tensor view_of(const std::shared_ptr<const MappedFile>& file,
   if (reinterpret_cast<std::uintptr_t>(data) % width != 0) {
     auto copy = at::empty(shape, options);
     std::memcpy(copy.data_ptr(), bytes.data(), bytes.size());
+    file.release(bytes);
     return copy;
   }
   return at::from_blob(
-      data, shape, [file](void*) {}, options);
+      data, shape,
+      [mapping = file.mapping, bytes](void*) {
+        if (mapping != nullptr) mapping->release(bytes);
+      },
+      options);
+}
+
+std::unique_ptr<TensorFile> open_tensor_bytes(FileBytes file) {
+  const auto bytes = file.bytes;
+  if (starts_with(bytes, "GGUF")) return open_gguf(std::move(file));
+  if (starts_with(bytes, "PK\x03\x04")) return open_pickle(std::move(file));
+  if (looks_like_safetensors(bytes)) return open_safetensors(std::move(file));
+  if (!bytes.empty() && bytes[0] == 0x08)
+    return open_onnx(std::move(file));  // field 1 of ModelProto, ir_version
+  throw CheckpointError(file.path.string() + ": " + foreign_file(bytes));
 }
 
 std::unique_ptr<TensorFile> open_tensor_file(const fs::path& path) {
@@ -84,14 +120,7 @@ std::unique_ptr<TensorFile> open_tensor_file(const fs::path& path) {
   } catch (const DataError& error) {
     throw CheckpointError(error.what());
   }
-  const auto bytes = file->bytes();
-  if (starts_with(bytes, "GGUF")) return open_gguf(file);
-  if (starts_with(bytes, "PK\x03\x04")) return open_pickle(file);
-  if (looks_like_safetensors(bytes)) return open_safetensors(file);
-  if (!bytes.empty() && bytes[0] == 0x08)
-    return open_onnx(file);  // field 1 of ModelProto, ir_version
-  throw CheckpointError(path.string() +
-                        ": no known format; known are safetensors, torch zip pickle, GGUF, ONNX");
+  return open_tensor_bytes({file->path(), file->bytes(), file});
 }
 
 }  // namespace medseg

@@ -1,5 +1,6 @@
 #include "zip.h"
 
+#include <cstring>
 #include <limits>
 
 #include <zlib.h>
@@ -25,7 +26,9 @@ std::uint64_t find_end_record(std::span<const std::uint8_t> bytes, const std::st
     const std::uint64_t lowest =
         bytes.size() > kEndSize + 65535 ? bytes.size() - kEndSize - 65535 : 0;
     for (std::uint64_t at = bytes.size() - kEndSize + 1; at-- > lowest;) {
-      if (ByteReader(bytes, where, at).read<std::uint32_t>() == kEndRecord) return at;
+      std::uint32_t magic = 0;
+      std::memcpy(&magic, bytes.data() + at, sizeof magic);
+      if (magic == kEndRecord) return at;
     }
   }
   throw CheckpointError(where +
@@ -125,6 +128,28 @@ std::map<std::string, ZipEntry> read_zip(std::span<const std::uint8_t> bytes,
   return entries;
 }
 
+void check_deflated_size(const ZipEntry& entry, const std::string& where) {
+  if (entry.size > entry.compressed.size() * kMostDeflated + kMostDeflated ||
+      entry.compressed.size() > std::numeric_limits<uInt>::max() ||
+      entry.size > std::numeric_limits<uInt>::max()) {
+    throw CheckpointError(
+        str(where, ": ", entry.compressed.size(), " bytes cannot unpack to ", entry.size));
+  }
+}
+
+void inflate_into(const ZipEntry& entry, const std::string& where, std::span<std::uint8_t> out) {
+  z_stream stream{};
+  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw CheckpointError(where + ": cannot inflate");
+  stream.next_in = const_cast<Bytef*>(entry.compressed.data());
+  stream.avail_in = static_cast<uInt>(entry.compressed.size());
+  stream.next_out = out.data();
+  stream.avail_out = static_cast<uInt>(out.size());
+  const int code = inflate(&stream, Z_FINISH);
+  const bool whole = code == Z_STREAM_END && stream.total_out == entry.size;
+  inflateEnd(&stream);
+  if (!whole) throw CheckpointError(where + ": damaged deflate stream");
+}
+
 std::string unpack(const ZipEntry& entry, const std::string& where, std::uint64_t limit) {
   if (entry.size > limit) {
     throw CheckpointError(
@@ -133,23 +158,9 @@ std::string unpack(const ZipEntry& entry, const std::string& where, std::uint64_
   if (entry.method == 0) {
     return {reinterpret_cast<const char*>(entry.compressed.data()), entry.compressed.size()};
   }
-  if (entry.size > entry.compressed.size() * kMostDeflated + kMostDeflated ||
-      entry.compressed.size() > std::numeric_limits<uInt>::max() ||
-      entry.size > std::numeric_limits<uInt>::max()) {
-    throw CheckpointError(
-        str(where, ": ", entry.compressed.size(), " bytes cannot unpack to ", entry.size));
-  }
+  check_deflated_size(entry, where);
   std::string out(entry.size, '\0');
-  z_stream stream{};
-  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw CheckpointError(where + ": cannot inflate");
-  stream.next_in = const_cast<Bytef*>(entry.compressed.data());
-  stream.avail_in = static_cast<uInt>(entry.compressed.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  const int code = inflate(&stream, Z_FINISH);
-  const bool whole = code == Z_STREAM_END && stream.total_out == entry.size;
-  inflateEnd(&stream);
-  if (!whole) throw CheckpointError(where + ": damaged deflate stream");
+  inflate_into(entry, where, {reinterpret_cast<std::uint8_t*>(out.data()), out.size()});
   return out;
 }
 

@@ -21,5 +21,10 @@ std::map<std::string, ZipEntry> read_zip(std::span<const std::uint8_t> bytes,
 
 /// The unpacked bytes of a small entry. \throws CheckpointError if it is larger than `limit`.
 std::string unpack(const ZipEntry& entry, const std::string& where, std::uint64_t limit);
+/// Unpacks a deflated entry into `out`, of `entry.size` bytes. Checksums are not compared, as torch.load compares none.
+/// \throws CheckpointError
+void inflate_into(const ZipEntry& entry, const std::string& where, std::span<std::uint8_t> out);
+/// \throws CheckpointError if the entry's bytes cannot unpack to the size it states; before anything is allocated.
+void check_deflated_size(const ZipEntry& entry, const std::string& where);
 
 }  // namespace medseg

@@ -3,6 +3,7 @@
 #include <set>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "medseg/base/clock.h"
@@ -80,6 +81,18 @@ TEST_F(FileTest, MapsFilesAndEmptyFiles) {
   EXPECT_EQ(MappedFile(folder_ / "full").bytes()[2], 'c');
   EXPECT_TRUE(MappedFile(folder_ / "empty").bytes().empty());
   EXPECT_THROW(MappedFile{folder_}, DataError);
+  ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
+  EXPECT_THROW(MappedFile{folder_ / "pipe"}, DataError);  // and nobody waits for a writer
+}
+
+TEST_F(FileTest, ReleasedPagesComeBackFromTheFile) {
+  const std::string content(100'000, 'x');
+  write_file(folder_ / "full", content);
+  const MappedFile file(folder_ / "full");
+  for (const std::size_t first : {0, 1, 5000, 99'999}) {
+    file.release(file.bytes().subspan(first));
+    EXPECT_TRUE(std::equal(content.begin(), content.end(), file.bytes().begin()));
+  }
 }
 
 TEST(Hash, EqualsTheStandardsExamples) {

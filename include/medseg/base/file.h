@@ -54,6 +54,9 @@ class MappedFile {
   std::span<const std::uint8_t> bytes() const { return {data_, size_}; }
   const std::filesystem::path& path() const { return path_; }
 
+  /// The whole pages of `part` leave this process's memory; read again, they come from the file.
+  void release(std::span<const std::uint8_t> part) const noexcept;
+
  private:
   std::filesystem::path path_;
   const std::uint8_t* data_ = nullptr;

@@ -1,0 +1,16 @@
+/// \file
+/// What may be the name of a tensor.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace medseg {
+
+inline constexpr std::size_t kLongestName = 1024;
+
+/// "" for a name, else what is wrong: empty, longer than kLongestName, not UTF-8, or with control characters.
+std::string name_fault(std::string_view name);
+
+}  // namespace medseg
