@@ -12,11 +12,13 @@
 namespace medseg {
 namespace {
 
-/// One line whatever is in it: names from a file may hold line breaks and escape sequences of a terminal.
+/// One line whatever is in it: names from a file may hold line breaks and escape sequences of a terminal, and be long.
 std::string one_line(const std::string& text) {
   static constexpr const char* digits = "0123456789abcdef";
+  static constexpr std::size_t longest = 4000;
   std::string line;
   for (const char c : text) {
+    if (line.size() >= longest) return line + " …";
     const auto code = static_cast<unsigned char>(c);
     if (code >= 0x20 && code != 0x7f) {
       line += c;
