@@ -1,5 +1,6 @@
+#include "bench.h"
+
 #include <algorithm>
-#include <functional>
 #include <iostream>
 
 #include <ATen/ATen.h>
@@ -16,53 +17,6 @@
 
 namespace medseg {
 namespace {
-
-struct BenchArguments {
-  std::string what = "grounding";
-  std::string only;
-  std::string precision;
-  int threads = 0;
-  int runs = 7;
-  bool json = false;
-};
-
-/// Times and prints; the unit is milliseconds a piece (a picture, a mask).
-class Bench {
- public:
-  explicit Bench(const BenchArguments& arguments) : arguments_(arguments) {}
-
-  void measure(const std::string& name, const std::string& precision, std::int64_t pieces,
-               const std::function<void()>& work) const {
-    if (name.find(arguments_.only) == std::string::npos) return;
-    if (!arguments_.precision.empty() && precision != arguments_.precision) return;
-    const AutocastScope autocast(at::kCPU, precision == "bf16" ? at::kBFloat16 : at::kFloat);
-    work();  // caches, kernels and the allocator warm up
-    std::vector<double> times;
-    for (int run = 0; run < arguments_.runs; ++run) {
-      const Stopwatch watch;
-      work();
-      times.push_back(watch.seconds() * 1e3 / static_cast<double>(pieces));
-    }
-    std::sort(times.begin(), times.end());
-    const double median = times[times.size() / 2];
-    if (arguments_.json) {
-      const nlohmann::ordered_json line = {
-          {"name", name},          {"value", median},
-          {"unit", "ms"},          {"median", median},
-          {"min", times.front()},  {"max", times.back()},
-          {"runs", times.size()},  {"threads", at::get_num_threads()},
-          {"precision", precision}};
-      std::cout << line.dump() << std::endl;
-    } else {
-      std::cout << name << std::string(name.size() < 44 ? 44 - name.size() : 1, ' ') << precision
-                << "  " << fixed(median, 2) << " ms (" << fixed(times.front(), 2) << " to "
-                << fixed(times.back(), 2) << ")" << std::endl;
-    }
-  }
-
- private:
-  const BenchArguments& arguments_;
-};
 
 void bench_encoders(const Bench& bench) {
   const at::NoGradGuard no_grad;
@@ -116,21 +70,53 @@ void bench_sam_vit(const Bench& bench) {
 }
 
 void bench(const BenchArguments& arguments) {
-  if (arguments.what != "grounding" && arguments.what != "sam_vit") {
+  const std::vector<std::string> known = {"grounding", "sam_vit", "load"};
+  if (std::find(known.begin(), known.end(), arguments.what) == known.end()) {
     throw ConfigError("bench: unknown measurement \"" + arguments.what + "\"" +
-                      did_you_mean(arguments.what, {"grounding", "sam_vit"}));
+                      did_you_mean(arguments.what, known));
   }
+  const bool loads = arguments.what == "load";
+  if (loads == arguments.files.empty())
+    throw ConfigError(loads ? "bench load: name a file of weights"
+                            : "bench: only load takes files");
   if (arguments.threads > 0) at::set_num_threads(arguments.threads);
   const Bench timer(arguments);
-  if (arguments.what == "sam_vit") {
-    bench_sam_vit(timer);
-    return;
-  }
+  if (loads) return bench_load(timer, arguments.files);
+  if (arguments.what == "sam_vit") return bench_sam_vit(timer);
   bench_encoders(timer);
   bench_decoder(timer);
 }
 
 }  // namespace
+
+void Bench::measure(const std::string& name, const std::string& precision, std::int64_t pieces,
+                    const std::function<void()>& work, bool warm_up) const {
+  if (name.find(arguments_.only) == std::string::npos) return;
+  if (!arguments_.precision.empty() && precision != arguments_.precision) return;
+  const AutocastScope autocast(at::kCPU, precision == "bf16" ? at::kBFloat16 : at::kFloat);
+  if (warm_up) work();  // caches, kernels and the allocator
+  std::vector<double> times;
+  for (int run = 0; run < arguments_.runs; ++run) {
+    const Stopwatch watch;
+    work();
+    times.push_back(watch.seconds() * 1e3 / static_cast<double>(pieces));
+  }
+  std::sort(times.begin(), times.end());
+  const double median = times[times.size() / 2];
+  if (arguments_.json) {
+    const nlohmann::ordered_json line = {
+        {"name", name},          {"value", median},
+        {"unit", "ms"},          {"median", median},
+        {"min", times.front()},  {"max", times.back()},
+        {"runs", times.size()},  {"threads", at::get_num_threads()},
+        {"precision", precision}};
+    std::cout << line.dump() << std::endl;
+  } else {
+    std::cout << name << std::string(name.size() < 44 ? 44 - name.size() : 1, ' ') << precision
+              << "  " << fixed(median, 2) << " ms (" << fixed(times.front(), 2) << " to "
+              << fixed(times.back(), 2) << ")" << std::endl;
+  }
+}
 
 void add_bench(CLI::App& app) {
   auto arguments = std::make_shared<BenchArguments>();
@@ -138,11 +124,13 @@ void add_bench(CLI::App& app) {
       "bench", "Time the program's own parts, with random weights of the demo's sizes");
   command->add_option("what", arguments->what,
                       "grounding: encoders and mask decoder, milliseconds a picture or mask; "
-                      "sam_vit: SAM's ViT-B at 1024 pixels");
+                      "sam_vit: SAM's ViT-B at 1024 pixels; load: every tensor of a weight file into "
+                      "memory of its own");
+  command->add_option("FILE", arguments->files, "weight files for load");
   command->add_option("--only", arguments->only, "measurements whose name contains this");
   command->add_option("--precision", arguments->precision, "fp32 or bf16 alone")
       ->check(CLI::IsMember({"fp32", "bf16"}));
-  command->add_option("--runs", arguments->runs, "repetitions after a warm-up")
+  command->add_option("--runs", arguments->runs, "repetitions, after a warm-up but for load")
       ->check(CLI::PositiveNumber);
   command->add_option("--threads", arguments->threads, "0: as many as there are");
   command->add_flag("--json", arguments->json, "one JSON object a measurement");

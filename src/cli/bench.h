@@ -1,0 +1,38 @@
+/// \file
+/// What the measurements of `medseg bench` share: one work, timed and printed.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace medseg {
+
+struct BenchArguments {
+  std::string what = "grounding";
+  std::vector<std::string> files;  ///< of `load`
+  std::string only;
+  std::string precision;
+  int threads = 0;
+  int runs = 7;
+  bool json = false;
+};
+
+/// Times and prints; the unit is milliseconds a piece (a picture, a mask, a file).
+class Bench {
+ public:
+  explicit Bench(const BenchArguments& arguments) : arguments_(arguments) {}
+
+  void measure(const std::string& name, const std::string& precision, std::int64_t pieces,
+               const std::function<void()>& work, bool warm_up = true) const;
+
+ private:
+  const BenchArguments& arguments_;
+};
+
+/// Opens each file and brings every tensor into memory of its own, block formats as fp32, all kept until the last.
+/// Without a warm-up: the first run is what a program meets that starts with a file the system has read before.
+void bench_load(const Bench& bench, const std::vector<std::string>& files);
+
+}  // namespace medseg
