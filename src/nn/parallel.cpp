@@ -2,7 +2,9 @@
 #include "medseg/nn/parallel.h"
 
 #include <ATen/Parallel.h>
+#ifdef _OPENMP  // not where the fuzz targets are built: there everything runs on one thread
 #include <omp.h>
+#endif
 
 namespace medseg {
 namespace {
@@ -20,6 +22,10 @@ void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
   at::parallel_for(begin, end, grain, Body{body});
 }
 
-void stay_on_one_thread() { omp_set_num_threads(1); }
+void stay_on_one_thread() {
+#ifdef _OPENMP
+  omp_set_num_threads(1);
+#endif
+}
 
 }  // namespace medseg

@@ -1,0 +1,6 @@
+// The choice of a reader by the first bytes.
+#include "load_all.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  return medseg::load_all(medseg::open_tensor_bytes, data, size);
+}

@@ -1,0 +1,6 @@
+// torch.save's archive: zip directory, pickle and storages together.
+#include "load_all.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  return medseg::load_all(medseg::open_pickle, data, size);
+}
