@@ -47,8 +47,26 @@ void widen_as_in_file(Segmenter& model, const TensorFile& file) {
   }
 }
 
+void refuse_faults(const LoadReport& report, const std::string& where) {
+  const auto faults = complaint("missing", report.initialised) +
+                      complaint("unused", report.unused) +
+                      complaint("mismatched", report.mismatched);
+  if (!faults.empty()) throw CheckpointError(where + faults);
+}
+
+std::unique_ptr<Segmenter> without_values(const SegmenterOptions& options,
+                                          at::ScalarType language_matrices,
+                                          const std::string& where) {
+  try {
+    const SkipInitialisation skip;
+    return std::make_unique<Segmenter>(options, language_matrices);
+  } catch (const ConfigError& error) {
+    throw CheckpointError(where + ": model." + error.what());
+  }
+}
+
 /// What is written: adapters merged, new token rows in place, every tensor in its own dtype.
-std::vector<std::pair<std::string, at::Tensor>> tensors_to_save(Segmenter& model) {
+std::vector<TensorToWrite> tensors_to_save(Segmenter& model) {
   std::map<std::string, at::Tensor> changed;
   std::set<std::string> left_out;
   for (const auto& [name, layer] : model.modules_of_type<Linear>()) {
@@ -62,12 +80,13 @@ std::vector<std::pair<std::string, at::Tensor>> tensors_to_save(Segmenter& model
     changed["model.embed_tokens.weight"] = language.whole_embedding();
     if (!language.options().tied_head) changed["lm_head.weight"] = language.whole_head();
   }
-  std::vector<std::pair<std::string, at::Tensor>> tensors;
+  std::vector<TensorToWrite> tensors;
   for (const auto& named : {model.named_parameters(), model.named_buffers()}) {
     for (const auto& [name, tensor] : named) {
       if (left_out.contains(name)) continue;
       const auto found = changed.find(name);
-      tensors.emplace_back(name, (found != changed.end() ? found->second : tensor->detach()).cpu());
+      tensors.push_back(
+          to_write(name, (found != changed.end() ? found->second : tensor->detach()).cpu()));
     }
   }
   return tensors;
@@ -109,33 +128,58 @@ std::unique_ptr<Segmenter> load_segmenter(const std::filesystem::path& bundle,
   const auto file = open_tensor_file(weights_of_bundle(bundle));
   const auto& infos = file->tensors();
   const bool bf16 = std::any_of(infos.begin(), infos.end(), is_bf16_matrix);
-  std::unique_ptr<Segmenter> model;
-  try {
-    const SkipInitialisation skip;
-    model = std::make_unique<Segmenter>(options.model, bf16 ? at::kBFloat16 : at::kFloat);
-    if (bf16) widen_as_in_file(*model, *file);
-  } catch (const ConfigError& error) {
-    throw CheckpointError((bundle / "config.json").string() + ": model." + error.what());
-  }
+  auto model = without_values(options.model, bf16 ? at::kBFloat16 : at::kFloat,
+                              (bundle / "config.json").string());
+  if (bf16) widen_as_in_file(*model, *file);
   const auto report = load_into(*model, *file, same_names(*file));
-  const auto faults = complaint("missing", report.initialised) +
-                      complaint("unused", report.unused) +
-                      complaint("mismatched", report.mismatched);
-  if (!faults.empty()) {
-    throw CheckpointError(file->path().string() + ": does not fit config.json" + faults);
-  }
+  refuse_faults(report, file->path().string() + ": does not fit config.json");
   return model;
+}
+
+std::vector<TensorToWrite> fit_to_model(std::vector<TensorToWrite> tensors,
+                                        const SegmenterOptions& options, const std::string& where) {
+  const ShapesOnly shapes_only;
+  const auto model = without_values(options, at::kFloat, where);
+  std::map<std::string, TensorToWrite> given;
+  for (auto& tensor : tensors) {
+    const auto name = tensor.info.name;
+    given.emplace(name, std::move(tensor));
+  }
+  LoadReport report;
+  std::vector<TensorToWrite> ordered;
+  for (const auto& named : {model->named_parameters(), model->named_buffers()}) {
+    for (const auto& [name, tensor] : named) {
+      auto found = given.extract(name);
+      if (found.empty()) {
+        report.initialised.push_back(name);
+        continue;
+      }
+      const at::IntArrayRef shape = found.mapped().info.shape;
+      if (shape != tensor->sizes())
+        report.mismatched.push_back(
+            medseg::str(name, ": file ", shape, ", model ", tensor->sizes()));
+      ordered.push_back(std::move(found.mapped()));
+    }
+  }
+  for (const auto& [name, tensor] : given) report.unused.push_back(name);
+  refuse_faults(report, where);
+  return ordered;
+}
+
+void write_bundle(const std::filesystem::path& folder, const std::vector<TensorToWrite>& tensors,
+                  const BundleOptions& options, const nlohmann::json& provenance) {
+  auto json = write_options(options);
+  json["format"] = kFormat;
+  json["provenance"] = provenance;
+  write_checkpoint(folder, tensors);
+  write_file(folder / "config.json", json.dump(2) + "\n");
 }
 
 void save_bundle(const std::filesystem::path& folder, Segmenter& model,
                  const BundleOptions& options, const nlohmann::json& provenance) {
   auto written = options;
   written.model = model.options();
-  auto json = write_options(written);
-  json["format"] = kFormat;
-  json["provenance"] = provenance;
-  write_safetensors(folder / "model.safetensors", tensors_to_save(model), {{"format", "pt"}});
-  write_file(folder / "config.json", json.dump(2) + "\n");
+  write_bundle(folder, tensors_to_save(model), written, provenance);
 }
 
 }  // namespace medseg

@@ -1,5 +1,7 @@
 #include <cerrno>
 #include <cstring>
+#include <iomanip>
+#include <span>
 
 #include <ATen/ATen.h>
 #include <fcntl.h>
@@ -8,6 +10,7 @@
 
 #include "dtypes.h"
 #include "medseg/base/error.h"
+#include "medseg/base/file.h"
 #include "medseg/base/str.h"
 #include "medseg/weights/tensor_file.h"
 
@@ -64,19 +67,15 @@ class StreamedFile {
   bool finished_ = false;
 };
 
-}  // namespace
-
-void write_safetensors(const fs::path& path,
-                       const std::vector<std::pair<std::string, at::Tensor>>& tensors,
-                       const std::map<std::string, std::string>& metadata) {
+void write_one(const fs::path& path, std::span<const TensorToWrite> tensors,
+               const std::map<std::string, std::string>& metadata) {
   auto header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;
-  for (const auto& [name, tensor] : tensors) {
-    const std::uint64_t end = offset + tensor.nbytes();
-    header[name] = {{"dtype", safetensors_name(tensor.scalar_type())},
-                    {"shape", tensor.sizes().vec()},
-                    {"data_offsets", {offset, end}}};
+  for (const auto& [info, load] : tensors) {
+    const std::uint64_t end = offset + info.bytes;
+    header[info.name] = {
+        {"dtype", info.dtype}, {"shape", info.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text = header.dump();
@@ -86,11 +85,76 @@ void write_safetensors(const fs::path& path,
   StreamedFile file(path);
   file.write(&length, sizeof length);
   file.write(text.data(), text.size());
-  for (const auto& [name, tensor] : tensors) {
-    const auto flat = tensor.detach().to(at::kCPU).contiguous();
+  for (const auto& [info, load] : tensors) {
+    const auto flat = load().detach().to(at::kCPU).contiguous();
+    MEDSEG_CHECK(flat.nbytes() == info.bytes && safetensors_name(flat.scalar_type()) == info.dtype,
+                 info.name + " is not what was announced");
     file.write(flat.data_ptr(), flat.nbytes());
   }
   file.finish();
+}
+
+std::string shard_name(std::size_t number, std::size_t count) {
+  std::ostringstream name;
+  name << std::setfill('0') << "model-" << std::setw(5) << number << "-of-" << std::setw(5) << count
+       << ".safetensors";
+  return name.str();
+}
+
+}  // namespace
+
+TensorToWrite to_write(std::string name, const at::Tensor& tensor) {
+  return {{.name = std::move(name),
+           .dtype = safetensors_name(tensor.scalar_type()),
+           .shape = tensor.sizes().vec(),
+           .bytes = tensor.nbytes()},
+          [tensor] { return tensor; }};
+}
+
+TensorToWrite to_write(std::string name, std::shared_ptr<const TensorFile> file, TensorInfo info) {
+  const auto source = info.name;
+  info.name = std::move(name);
+  if (!safetensors_dtype(info.dtype)) {  // blocks of GGUF, dequantised
+    info.dtype = "F32";
+    info.bytes = sizeof(float);
+    for (const auto size : info.shape) info.bytes *= static_cast<std::uint64_t>(size);
+  }
+  return {std::move(info), [file = std::move(file), source] { return file->load(source); }};
+}
+
+void write_safetensors(const fs::path& path,
+                       const std::vector<std::pair<std::string, at::Tensor>>& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  std::vector<TensorToWrite> list;
+  for (const auto& [name, tensor] : tensors) list.push_back(to_write(name, tensor));
+  write_one(path, list, metadata);
+}
+
+void write_checkpoint(const fs::path& folder, const std::vector<TensorToWrite>& tensors,
+                      std::uint64_t shard_bytes) {
+  std::vector<std::size_t> ends;  // of the shards, as indices into `tensors`
+  std::uint64_t total = 0, here = 0;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (here > 0 && here + tensors[i].info.bytes > shard_bytes) {
+      ends.push_back(i);
+      here = 0;
+    }
+    here += tensors[i].info.bytes;
+    total += tensors[i].info.bytes;
+  }
+  ends.push_back(tensors.size());
+  const std::map<std::string, std::string> metadata = {{"format", "pt"}};
+  if (ends.size() == 1) return write_one(folder / "model.safetensors", tensors, metadata);
+  nlohmann::json index = {{"metadata", {{"total_size", total}}}};
+  std::size_t begin = 0;
+  for (std::size_t shard = 0; shard < ends.size(); ++shard) {
+    const auto name = shard_name(shard + 1, ends.size());
+    const auto part = std::span(tensors).subspan(begin, ends[shard] - begin);
+    for (const auto& tensor : part) index["weight_map"][tensor.info.name] = name;
+    write_one(folder / name, part, metadata);
+    begin = ends[shard];
+  }
+  write_file(folder / "model.safetensors.index.json", index.dump(2) + "\n");
 }
 
 }  // namespace medseg

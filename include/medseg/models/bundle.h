@@ -15,6 +15,7 @@
 #include "medseg/config/fields.h"
 #include "medseg/models/segmenter.h"
 #include "medseg/weights/name_map.h"
+#include "medseg/weights/tensor_file.h"
 
 namespace medseg {
 
@@ -77,6 +78,15 @@ std::unique_ptr<Segmenter> load_segmenter(const std::filesystem::path& bundle,
 /// tokenizer's files). Adapters are merged into the written weights, the model in memory keeps them. `provenance` is free JSON.
 void save_bundle(const std::filesystem::path& folder, Segmenter& model,
                  const BundleOptions& options, const nlohmann::json& provenance);
+
+/// The same from tensors that are ready made, in the order of the model and in their own dtype.
+void write_bundle(const std::filesystem::path& folder, const std::vector<TensorToWrite>& tensors,
+                  const BundleOptions& options, const nlohmann::json& provenance);
+
+/// Whether `tensors` are all that a model of these options has, name by name and size by size; no value is needed. Returns
+/// them in the model's order. \throws CheckpointError "where: …" listing missing, unused or mismatched tensors.
+std::vector<TensorToWrite> fit_to_model(std::vector<TensorToWrite> tensors,
+                                        const SegmenterOptions& options, const std::string& where);
 
 /// The file or index of a bundle's weights. \throws CheckpointError when there is none.
 std::filesystem::path weights_of_bundle(const std::filesystem::path& bundle);

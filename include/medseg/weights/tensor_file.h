@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -52,5 +53,23 @@ std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path);
 void write_safetensors(const std::filesystem::path& path,
                        const std::vector<std::pair<std::string, at::Tensor>>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
+
+/// A tensor that is read when its turn to be written comes: a checkpoint larger than memory passes through.
+struct TensorToWrite {
+  TensorInfo
+      info;  ///< dtype as the written file names it ("F32"), shape and bytes of what `load` gives
+  std::function<at::Tensor()> load;
+};
+TensorToWrite to_write(std::string name, const at::Tensor& tensor);
+/// The tensor `info` of `file` as it is stored there; block formats become fp32.
+TensorToWrite to_write(std::string name, std::shared_ptr<const TensorFile> file, TensorInfo info);
+
+inline constexpr std::uint64_t kShardBytes = 5'000'000'000;  ///< Hugging Face's default
+
+/// `folder`/model.safetensors, or model-00001-of-0000N.safetensors and model.safetensors.index.json where more than
+/// `shard_bytes` are to be written, in the given order. One tensor is in memory at a time. \throws DataError.
+void write_checkpoint(const std::filesystem::path& folder,
+                      const std::vector<TensorToWrite>& tensors,
+                      std::uint64_t shard_bytes = kShardBytes);
 
 }  // namespace medseg
