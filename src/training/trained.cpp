@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <map>
 
 #include <ATen/ATen.h>
 
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
 #include "medseg/models/audit.h"
+#include "medseg/weights/peft.h"
 #include "medseg/weights/tensor_file.h"
 
 namespace medseg {
@@ -27,37 +30,67 @@ bool is_token_matrix(const std::string& name) {
 
 std::string last_part(const std::string& name) { return name.substr(name.rfind('.') + 1); }
 
-// Names as PEFT writes them for a causal language model.
-void load_adapter(const std::filesystem::path& folder,
-                  const std::vector<std::pair<std::string, Linear*>>& layers) {
-  const auto file = open_tensor_file(folder / "adapter_model.safetensors");
-  const at::NoGradGuard no_grad;
-  std::size_t loaded = 0;
-  for (const auto& [name, layer] : layers) {
-    for (auto [key, tensor] :
-         {std::pair{".lora_A.weight", &layer->lora_a}, {".lora_B.weight", &layer->lora_b}}) {
-      const std::string source = "base_model.model." + name + key;
-      if (!file->contains(source))
-        throw CheckpointError(file->path().string() + ": no tensor " + source);
-      const auto values = file->load(source);
-      if (values.sizes() != tensor->sizes()) {
-        throw CheckpointError(medseg::str(file->path().string(), ": ", source, " is ",
-                                          values.sizes(), ", expected ", tensor->sizes(),
-                                          " (train.lora.rank and targets must be the adapter's)"));
-      }
-      tensor->copy_(values);
-      ++loaded;
+using NamedLayer = std::pair<std::string, Linear*>;
+
+// A run goes on from what the adapter does, so its rank and scale must be the config's: other ones would be another model.
+void check_layer(const AdapterLayer& given, const Linear& layer, const LoraOptions& lora,
+                 const std::string& where) {
+  const auto refuse = [&](const std::string& key, const auto& found, const auto& expected) {
+    throw ConfigError(medseg::str("train.lora.", key, ": ", found, ", but ", where, ": ",
+                                  given.module, " needs ", expected));
+  };
+  if (given.rank() != lora.rank) refuse("rank", lora.rank, given.rank());
+  const double alpha = given.scale * static_cast<double>(given.rank());
+  if (std::abs(alpha - lora.alpha) > 1e-6 * alpha) refuse("alpha", lora.alpha, alpha);
+  if (!given.a.sizes().equals(layer.lora_a.sizes()) ||
+      !given.b.sizes().equals(layer.lora_b.sizes())) {
+    throw CheckpointError(medseg::str(
+        where, ": ", given.module, ": the adapter is ", given.a.sizes(), " and ", given.b.sizes(),
+        ", the model needs ", layer.lora_a.sizes(), " and ", layer.lora_b.sizes()));
+  }
+}
+
+void replace_parameters(Segmenter& model, const Adapter& adapter, const std::string& where) {
+  std::map<std::string, at::Tensor*> parameters;
+  for (const auto& [name, tensor] : model.named_parameters()) parameters[name] = tensor;
+  for (const auto& [name, value] : adapter.replaced) {
+    const auto found = parameters.find(name);
+    if (found == parameters.end())
+      throw CheckpointError(where + ": " + name + ": the model has no such parameter");
+    if (!found->second->sizes().equals(value.sizes())) {
+      throw CheckpointError(medseg::str(where, ": ", name, " is ", value.sizes(),
+                                        ", the model has ", found->second->sizes()));
     }
+    found->second->copy_(value);
   }
-  if (loaded != file->tensors().size()) {
-    throw CheckpointError(medseg::str(file->path().string(), ": ", file->tensors().size(),
-                                      " tensors, but train.lora.targets use ", loaded));
+}
+
+void start_from_adapter(Segmenter& model, const LoraOptions& lora,
+                        const std::vector<NamedLayer>& layers) {
+  const at::NoGradGuard no_grad;
+  const auto adapter = read_adapter(lora.adapter);
+  std::map<std::string, const AdapterLayer*> given;
+  for (const auto& layer : adapter.layers) given[layer.module] = &layer;
+  for (const auto& [name, layer] : layers) {
+    const auto found = given.find(name);
+    if (found == given.end())
+      throw CheckpointError(lora.adapter + ": no tensors for " + name +
+                            ", one of train.lora.targets");
+    check_layer(*found->second, *layer, lora, lora.adapter);
+    layer->lora_a.copy_(found->second->a);
+    layer->lora_b.copy_(found->second->b);
+    given.erase(found);
   }
+  if (!given.empty()) {
+    throw CheckpointError(lora.adapter + ": " + given.begin()->first +
+                          " is none of the model's layers that train.lora.targets name");
+  }
+  replace_parameters(model, adapter, lora.adapter);
 }
 
 void add_adapters(Segmenter& model, const LoraOptions& lora) {
   if (lora.rank == 0) return;
-  std::vector<std::pair<std::string, Linear*>> layers;
+  std::vector<NamedLayer> layers;
   std::vector<std::string> known;
   for (const auto& [name, layer] : model.modules_of_type<Linear>()) {
     if (!name.starts_with("model.layers.")) continue;
@@ -73,7 +106,7 @@ void add_adapters(Segmenter& model, const LoraOptions& lora) {
                         did_you_mean(target, known));
     }
   }
-  if (!lora.adapter.empty()) load_adapter(lora.adapter, layers);
+  if (!lora.adapter.empty()) start_from_adapter(model, lora, layers);
 }
 
 // Added tokens have the highest ids; the first of them opens the rows that train.

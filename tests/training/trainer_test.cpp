@@ -303,6 +303,9 @@ TEST_F(TinyRun, AnAdapterIsWhereTrainingStarts) {
     }
   }
   write_safetensors(folder / "adapter_model.safetensors", tensors);
+  write_file(
+      folder / "adapter_config.json",
+      R"({"peft_type": "LORA", "r": 8, "lora_alpha": 16, "target_modules": ["q_proj", "v_proj"]})");
   options.train.lora.adapter = folder.string();
   options.train.steps = 1;
   options.train.optimizer.lr = 0;
@@ -312,6 +315,15 @@ TEST_F(TinyRun, AnAdapterIsWhereTrainingStarts) {
   const std::string name = "model.layers.1.self_attn.q_proj.weight";
   const auto expected = before->load(name) + 2.0 * at::mm(tensors[5].second, tensors[4].second);
   EXPECT_TRUE(at::allclose(after->load(name), expected, 1e-5, 1e-6));
+
+  options.train.lora.alpha = 32;  // twice what the adapter was trained with
+  try {
+    train(options, to(root_ / "b"));
+    ADD_FAILURE() << "another alpha was taken";
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("train.lora.alpha: 32"), std::string::npos)
+        << error.what();
+  }
 }
 
 }  // namespace

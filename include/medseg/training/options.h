@@ -70,7 +70,8 @@ struct LoraOptions {
     visit("alpha", self.alpha, at_least(0), "an adapter's output is scaled by alpha / rank");
     visit("dropout", self.dropout, in_range(0, 0.99));
     visit("targets", self.targets, {}, "last part of the language model's projection names");
-    visit("adapter", self.adapter, {}, "a PEFT folder to start from");
+    visit("adapter", self.adapter, {},
+          "a PEFT folder to start from; rank, alpha and targets must be its own");
   }
 };
 
