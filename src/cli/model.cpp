@@ -6,10 +6,9 @@
 
 #include "commands.h"
 #include "medseg/base/error.h"
-#include "medseg/base/log.h"
 #include "medseg/base/str.h"
-#include "medseg/pipeline/model_import.h"
 #include "medseg/weights/tensor_file.h"
+#include "model_commands.h"
 
 namespace medseg {
 namespace {
@@ -75,56 +74,13 @@ void inspect(const InspectRequest& request) {
   }
 }
 
-void add_import(CLI::App& model) {
-  auto* import = model.add_subcommand("import", "published weights into a bundle");
-  import->require_subcommand(1);
-  auto* parts = import->add_subcommand(
-      "parts", "a language model, a vision tower and a grounding part, each from its own file");
-  const auto request = std::make_shared<ImportRequest>();
-  const auto out = std::make_shared<std::string>();
-  parts
-      ->add_option("LANGUAGE", request->language,
-                   "GGUF of the llama family, or a Hugging Face LLaMA folder")
-      ->required();
-  parts->add_option("--vision", request->vision,
-                    "CLIP, SigLIP or DINOv2 tower: folder, safetensors, .bin, or DINOv2 in ONNX");
-  parts->add_option(
-      "--grounding", request->grounding,
-      "SAM, MedSAM, LiteMedSAM or MobileSAM: .pth or safetensors, or a SamModel folder");
-  parts
-      ->add_option("--grounding-preprocess", request->grounding_preprocess,
-                   "sam | medsam_square | medsam_pil | litemedsam")
-      ->capture_default_str();
-  parts->add_option("--vision-preprocess", request->vision_preprocess,
-                    "pad | crop | square; default: square for SigLIP, else pad");
-  parts->add_option("--projector", request->projector, "linear | mlp2x_gelu")
-      ->capture_default_str();
-  parts->add_option("--merge", request->merge, "side of the patch block that becomes one token")
-      ->capture_default_str();
-  parts->add_option("--conversation", request->conversation,
-                    "template; default: the tokenizer's own");
-  parts->add_option("--seed", request->seed, "of what is initialised")->capture_default_str();
-  parts->add_option("--out", *out, "the bundle's folder")->required();
-  parts->footer(
-      "Example: medseg model import parts SmolLM2-135M-Instruct.Q4_1.gguf --vision "
-      "vit_s_focus.onnx --grounding "
-      "lite_medsam.pth --grounding-preprocess litemedsam --merge 2 --out runs/demo-start");
-  parts->callback([request, out] {
-    request->command = "medseg model import parts";
-    const auto report = import_parts(*request, *out);
-    log_info(str("import: ", report.loaded, " tensors loaded, ", report.unused.size(),
-                 " of the files not needed"));
-    for (const auto& name : report.initialised) log_info("  initialised, to be trained: " + name);
-    std::cout << *out << "\n";
-  });
-}
-
 }  // namespace
 
 void add_model(CLI::App& app) {
-  auto* model = app.add_subcommand("model", "import, inspect, audit and trace weights");
+  auto* model = app.add_subcommand("model", "import, inspect, audit, trace and export weights");
   model->require_subcommand(1);
-  add_import(*model);
+  add_model_import(*model);
+  add_model_export(*model);
 
   auto* show = model->add_subcommand("inspect",
                                      "tensors, dtypes, shapes and metadata of any supported file");

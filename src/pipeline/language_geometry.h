@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <string>
 
+#include <nlohmann/json.hpp>
+
 #include "medseg/models/llama.h"
 #include "medseg/weights/tensor_file.h"
 

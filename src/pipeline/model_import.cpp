@@ -19,6 +19,7 @@
 #include "medseg/text/conversation.h"
 #include "medseg/text/tokenizer.h"
 #include "medseg/weights/language_names.h"
+#include "token_rows.h"
 
 namespace medseg {
 namespace {
@@ -49,18 +50,6 @@ LanguagePart open_language(const std::filesystem::path& path) {
 void refuse_faults(const LoadReport& report, const std::filesystem::path& path) {
   if (report.mismatched.empty()) return;
   throw CheckpointError(path.string() + ": " + join(report.mismatched, "; "));
-}
-
-// Old rows from the file, new rows at their mean with a tenth of their spread.
-void fill_token_rows(at::Tensor& rows, const at::Tensor& old, std::uint64_t seed) {
-  const auto first = old.size(0);
-  rows.slice(0, 0, first).copy_(old);
-  if (rows.size(0) == first) return;
-  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-  const auto mean = old.mean(0, /*keepdim=*/true);
-  const auto spread = old.std(0, /*unbiased=*/false, /*keepdim=*/true);
-  const auto noise = at::randn({rows.size(0) - first, rows.size(1)}, generator, old.options());
-  rows.slice(0, first).copy_(mean + 0.1 * spread * noise);
 }
 
 bool is_token_rows(const std::string& name) {

@@ -102,5 +102,41 @@ TEST_F(ModelCommand, ImportNamesAnUnknownOption) {
   EXPECT_NE(outcome.err.find("did you mean \"linear\"?"), std::string::npos) << outcome.err;
 }
 
+std::string layout(const std::string& name) {
+  return str(MEDSEG_SOURCE_DIR, "/tests/golden/layouts/", name);
+}
+
+TEST_F(ModelCommand, APublishedModelComesInIsAuditedAndGoesOut) {
+  const auto in =
+      run({"import", "glamm", layout("glamm"), "--vision", layout("clip"), "--out", out_.string()});
+  ASSERT_EQ(in.code, 0) << in.err;
+  EXPECT_EQ(in.out, out_.string() + "\n");
+  EXPECT_EQ(run({"audit", out_.string()}).code, 0);
+  for (const char* name : {"hf-llava", "glamm", "sam"}) {
+    const auto folder = folder_ / name;
+    const auto out = run({"export", out_.string(), "--layout", name, "--out", folder.string()});
+    EXPECT_EQ(out.code, 0) << out.err;
+    EXPECT_TRUE(fs::exists(folder / "config.json")) << name;
+  }
+}
+
+TEST_F(ModelCommand, AFaultOfAPublishedModelIsOneLineAndLeavesNothing) {
+  const auto out = out_.string();
+  expect_refused({"import", "lisa", layout("glamm"), "--vision", layout("clip"), "--out", out});
+  expect_refused({"import", "llava", layout("lisa"), "--vision", layout("clip"), "--out", out});
+  expect_refused({"import", "lisa", layout("clip"), "--vision", layout("clip"), "--out", out});
+  expect_refused({"import", "lisa", layout("missing"), "--vision", layout("clip"), "--out", out});
+  expect_refused({"import", "lisa", layout("lisa"), "--vision", layout("missing"), "--out", out});
+  expect_refused({"import", "lisa", layout("lisa"), "--vision", layout("clip"), "--adapter",
+                  layout("lisa"), "--out", out});
+  expect_refused({"export", layout("lisa"), "--layout", "lisa", "--out", out});
+}
+
+TEST_F(ModelCommand, WhoForgetsTheTowerIsToldItsName) {
+  const auto outcome = run({"import", "lisa", layout("lisa"), "--out", out_.string()});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.err.find("openai/clip-vit-large-patch14"), std::string::npos) << outcome.err;
+}
+
 }  // namespace
 }  // namespace medseg

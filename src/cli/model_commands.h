@@ -1,0 +1,12 @@
+/// \file
+/// The subcommands of `medseg model` that have a file of their own.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace medseg {
+
+void add_model_import(CLI::App& model);
+void add_model_export(CLI::App& model);
+
+}  // namespace medseg

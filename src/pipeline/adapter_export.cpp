@@ -1,0 +1,105 @@
+#include "adapter_export.h"
+
+#include <map>
+#include <set>
+
+#include <ATen/ATen.h>
+
+#include "medseg/base/error.h"
+#include "medseg/base/file.h"
+#include "medseg/base/str.h"
+#include "medseg/config/load.h"
+#include "medseg/models/bundle.h"
+#include "medseg/weights/peft.h"
+
+namespace medseg {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kRows = ".new_rows";
+
+struct Run {
+  std::string base;
+  double alpha = 0, dropout = 0;
+};
+
+Run read_run(const fs::path& checkpoint) {
+  const auto path = checkpoint / "config.json";
+  try {
+    const auto json = parse_json(read_file(path), path.string());
+    const auto& provenance = json.at("provenance");
+    const auto& lora = provenance.at("config").at("train").at("lora");
+    return {.base = provenance.at("trained_from").get<std::string>(),
+            .alpha = lora.at("alpha").get<double>(),
+            .dropout = lora.at("dropout").get<double>()};
+  } catch (const nlohmann::json::exception&) {
+    throw CheckpointError(path.string() + ": provenance: no run that trained an adapter");
+  } catch (const Error& error) {
+    throw CheckpointError(error.what());
+  }
+}
+
+// PEFT's name of the module that a parameter belongs to: as short as it stays clear.
+std::string saved_module(const std::string& parameter) {
+  for (const char* part : {"embed_tokens", "lm_head", "mm_projector", "text_hidden_fcs",
+                           "mask_decoder", "prompt_encoder"}) {
+    if (("." + parameter).find(str(".", part, ".")) != std::string::npos) return part;
+  }
+  return parameter.substr(0, parameter.rfind('.'));
+}
+
+}  // namespace
+
+ExportReport export_adapter(const fs::path& checkpoint, const fs::path& folder) {
+  const auto options = read_bundle_options(checkpoint);
+  refuse_untrained(options, checkpoint);
+  const auto state_path = checkpoint / "training.safetensors";
+  if (!fs::exists(state_path)) {
+    throw CheckpointError(
+        checkpoint.string() +
+        ": layout peft: no training.safetensors; adapters are kept apart in a run's checkpoints "
+        "(RUN/checkpoints/step-…, RUN/best, RUN/last) and merged everywhere else");
+  }
+  const auto state = open_tensor_file(state_path);
+  const auto weights = open_tensor_file(weights_of_bundle(checkpoint));
+  const auto run = read_run(checkpoint);
+  const auto trained = [&](const std::string& name) {
+    return state->load((state->contains("ema." + name) ? "ema." : "param.") + name);
+  };
+  Adapter adapter;
+  adapter.path = checkpoint;
+  adapter.base = run.base;
+  adapter.dropout = run.dropout;
+  std::map<std::string, AdapterLayer> layers;
+  std::set<std::string> saved;
+  const std::string a = ".lora_A.weight", b = ".lora_B.weight", param = "param.";
+  for (const auto& info : state->tensors()) {
+    if (!info.name.starts_with(param)) continue;
+    auto name = info.name.substr(param.size());
+    if (name.ends_with(a)) {
+      layers[name.substr(0, name.size() - a.size())].a = trained(name);
+    } else if (name.ends_with(b)) {
+      layers[name.substr(0, name.size() - b.size())].b = trained(name);
+    } else {
+      if (name.ends_with(kRows)) name = name.substr(0, name.size() - kRows.size()) + ".weight";
+      adapter.replaced.emplace_back(name, weights->load(name));
+      saved.insert(saved_module(name));
+    }
+  }
+  for (auto& [module, layer] : layers) {
+    if (!layer.a.defined() || !layer.b.defined())
+      throw CheckpointError(state_path.string() + ": " + module +
+                            ": half of its adapter is missing");
+    layer.module = module;
+    layer.scale = run.alpha / static_cast<double>(layer.rank());
+    adapter.layers.push_back(std::move(layer));
+  }
+  if (adapter.layers.empty())
+    throw CheckpointError(state_path.string() + ": layout peft: the run trained no adapter");
+  adapter.saved_modules.assign(saved.begin(), saved.end());
+  write_adapter(folder, adapter);
+  return {.written = 2 * adapter.layers.size() + adapter.replaced.size(), .left_out = {}};
+}
+
+}  // namespace medseg

@@ -1,0 +1,35 @@
+/// \file
+/// config.json and its neighbours as transformers, LISA and GLaMM expect them.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "medseg/models/bundle.h"
+#include "medseg/text/tokenizer.h"
+
+namespace medseg {
+
+/// transformers' LlamaConfig, MistralConfig or Qwen2Config, whichever the options are.
+nlohmann::json language_config(const LlamaOptions& options, const Tokenizer& tokenizer);
+/// transformers' CLIPVisionConfig. \pre a CLIP tower.
+nlohmann::json clip_config(const VisionOptions& options);
+/// transformers' SamConfig. \pre SAM's ViT.
+nlohmann::json sam_config(const GroundingOptions& options);
+/// LISA's or GLaMM's config.json: LLaVA's keys on top of the language model's.
+nlohmann::json segmenter_config(const BundleOptions& options, const Tokenizer& tokenizer,
+                                const std::string& layout);
+/// transformers' LlavaConfig; `image_token` is the id that a patch's place has.
+nlohmann::json llava_config(const BundleOptions& options, const Tokenizer& tokenizer,
+                            std::int64_t image_token, std::int64_t image_tokens);
+/// preprocessor_config.json of the tower's pictures.
+nlohmann::json picture_config(const BundleOptions& options);
+
+/// Adds to a folder that `tokenizer` was saved into what transformers wants to see beside it: tokenizer_config.json with the
+/// class, the roles and the added tokens.
+void write_tokenizer_config(const std::filesystem::path& folder, const Tokenizer& tokenizer,
+                            const std::string& mode);
+
+}  // namespace medseg

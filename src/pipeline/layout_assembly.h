@@ -1,0 +1,33 @@
+/// \file
+/// The import of a whole published model while it is put together.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "layout_config.h"
+#include "medseg/models/bundle.h"
+#include "medseg/pipeline/layout_import.h"
+#include "medseg/text/tokenizer.h"
+#include "medseg/weights/tensor_file.h"
+
+namespace medseg {
+
+struct Assembly {
+  LayoutConfig config;
+  std::shared_ptr<const TensorFile> file;  ///< the source under our names, the adapter merged
+  std::unique_ptr<Tokenizer> tokenizer;
+  BundleOptions options;
+  std::vector<TensorToWrite> tensors;  ///< of the bundle
+  ImportReport report;
+};
+
+/// The tower and the projector, from inside the source or from `request.vision`.
+/// \throws ConfigError when it is in both places or in none; CheckpointError.
+void read_vision(const LayoutRequest& request, Assembly& assembly);
+
+/// SAM from inside the source; for llava from `request.grounding`, with the tokens that are missing, their rows and a
+/// segmentation head, all to be trained. \throws CheckpointError.
+void read_grounding(const LayoutRequest& request, Assembly& assembly);
+
+}  // namespace medseg

@@ -1,0 +1,197 @@
+#include "medseg/pipeline/layout_import.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+#include "language_geometry.h"
+#include "layout_assembly.h"
+#include "medseg/base/clock.h"
+#include "medseg/base/error.h"
+#include "medseg/base/file.h"
+#include "medseg/base/hash.h"
+#include "medseg/base/str.h"
+#include "medseg/models/bundle.h"
+#include "medseg/text/conversation.h"
+#include "medseg/weights/layouts.h"
+#include "medseg/weights/peft.h"
+
+namespace medseg {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kNamesShown = 10;
+
+void check(const LayoutRequest& request) {
+  const std::vector<std::string> preprocessings = {"sam", "medsam_square", "medsam_pil",
+                                                   "litemedsam"};
+  const auto one_of = [](const char* option, const std::string& value,
+                         const std::vector<std::string>& known) {
+    if (std::find(known.begin(), known.end(), value) != known.end()) return;
+    throw ConfigError(str(option, ": unknown \"", value, "\"", did_you_mean(value, known)));
+  };
+  one_of("--grounding-preprocess", request.grounding_preprocess, preprocessings);
+  if (!request.conversation.empty())
+    one_of("--conversation", request.conversation, conversation_templates());
+  if (!request.grounding.empty() && request.layout != "llava") {
+    throw ConfigError("--grounding: a " + request.layout + " folder holds its own grounding part");
+  }
+  if (!fs::is_directory(request.source))
+    throw CheckpointError(request.source.string() + ": no such folder");
+}
+
+void open_source(const LayoutRequest& request, Assembly& assembly) {
+  const auto& layout = layout_of(assembly.config.layout);
+  auto renamed = under_our_names(open_tensor_file(request.source), layout);
+  if (!renamed.unknown.empty()) {
+    auto names = renamed.unknown;
+    const auto count = names.size();
+    names.resize(std::min(count, kNamesShown));
+    throw CheckpointError(str(renamed.file->path().string(), ": ", count,
+                              " tensors have no place in the layout ", layout.name, ": ",
+                              join(names, ", "), count > kNamesShown ? ", …" : ""));
+  }
+  assembly.report.unused = renamed.skipped;
+  assembly.file = renamed.file;
+  if (request.adapter.empty()) return;
+  // An adapter names its base's tensors, which were the source's or, exported from a run here, ours.
+  const auto name = [&layout](const std::string& given) {
+    auto ours = our_name(layout, given);
+    return ours || !their_name(layout, given) ? ours : std::optional(given);
+  };
+  const auto adapter = read_adapter(request.adapter, name);
+  assembly.file = with_adapter(assembly.file, adapter);
+}
+
+/// What config.json states is held against what the tensors are.
+void check_sizes(const LayoutConfig& config, const TensorFile& file, bool grown) {
+  const auto check = [&](const char* key, std::int64_t found, const std::string& where) {
+    const auto stated = config.language.value(key, nlohmann::json());
+    if (!stated.is_number_integer() || stated.get<std::int64_t>() == found) return;
+    throw CheckpointError(str(config.path.string(), ": ", key, " is ", stated.dump(), ", but ",
+                              where, " of ", file.path().filename().string(), " says ", found));
+  };
+  std::int64_t layers = 0;
+  for (const auto& info : file.tensors()) {
+    if (info.name == "model.embed_tokens.weight" && info.shape.size() == 2) {
+      check("hidden_size", info.shape[1], info.name);
+      if (!grown) check("vocab_size", info.shape[0], info.name);
+    }
+    if (info.name == "model.layers.0.mlp.gate_proj.weight" && info.shape.size() == 2)
+      check("intermediate_size", info.shape[0], info.name);
+    if (info.name.starts_with("model.layers.") && info.name.ends_with(".input_layernorm.weight"))
+      ++layers;
+  }
+  check("num_hidden_layers", layers, "the count of layers");
+}
+
+void read_language(const LayoutRequest& request, Assembly& assembly) {
+  auto& language = assembly.options.model.language;
+  auto& stated = assembly.config.language;
+  const bool grown = !request.adapter.empty();  // an adapter may bring rows of added tokens
+  check_sizes(assembly.config, *assembly.file, grown);
+  for (const auto& info : assembly.file->tensors()) {
+    if (grown && info.name == "model.embed_tokens.weight" && !info.shape.empty())
+      stated["vocab_size"] = info.shape[0];
+  }
+  language = hugging_face_geometry(stated, assembly.config.path.string(), *assembly.file,
+                                   stated.at("model_type").get<std::string>());
+  try {
+    assembly.tokenizer =
+        load_tokenizer(request.source, tokenizer_mode(assembly.config.tokenizer_mode));
+  } catch (const DataError& error) {
+    throw CheckpointError(error.what());
+  }
+  if (assembly.tokenizer->size() > language.vocabulary) {
+    throw CheckpointError(
+        str(request.source.string(), ": the tokenizer has ", assembly.tokenizer->size(),
+            " tokens, but model.embed_tokens.weight has rows for ", language.vocabulary));
+  }
+  for (const auto& info : assembly.file->tensors())
+    assembly.tensors.push_back(to_write(info.name, assembly.file, info));
+}
+
+/// Ids as the tokenizer has them; a token that it would not find in a text is none.
+void read_tokens(const LayoutRequest& request, Assembly& assembly) {
+  auto& options = assembly.options;
+  const auto& tokenizer = *assembly.tokenizer;
+  for (const char* token : {kSegToken, kPhraseOpen, kPhraseClose, "<im_start>", "<im_end>"}) {
+    const auto id = tokenizer.id_of(token);
+    if (id && tokenizer.encode_after(token, After::kText) == std::vector<std::int64_t>{*id})
+      options.special_tokens[token] = *id;
+  }
+  options.image_start_end = assembly.config.image_start_end;
+  options.image_overview = request.layout == "glamm";
+  std::vector<std::string> needed;
+  if (!options.model.grounding.encoder.empty()) needed.push_back(kSegToken);
+  if (options.image_start_end || options.image_overview)
+    needed.insert(needed.end(), {"<im_start>", "<im_end>"});
+  for (const auto& token : needed) {
+    if (options.special_tokens.contains(token)) continue;
+    throw CheckpointError(request.source.string() + ": the tokenizer has no token " + token +
+                          " (is added_tokens.json there?)");
+  }
+  options.conversation =
+      request.conversation.empty() ? assembly.config.conversation : request.conversation;
+  options.tokenizer_mode = assembly.config.tokenizer_mode;
+  options.tokenizer_fingerprint = tokenizer.fingerprint();
+}
+
+// Repositories hold the same weights again for other frameworks; those are not what was read.
+bool may_be_read(const fs::path& path) {
+  for (const char* kind : {".json", ".model", ".bin", ".pth", ".safetensors"}) {
+    if (path.extension() == kind) return true;
+  }
+  return false;
+}
+
+nlohmann::json provenance_of(const LayoutRequest& request, const Assembly& assembly) {
+  auto files = nlohmann::json::array();
+  for (const auto& root : {request.source, request.vision, request.grounding, request.adapter}) {
+    std::vector<fs::path> found;
+    if (fs::is_regular_file(root)) found.push_back(root);
+    if (fs::is_directory(root)) {
+      for (const auto& entry : fs::directory_iterator(root)) {
+        if (entry.is_regular_file() && may_be_read(entry.path())) found.push_back(entry.path());
+      }
+    }
+    std::sort(found.begin(), found.end());
+    for (const auto& path : found)
+      files.push_back({{"name", path.filename().string()}, {"sha256", sha256_of_file(path)}});
+  }
+  return {{"command", request.command},
+          {"made", utc_now()},
+          {"layout", assembly.config.layout},
+          {"vision_tower", assembly.config.tower},
+          {"files", files}};
+}
+
+}  // namespace
+
+ImportReport import_layout(const LayoutRequest& request, const fs::path& out) {
+  check(request);
+  Assembly assembly;
+  assembly.config = read_layout_config(request.source, request.layout);
+  open_source(request, assembly);
+  read_language(request, assembly);
+  read_vision(request, assembly);
+  read_grounding(request, assembly);
+  read_tokens(request, assembly);
+  const auto tensors =
+      fit_to_model(std::move(assembly.tensors), assembly.options.model, request.source.string());
+  assembly.report.initialised = assembly.options.initialised;
+  const auto& fresh = assembly.options.initialised;
+  for (const auto& tensor : tensors) {
+    if (std::find(fresh.begin(), fresh.end(), tensor.info.name) == fresh.end())
+      ++assembly.report.loaded;
+  }
+
+  AtomicFolder folder(out);
+  write_bundle(folder.path(), tensors, assembly.options, provenance_of(request, assembly));
+  assembly.tokenizer->save(folder.path());
+  folder.commit();
+  return assembly.report;
+}
+
+}  // namespace medseg

@@ -1,0 +1,112 @@
+#include <map>
+
+#include <ATen/ATen.h>
+
+#include "grounding_geometry.h"
+#include "layout_assembly.h"
+#include "medseg/base/error.h"
+#include "medseg/base/str.h"
+#include "medseg/nn/linear.h"
+#include "medseg/pipeline/open_grounding.h"
+#include "medseg/pipeline/open_vision.h"
+#include "medseg/text/conversation.h"
+#include "medseg/weights/layouts.h"
+#include "token_rows.h"
+
+namespace medseg {
+namespace {
+
+const std::string kTower = "model.vision_tower.vision_tower.";
+const std::string kGrounding = "model.grounding_encoder.";
+
+void add_sources(const std::shared_ptr<const TensorFile>& file,
+                 const std::vector<TensorSource>& sources, const std::string& prefix,
+                 Assembly& assembly) {
+  std::map<std::string, TensorInfo> infos;
+  for (const auto& info : file->tensors()) infos[info.name] = info;
+  for (const auto& source : sources) {
+    const auto name = prefix + source.target;
+    if (source.change) {
+      assembly.tensors.push_back(to_write(name, source.change(file->load(source.source))));
+    } else {
+      assembly.tensors.push_back(to_write(name, file, infos.at(source.source)));
+    }
+  }
+}
+
+/// llava with --grounding: the tokens that are missing and their rows, and a segmentation head, all to be trained.
+void begin_segmentation(const LayoutRequest& request, Assembly& assembly) {
+  auto& options = assembly.options;
+  assembly.tokenizer->add_tokens({kSegToken, kPhraseOpen, kPhraseClose});
+  auto& vocabulary = options.model.language.vocabulary;
+  const auto old_rows = vocabulary;
+  vocabulary = std::max(vocabulary, assembly.tokenizer->size());
+  for (auto& tensor : assembly.tensors) {
+    const auto name = tensor.info.name;
+    if (name != "model.embed_tokens.weight" && name != "lm_head.weight") continue;
+    const auto old = tensor.load();
+    auto rows = at::empty({vocabulary, old.size(1)}, at::kFloat);
+    fill_token_rows(rows, old.to(at::kFloat), request.seed);
+    tensor = to_write(name, rows.to(old.scalar_type()));
+    options.initialised.push_back(str(name, "[", old_rows, ":", vocabulary, "]"));
+  }
+  at::manual_seed(request.seed);
+  const auto width = options.model.language.width;
+  for (const auto& [part, out] : {std::pair{"0", width}, {"2", options.model.grounding.width}}) {
+    Linear layer(width, out);
+    for (const auto& [name, value] : layer.named_parameters()) {
+      const auto full = str("model.text_hidden_fcs.0.", part, ".", name);
+      assembly.tensors.push_back(to_write(full, *value));
+      options.initialised.push_back(full);
+    }
+  }
+}
+
+}  // namespace
+
+void read_vision(const LayoutRequest& request, Assembly& assembly) {
+  const auto inside = part_of(assembly.file, kTower);
+  const bool holds_tower = !inside->tensors().empty();
+  if (holds_tower && !request.vision.empty())
+    throw ConfigError("--vision: " + request.source.string() + " holds its own vision tower");
+  if (!holds_tower && request.vision.empty()) {
+    const auto& tower = assembly.config.tower;
+    throw ConfigError("--vision: " + request.source.string() + " holds no vision tower" +
+                      (tower.empty() ? "" : ", it was trained with " + tower) +
+                      "; name the tower's folder");
+  }
+  auto& options = assembly.options;
+  auto part = open_vision(holds_tower ? request.source : request.vision);
+  options.model.vision = part.options;
+  options.model.vision.clip.select_layer = assembly.config.select_layer;
+  options.model.vision.siglip.select_layer = assembly.config.select_layer;
+  options.vision_preprocess = part.preprocess;
+  if (!holds_tower) add_sources(std::move(part.file), part.sources, kTower, assembly);
+  options.model.projector = {.type = assembly.config.projector, .merge = 1};
+  const bool stretches = options.model.vision.tower == "siglip";
+  options.vision_preprocess.mode = assembly.config.pads ? "pad" : stretches ? "square" : "crop";
+}
+
+void read_grounding(const LayoutRequest& request, Assembly& assembly) {
+  auto& options = assembly.options;
+  options.model.grounding.encoder = "";
+  options.grounding_preprocess = request.grounding_preprocess;
+  if (request.layout == "llava") {
+    if (request.grounding.empty()) return;
+    auto part = open_grounding(request.grounding);
+    options.model.grounding = part.options;
+    add_sources(std::move(part.file), part.sources, kGrounding, assembly);
+    begin_segmentation(request, assembly);
+    return;
+  }
+  const auto inside = part_of(assembly.file, kGrounding);
+  options.model.grounding = grounding_geometry(*inside, plain_sources(*inside));
+  const auto stated = assembly.config.prompt_width;
+  if (stated != 0 && stated != options.model.grounding.width) {
+    throw CheckpointError(str(assembly.config.path.string(), ": out_dim is ", stated,
+                              ", but the mask decoder takes prompts of ",
+                              options.model.grounding.width));
+  }
+}
+
+}  // namespace medseg
