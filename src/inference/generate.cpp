@@ -55,7 +55,10 @@ double GeneratedMask::score() const {
 
 void prepare_for_inference(OpenBundle& bundle, bool bf16) {
   if (bundle.model->has_grounding()) bundle.model->grounding().encoder().prepare_frozen();
-  if (!bf16) return;
+  if (!bf16) {
+    cast_parameters(*bundle.model, at::kFloat, is_bf16);
+    return;
+  }
   if (bundle.model->has_vision()) bundle.model->vision().prepare_frozen();
   cast_parameters(bundle.model->language(), at::kBFloat16,
                   [](const std::string& name, const at::Tensor& tensor) {

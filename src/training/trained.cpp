@@ -253,12 +253,13 @@ std::vector<TrainedParameter> choose_trained(OpenBundle& bundle, const TrainOpti
 }
 
 FrozenStorage::FrozenStorage(OpenBundle& bundle, bool bf16) : bundle_(bundle.path) {
-  if (!bf16) return;
+  const auto dtype = bf16 ? at::kBFloat16 : at::kFloat;
   for (const auto& [name, tensor] : bundle.model->named_parameters()) {
     const bool language = name.starts_with("model.layers.") || is_token_matrix(name);
     const bool projector = contains(name, "mm_projector") || contains(name, "text_hidden_fcs");
     if (tensor->requires_grad() || tensor->dim() != 2 || !(language || projector)) continue;
-    *tensor = tensor->detach().to(at::kBFloat16);
+    if (!bf16 && tensor->scalar_type() == at::kFloat) continue;
+    *tensor = tensor->detach().to(dtype);
     cast_.emplace_back(name, tensor);
   }
 }

@@ -95,6 +95,17 @@ TEST_F(ModelCommand, ImportOfUnfitPartsLeavesNothingBehind) {
   expect_refused({"import", "parts", (folder_ / "missing.gguf").string(), "--out", out});
 }
 
+TEST_F(ModelCommand, ImportKeepsMatricesInTheDtypeThatIsAskedFor) {
+  const std::string qwen2 = str(MEDSEG_SOURCE_DIR, "/tests/golden/language/qwen2_tiny");
+  const auto out = out_.string();
+  ASSERT_EQ(run({"import", "parts", qwen2, "--dtype", "bf16", "--out", out}).code, 0);
+  EXPECT_EQ(run({"audit", out}).code, 0);
+  const auto inspected = run({"inspect", out + "/model.safetensors", "--json"});
+  for (const auto& tensor : nlohmann::json::parse(inspected.out).at("tensors")) {
+    EXPECT_EQ(tensor.at("dtype"), tensor.at("shape").size() == 2 ? "BF16" : "F32") << tensor;
+  }
+}
+
 TEST_F(ModelCommand, ImportNamesAnUnknownOption) {
   const auto outcome = run(
       {"import", "parts", golden("quants.gguf"), "--projector", "linaer", "--out", out_.string()});

@@ -152,6 +152,21 @@ TEST_F(Generate, ADialogueWithoutRoomForAnAnswerIsRefused) {
   EXPECT_THROW(dialogue.ask(std::string(2000, 'x')), DataError);
 }
 
+TEST_F(Generate, ABundleInBf16AnswersAsTheSameValuesInFp32) {
+  make_it_draw(2);
+  cast_parameters(bundle_.model->language(), at::kBFloat16, is_frozen_matrix);
+  prepare_for_inference(bundle_, /*bf16=*/false);
+  EXPECT_EQ(bundle_.model->language().embed_tokens.scalar_type(), at::kFloat);
+  const Answer answer = first_answer();
+  EXPECT_FALSE(answer.masks.empty());
+  EXPECT_EQ(answer.ids, greedy(choosing_states({first_turn()}, answer.ids)));
+
+  cast_parameters(bundle_.model->language(), at::kBFloat16, is_frozen_matrix);
+  prepare_for_inference(bundle_, /*bf16=*/true);
+  const AutocastScope autocast(at::kCPU, at::kBFloat16);
+  EXPECT_FALSE(first_answer().masks.empty());
+}
+
 TEST_F(Generate, PreparedForInferenceSaysTheSame) {
   const AutocastScope autocast(at::kCPU, at::kBFloat16);
   const Answer before = first_answer();

@@ -48,6 +48,49 @@ TEST_F(TinyRun, TrainsInBf16) {
   EXPECT_LT(lines.back()["loss"].get<double>(), lines.front()["loss"].get<double>());
 }
 
+TEST_F(TinyRun, ABundleInBf16TrainsAsTheSameValuesInFp32) {
+  const auto save_as = [&](const std::string& name, at::ScalarType dtype) {
+    const auto options = read_bundle_options(root_ / "start");
+    const auto model = load_segmenter(root_ / "start", options);
+    cast_parameters(model->language(), at::kBFloat16, is_frozen_matrix);
+    cast_parameters(model->language(), dtype, is_frozen_matrix);
+    AtomicFolder bundle(root_ / name);
+    save_bundle(bundle.path(), *model, options, {});
+    make_byte_tokenizer()->save(bundle.path());
+    bundle.commit();
+  };
+  save_as("narrow", at::kBFloat16);
+  save_as("wide", at::kFloat);
+  for (const char* precision : {"fp32", "bf16"}) {
+    auto options = config();
+    options.train.precision = precision;
+    options.data.validation = options.data.train;
+    options.train.evaluate_every = 2;
+    const std::string narrow = str("narrow-", precision), wide = str("wide-", precision);
+    options.model = (root_ / "narrow").string();
+    train(options, to(root_ / narrow));
+    options.model = (root_ / "wide").string();
+    train(options, to(root_ / wide));
+    EXPECT_EQ(metrics(narrow), metrics(wide));
+    const auto small = open_tensor_file(root_ / narrow / "last/model.safetensors");
+    const auto large = open_tensor_file(root_ / wide / "last/model.safetensors");
+    for (const auto& info : small->tensors()) {
+      const bool moved = info.name.find("q_proj") != std::string::npos ||
+                         info.name.find("v_proj") != std::string::npos ||
+                         info.name.find("embed_tokens") != std::string::npos;
+      const bool language = info.name.starts_with("model.layers.") && info.shape.size() == 2;
+      EXPECT_EQ(info.dtype == "BF16", language && !moved) << info.name;
+      EXPECT_TRUE(at::equal(small->load(info.name).to(at::kFloat), large->load(info.name)))
+          << info.name;
+    }
+    const auto model =
+        load_segmenter(root_ / narrow / "last", read_bundle_options(root_ / narrow / "last"));
+    for (const auto& [name, tensor] : model->named_parameters()) {
+      EXPECT_EQ(tensor->scalar_type(), small->load(name).scalar_type()) << name;
+    }
+  }
+}
+
 TEST_F(TinyRun, WhatIsNamedMovesAndNothingElseDoes) {
   for (const bool tied : {true, false}) {
     for (const char* precision : {"fp32", "bf16"}) {

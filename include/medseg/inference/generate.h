@@ -38,7 +38,8 @@ struct Answer {
 };
 
 /// Makes an opened model fast for answering: folds what the frozen encoder allows and, with `bf16`, stores the matrices of
-/// the language model's layers in bf16, which autocast would otherwise cast again for every token. Not for training.
+/// the language model's layers in bf16, which autocast would otherwise cast again for every token; without it, what the
+/// bundle keeps in bf16 becomes fp32. Not for training.
 void prepare_for_inference(OpenBundle& bundle, bool bf16);
 
 /// A dialogue about one picture. Each question continues the KV cache; image tokens are paid for once.

@@ -29,7 +29,8 @@ std::vector<std::string> still_initialised(const BundleOptions& options,
 /// an Original lives, the model has them back, straight from the bundle's file.
 class FrozenStorage {
  public:
-  /// With `bf16` false it changes nothing. The encoders stay as they are: they run once a picture.
+  /// With `bf16` false it changes nothing but frozen matrices that the bundle keeps in bf16: those become fp32. The encoders
+  /// stay as they are: they run once a picture.
   FrozenStorage(OpenBundle& bundle, bool bf16);
 
   class Original {
