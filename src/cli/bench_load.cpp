@@ -8,20 +8,30 @@
 #include "medseg/weights/tensor_file.h"
 
 namespace medseg {
+namespace {
+
+void load(const std::string& path) {
+  const auto file = open_tensor_file(path);
+  std::vector<at::Tensor> loaded;
+  for (const auto& info : file->tensors()) {
+    auto value = file->load(info.name);
+    const bool decoded = info.dtype.starts_with("Q");  // no view of the file: it owns its memory
+    if (!decoded) {
+      auto own = at::empty(value.sizes(), value.options());
+      copy_values(value, own);
+      value = own;
+    }
+    loaded.push_back(std::move(value));
+  }
+}
+
+}  // namespace
 
 void bench_load(const Bench& bench, const std::vector<std::string>& files) {
   for (const auto& path : files) {
-    bench.measure("load." + std::filesystem::path(path).filename().string(), "stored", 1, [&] {
-      const auto file = open_tensor_file(path);
-      std::vector<at::Tensor> loaded;
-      for (const auto& info : file->tensors()) {
-        auto value = file->load(info.name);
-        // What is no view of the file owns its memory already.
-        const bool decoded = info.dtype.starts_with("Q");
-        loaded.push_back(decoded ? std::move(value)
-                                 : value.clone(at::MemoryFormat::Contiguous));
-      }
-    }, /*warm_up=*/false);
+    bench.measure(
+        "load." + std::filesystem::path(path).filename().string(), "stored", 1, [&] { load(path); },
+        /*warm_up=*/false);
   }
   log_info("peak memory " + gigabytes_text(peak_memory_bytes()));
 }

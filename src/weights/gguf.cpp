@@ -66,7 +66,7 @@ class Gguf : public TensorFileBase {
     auto out = at::empty(info.shape, at::kFloat);
     auto* values = out.data_ptr<float>();
     const auto blocks = static_cast<std::int64_t>(info.bytes / format.bytes);
-    parallel_for(0, blocks, 1024, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, blocks, 8192, [&](std::int64_t begin, std::int64_t end) {
       for (auto block = static_cast<std::uint64_t>(begin); block < static_cast<std::uint64_t>(end);
            ++block) {
         format.decode(bytes.data() + block * format.bytes, values + block * format.elements);

@@ -93,7 +93,7 @@ LoadReport load_into(Module& module, const TensorFile& file,
           medseg::str(target, ": file ", value.sizes(), ", model ", parameter.sizes()));
       continue;
     }
-    parameter.copy_(value);
+    copy_values(value, parameter);
     report.loaded.push_back(target);
   }
   for (const auto& [name, tensor] : wanted) {

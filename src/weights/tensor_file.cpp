@@ -100,6 +100,18 @@ at::Tensor view_of(const FileBytes& file, std::span<const std::uint8_t> bytes,
       options);
 }
 
+void copy_values(const at::Tensor& from, at::Tensor& to) {
+  constexpr std::size_t kSmall = 8 << 20;
+  TORCH_CHECK(from.sizes() == to.sizes(), "copy_values: ", from.sizes(), " into ", to.sizes());
+  const bool alike = from.scalar_type() == to.scalar_type() && from.is_cpu() && to.is_cpu() &&
+                     from.is_contiguous() && to.is_contiguous();
+  if (alike && from.nbytes() > 0 && from.nbytes() <= kSmall) {
+    std::memcpy(to.data_ptr(), from.data_ptr(), from.nbytes());
+  } else {
+    to.copy_(from);
+  }
+}
+
 std::unique_ptr<TensorFile> open_tensor_bytes(FileBytes file) {
   const auto bytes = file.bytes;
   if (starts_with(bytes, "GGUF")) return open_gguf(std::move(file));

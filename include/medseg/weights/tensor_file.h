@@ -48,6 +48,10 @@ class TensorFile {
 /// \throws CheckpointError "file: what".
 std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path);
 
+/// The values of `from` into `to`, of the same shape. What is small is copied on the calling thread: torch's copy_ wakes
+/// all threads from 32768 numbers on, and on a busy machine the wait for them takes longer than the copy.
+void copy_values(const at::Tensor& from, at::Tensor& to);
+
 /// Atomic. Tensors are written in the given order, contiguous, in their own dtype.
 /// \throws DataError if the disk is full; nothing is left behind then.
 void write_safetensors(const std::filesystem::path& path,
