@@ -55,9 +55,9 @@ Rle encode_rle(const Mask& mask) {
   std::uint8_t current = 0;
   const auto width = static_cast<std::size_t>(mask.width);
   for (int x = 0; x < mask.width; ++x) {
-    const std::uint8_t* pixel = mask.pixels.data() + x;
     for (int y = 0; y < mask.height; ++y, ++run) {
-      const std::uint8_t value = pixel[static_cast<std::size_t>(y) * width];
+      const std::uint8_t value =
+          mask.pixels[static_cast<std::size_t>(y) * width + static_cast<std::size_t>(x)];
       if (value == current) continue;
       end_run(run);
       run = 0;

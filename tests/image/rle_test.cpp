@@ -67,6 +67,14 @@ TEST(Rle, MalformedCountsAreData) {
   EXPECT_EQ(decode_rle({0, 0, ""}).pixels.size(), 0U);
 }
 
+TEST(Rle, AMaskWithoutPixelsHasARunOfNone) {
+  const auto rle = encode_rle(Mask(50, 0));
+  EXPECT_EQ(rle.counts, "0");
+  const auto back = decode_rle(rle);
+  EXPECT_EQ(back.width, 50);
+  EXPECT_TRUE(back.pixels.empty());
+}
+
 TEST(Rle, RandomTextNeverCrashes) {
   RandomStream random(1, "rle");
   for (int n = 0; n < 20000; ++n) {
