@@ -23,7 +23,7 @@ enum class Reach { kVolume, kSlice };  ///< neighbours in k too, or only within 
 /// One step of the cross: foreground shrinks or grows by a voxel. Outside is background.
 VoxelMask step(const VoxelMask& mask, Reach reach, bool grow) {
   VoxelMask result(mask.size);
-  const auto [ni, nj, nk] = mask.size;
+  const std::int64_t ni = mask.size[0], nj = mask.size[1], nk = mask.size[2];
   const std::size_t width = index_of(ni);
   const std::vector<std::uint8_t> outside(width, 0);
   const auto row = [&](std::int64_t j, std::int64_t k) {

@@ -5,8 +5,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const medseg::ScratchFolder folder;
   try {
-    const auto tokenizer =
-        medseg::load_tokenizer(folder.write("tokenizer.model", data, size));
+    const auto tokenizer = medseg::load_tokenizer(folder.write("tokenizer.model", data, size));
     tokenizer->decode(tokenizer->encode("The <p> skull </p> [SEG]\u00e9 12\n"));
   } catch (const medseg::DataError&) {
   }

@@ -50,7 +50,9 @@ add_library(dep_sentencepiece INTERFACE)
 add_library(dep::sentencepiece ALIAS dep_sentencepiece)
 target_link_libraries(dep_sentencepiece INTERFACE sentencepiece-static)
 target_include_directories(dep_sentencepiece SYSTEM INTERFACE "${MEDSEG_DEPS}/sentencepiece/sentencepiece/src")
-target_link_options(dep_sentencepiece INTERFACE "LINKER:--exclude-libs,ALL")
+if(NOT MEDSEG_FUZZ)  # the sanitizers must be seen by all
+  target_link_options(dep_sentencepiece INTERFACE "LINKER:--exclude-libs,ALL")
+endif()
 
 # --- Debian's ------------------------------------------------------------------
 find_package(nlohmann_json REQUIRED)
