@@ -26,8 +26,8 @@ inline void copy_golden_bundle(const std::string& name, const std::filesystem::p
   nlohmann::json index;
   for (const char* shard :
        {"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"}) {
-    for (const auto& info : open_tensor_file(folder / shard)->tensors())
-      index["weight_map"][info.name] = shard;
+    const auto file = open_tensor_file(folder / shard);
+    for (const auto& info : file->tensors()) index["weight_map"][info.name] = shard;
   }
   write_file(folder / "model.safetensors.index.json", index.dump());
   auto config = nlohmann::json::parse(read_file(folder / "config.json"));
