@@ -41,6 +41,7 @@ class Export:
     script: str
     packages: list
     arguments: tuple = ("{out}",)
+    given: str = ""  # files of the topic that the script does not make anew where they are there (a pattern)
 
 
 TOPICS = {
@@ -48,19 +49,29 @@ TOPICS = {
     "grounding": [Export("export_grounding.py", TORCH, ("{out}", "{medsam}"))],
     "image": [Export("export_image.py", ["pillow==13.0.0", "pycocotools==2.0.11", "numpy==2.4.6"])],
     "language": [Export("export_language.py", [*TRANSFORMERS, "peft==0.21.2"])],
+    "layouts": [Export("export_layouts.py", [*TRANSFORMERS, "peft==0.21.2", "segment-anything==1.0"])],
     "metrics": [Export("export_metrics.py", [])],
     "preprocess": [Export("export_preprocess.py", ["pillow==11.3.0", "numpy==2.4.6", "safetensors==0.8.0", "scikit-image==0.26.0", "scipy==1.17.1"])],
+    "sam": [Export("export_sam.py", [*TRANSFORMERS, "segment-anything==1.0", "pillow==12.3.0", "scikit-image==0.26.0", "scipy==1.17.1"], ("{out}", "{medsam}"))],
     "text": [
-        Export("export_text.py", ["tokenizers==0.23.3"], ("{out}", "bpe")),
+        Export("export_text.py", ["tokenizers==0.23.3"], ("{out}", "bpe"), "bpe/*/tokenizer.json"),
         Export("export_text.py", ["sentencepiece==0.2.3"], ("{out}", "spm")),
         Export("export_text.py", ["transformers==4.31.0", *OLD_TOKENIZERS], ("{out}", "hf_legacy")),
         Export("export_text.py", ["transformers==4.36.2", *OLD_TOKENIZERS], ("{out}", "hf_legacy_nostrip")),
         Export("export_text.py", ["transformers==4.36.2", *OLD_TOKENIZERS], ("{out}", "hf")),
         Export("export_text.py", ["tokenizers==0.23.3", "gguf==0.19.0"], ("{out}", "smollm2", "{gguf}")),
+        Export("export_text_stream.py", ["tokenizers==0.23.3"], ("{out}", "bpe")),
+        Export("export_text_stream.py", ["sentencepiece==0.2.3"], ("{out}", "spm_native")),
+        *(Export(script, [f"transformers=={version}", *OLD_TOKENIZERS], ("{out}", mode))
+          for script in ("export_text_stream.py", "export_text_folders.py")
+          for mode, version in (("hf_legacy", "4.31.0"), ("hf_legacy_nostrip", "4.36.2"), ("hf", "4.36.2"))),
+        Export("export_text_stream.py", ["tokenizers==0.23.3", "gguf==0.19.0"], ("{out}", "smollm2", "{gguf}")),
+        Export("export_text_templates.py", ["jinja2==3.1.6", "gguf==0.19.0"], ("{out}", "{gguf}")),
     ],
     "trace": [Export("export_trace.py", [*TRANSFORMERS, "peft==0.21.2", "tokenizers==0.23.3", "pillow==11.3.0"], ("{out}", "{medsam}"))],
     "training": [Export("export_training.py", [*TRANSFORMERS, "peft==0.21.2"])],
     "vision": [Export("export_vision.py", TRANSFORMERS)],
+    "vision_input": [Export("export_vision_input.py", ["transformers==5.23.0", "pillow==11.3.0", "numpy==2.4.6"])],
     "volume": [Export("export_volume.py", ["nibabel==5.4.2", "pynrrd==1.1.3", "scipy==1.17.1", "numpy==2.4.6"])],
     "weights": [Export("export_weights.py", [*TORCH, "gguf==0.19.0", "onnx==1.23.2"])],
 }
@@ -119,9 +130,16 @@ def unpacked_medsam(folder):
 
 
 def make(topic, out, interpreters, work):
-    """Runs the topic's scripts into `out`; says what was left out."""
+    """Runs the topic's scripts into `out`, beside the other topics as they are; says what was left out."""
     out.mkdir(parents=True)
+    for other in GOLDEN.iterdir():
+        if other.name != topic:
+            (out.parent / other.name).symlink_to(other)
     for export in TOPICS[topic]:
+        for file in GOLDEN.joinpath(topic).glob(export.given) if export.given else ():
+            copy = out / file.relative_to(GOLDEN / topic)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
         places = {"out": out}
         if "{medsam}" in export.arguments:
             places["medsam"] = unpacked_medsam(work)
@@ -176,6 +194,8 @@ def compare_json(made, committed, where=""):
         return None if math.isclose(made, committed, rel_tol=2e-5, abs_tol=1e-9) else f"{where}: {made}, committed {committed}"
     if isinstance(made, dict) and isinstance(committed, dict) and made.keys() == committed.keys():
         return next(filter(None, (compare_json(made[key], committed[key], f"{where}.{key}") for key in made)), None)
+    if where.endswith(".target_modules") and isinstance(made, list) and isinstance(committed, list):
+        made, committed = sorted(made), sorted(committed)  # a set to PEFT, written in any order
     if isinstance(made, list) and isinstance(committed, list) and len(made) == len(committed):
         return next(filter(None, (compare_json(a, b, f"{where}[{i}]") for i, (a, b) in enumerate(zip(made, committed)))), None)
     return None if made == committed else f"{where or 'content'}: differs"
@@ -247,7 +267,7 @@ def main():
         work.mkdir(parents=True, exist_ok=True)
         interpreters = Interpreters(work, arguments.python)
         for topic in arguments.only or TOPICS:
-            out = pathlib.Path(temporary) / "made" / topic
+            out = pathlib.Path(temporary) / "made" / topic / topic
             make(topic, out, interpreters, work)
             differing += settle(topic, out, arguments.check)
     sys.exit(bool(arguments.check and differing))

@@ -110,11 +110,12 @@ def bpe(out):
     for name, tokenizer in families():
         folder = out / "bpe" / name
         folder.mkdir(parents=True, exist_ok=True)
-        state = json.loads(tokenizer.to_str())
-        if name in ("gpt2", "llama2"):  # the older way to write merges
-            state["model"]["merges"] = [" ".join(pair) for pair in state["model"]["merges"]]
-        state["added_tokens"] = [t for t in state["added_tokens"] if not t["content"].startswith("<0x")]  # tokens of the model alone
-        (folder / "tokenizer.json").write_text(json.dumps(state, ensure_ascii=False, separators=(",", ":")))
+        if not (folder / "tokenizer.json").exists():  # training breaks ties by chance: one that was made stays
+            state = json.loads(tokenizer.to_str())
+            if name in ("gpt2", "llama2"):  # the older way to write merges
+                state["model"]["merges"] = [" ".join(pair) for pair in state["model"]["merges"]]
+            state["added_tokens"] = [t for t in state["added_tokens"] if not t["content"].startswith("<0x")]  # tokens of the model alone
+            (folder / "tokenizer.json").write_text(json.dumps(state, ensure_ascii=False, separators=(",", ":")))
         tokenizer = type(tokenizer).from_file(str(folder / "tokenizer.json"))
         ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
         decoded = [tokenizer.decode(i, skip_special_tokens=False) for i in ids]
