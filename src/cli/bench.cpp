@@ -122,10 +122,11 @@ void add_bench(CLI::App& app) {
   auto arguments = std::make_shared<BenchArguments>();
   auto* command = app.add_subcommand(
       "bench", "Time the program's own parts, with random weights of the demo's sizes");
-  command->add_option("what", arguments->what,
-                      "grounding: encoders and mask decoder, milliseconds a picture or mask; "
-                      "sam_vit: SAM's ViT-B at 1024 pixels; load: every tensor of a weight file into "
-                      "memory of its own");
+  command->add_option(
+      "what", arguments->what,
+      "grounding: encoders and mask decoder, milliseconds a picture or mask; "
+      "sam_vit: SAM's ViT-B at 1024 pixels; load: every tensor of a weight file into "
+      "memory of its own");
   command->add_option("FILE", arguments->files, "weight files for load");
   command->add_option("--only", arguments->only, "measurements whose name contains this");
   command->add_option("--precision", arguments->precision, "fp32 or bf16 alone")

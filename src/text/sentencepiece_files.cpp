@@ -36,8 +36,7 @@ std::int64_t id_of_key(const std::string& key, const std::string& where) {
 
 class Reader {
  public:
-  explicit Reader(const std::filesystem::path& model_file)
-      : folder_(model_file.parent_path()) {
+  explicit Reader(const std::filesystem::path& model_file) : folder_(model_file.parent_path()) {
     files_.model = read_file(model_file);
   }
 
@@ -61,9 +60,9 @@ class Reader {
     std::string where;
     const auto config = object_of("tokenizer_config.json", where);
     if (!config) return;
-    for (const char* key : {"add_bos_token", "add_eos_token", "added_tokens_decoder", "bos_token",
-                            "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
-                            "mask_token", kMoreSpecials}) {
+    for (const char* key :
+         {"add_bos_token", "add_eos_token", "added_tokens_decoder", "bos_token", "eos_token",
+          "unk_token", "sep_token", "pad_token", "cls_token", "mask_token", kMoreSpecials}) {
       if (config->contains(key)) files_.config[key] = (*config)[key];
     }
     files_.adds_bos = field_or(*config, "add_bos_token", where, true);
@@ -107,11 +106,11 @@ class Reader {
   }
 
   void add(const std::string& token, std::int64_t id, const std::string& where) {
-    if (token.empty()) throw CheckpointError(str(where, ": the added token of id ", id, " is empty"));
+    if (token.empty())
+      throw CheckpointError(str(where, ": the added token of id ", id, " is empty"));
     const auto [it, fresh] = files_.added.emplace(token, id);
     if (!fresh && it->second != id) {
-      throw CheckpointError(
-          str(where, ": \"", token, "\" has the ids ", it->second, " and ", id));
+      throw CheckpointError(str(where, ": \"", token, "\" has the ids ", it->second, " and ", id));
     }
   }
 

@@ -23,13 +23,13 @@ struct TokenNote {
 };
 
 struct SentencePieceFiles {
-  std::string model = {};                            ///< bytes of tokenizer.model
-  std::map<std::string, std::int64_t> added = {};    ///< token and id
-  std::map<std::string, TokenNote> notes = {};       ///< only of tokens that something is said of
-  std::vector<std::string> specials = {};            ///< in the order in which missing ones get their ids
-  std::string bos = {}, eos = {}, unknown = {};      ///< "" leaves the model's own
+  std::string model = {};                          ///< bytes of tokenizer.model
+  std::map<std::string, std::int64_t> added = {};  ///< token and id
+  std::map<std::string, TokenNote> notes = {};     ///< only of tokens that something is said of
+  std::vector<std::string> specials = {};  ///< in the order in which missing ones get their ids
+  std::string bos = {}, eos = {}, unknown = {};  ///< "" leaves the model's own
   bool adds_bos = true, adds_eos = false;
-  nlohmann::json config = nlohmann::json::object();  ///< what matters of tokenizer_config.json
+  nlohmann::json config = nlohmann::json::object();       ///< what matters of tokenizer_config.json
   nlohmann::json special_map = nlohmann::json::object();  ///< special_tokens_map.json
 };
 

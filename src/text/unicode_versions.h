@@ -29,26 +29,26 @@ inline constexpr CodeRange kNotNormalised[] = {
 
 /// Numbers that Unicode 16 and 17 added; `Digits` knows them (Rust's char::is_numeric).
 inline constexpr CodeRange kNewerNumbers[] = {
-    {0x10D40, 0x10D49}, {0x116D0, 0x116E3}, {0x11BF0, 0x11BF9}, {0x11DE0, 0x11DE9},
-    {0x16130, 0x16139}, {0x16D70, 0x16D79}, {0x16FF4, 0x16FF6}, {0x1CCF0, 0x1CCF9},
-    {0x1E5F1, 0x1E5FA}};
+    {0x10D40, 0x10D49}, {0x116D0, 0x116E3}, {0x11BF0, 0x11BF9},
+    {0x11DE0, 0x11DE9}, {0x16130, 0x16139}, {0x16D70, 0x16D79},
+    {0x16FF4, 0x16FF6}, {0x1CCF0, 0x1CCF9}, {0x1E5F1, 0x1E5FA}};
 
 /// Capital letters that Unicode 16 and 17 added, and the small letter of the first (Rust's to_lowercase).
 struct CaseRange {
   char32_t first, last, lower;
 };
 inline constexpr CaseRange kNewerCapitals[] = {
-    {0x1C89, 0x1C89, 0x1C8A}, {0xA7CB, 0xA7CB, 0x264},      {0xA7CC, 0xA7CC, 0xA7CD},
-    {0xA7CE, 0xA7CE, 0xA7CF}, {0xA7D2, 0xA7D2, 0xA7D3},     {0xA7D4, 0xA7D4, 0xA7D5},
-    {0xA7DA, 0xA7DA, 0xA7DB}, {0xA7DC, 0xA7DC, 0x19B},      {0x10D50, 0x10D65, 0x10D70},
+    {0x1C89, 0x1C89, 0x1C8A},   {0xA7CB, 0xA7CB, 0x264},  {0xA7CC, 0xA7CC, 0xA7CD},
+    {0xA7CE, 0xA7CE, 0xA7CF},   {0xA7D2, 0xA7D2, 0xA7D3}, {0xA7D4, 0xA7D4, 0xA7D5},
+    {0xA7DA, 0xA7DA, 0xA7DB},   {0xA7DC, 0xA7DC, 0x19B},  {0x10D50, 0x10D65, 0x10D70},
     {0x16EA0, 0x16EB8, 0x16EBB}};
 
 /// The range of a sorted table that holds `c`, or null.
 template <class Range, std::size_t count>
 const Range* range_of(const Range (&table)[count], char32_t c) {
-  const auto* it = std::lower_bound(
-      std::begin(table), std::end(table), c,
-      [](const Range& range, char32_t value) { return range.last < value; });
+  const auto* it =
+      std::lower_bound(std::begin(table), std::end(table), c,
+                       [](const Range& range, char32_t value) { return range.last < value; });
   return it != std::end(table) && it->first <= c ? it : nullptr;
 }
 

@@ -24,7 +24,8 @@ TEST(AddedTokens, TakeWhiteSpaceAwayWhereTheyAreToldTo) {
   EXPECT_EQ(with_token(R"("rstrip": true)")->encode("a <t>  b"), (Ids{0, 2, 9, 1}));
   const auto both = with_token(R"("lstrip": true, "rstrip": true)");
   EXPECT_EQ(both->encode(" <t>\u3000\n<t> "), (Ids{9, 9}));
-  EXPECT_EQ(both->decode(both->encode("a <t> b")), "a <t> b");  // tokens are words without a decoder
+  EXPECT_EQ(both->decode(both->encode("a <t> b")),
+            "a <t> b");  // tokens are words without a decoder
 }
 
 TEST(AddedTokens, AreWholeWordsWhereTheyAreToldTo) {
@@ -88,9 +89,10 @@ TEST(TokenizerConfig, DecidesAboutBosAndEos) {
 TEST(IgnoreMerges, TakesWholeWords) {
   const auto load = [](const char* ignore) {
     const auto folder = golden::scratch("ignore");
-    write_file(folder / "tokenizer.json",
-               std::string(R"({"model": {"type": "BPE", "ignore_merges": )") + ignore +
-                   R"(, "vocab": {"a": 0, "b": 1, "c": 2, "bc": 3, "abc": 4}, "merges": ["b c"]}})");
+    write_file(
+        folder / "tokenizer.json",
+        std::string(R"({"model": {"type": "BPE", "ignore_merges": )") + ignore +
+            R"(, "vocab": {"a": 0, "b": 1, "c": 2, "bc": 3, "abc": 4}, "merges": ["b c"]}})");
     return load_tokenizer(folder)->encode("abc");
   };
   EXPECT_EQ(load("true"), (Ids{4}));

@@ -39,13 +39,13 @@ TEST_P(SpmFolders, GiveTheIdsOfTransformers) {
     const auto loaded = load_tokenizer(again, tokenizer_mode(GetParam()));
     EXPECT_EQ(loaded->fingerprint(), tokenizer->fingerprint()) << name;
     for (const auto& text : texts) {
-      ASSERT_EQ(default_call(*loaded, text), default_call(*tokenizer, text)) << name << ": " << text;
+      ASSERT_EQ(default_call(*loaded, text), default_call(*tokenizer, text))
+          << name << ": " << text;
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, SpmFolders,
-                         testing::Values("hf_legacy", "hf_legacy_nostrip", "hf"),
+INSTANTIATE_TEST_SUITE_P(Modes, SpmFolders, testing::Values("hf_legacy", "hf_legacy_nostrip", "hf"),
                          [](const auto& each) { return each.param; });
 
 TEST(SpmFolder, LeavesMarkersOutOfADecodedText) {
