@@ -9,6 +9,7 @@
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
 #include "medseg/config/load.h"
+#include "medseg/models/audit.h"
 #include "medseg/models/bundle.h"
 #include "medseg/weights/peft.h"
 

@@ -9,6 +9,7 @@
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
+#include "medseg/models/audit.h"
 #include "medseg/models/bundle.h"
 #include "medseg/weights/layouts.h"
 #include "medseg/weights/sam_names.h"
