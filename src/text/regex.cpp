@@ -5,6 +5,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "newer_members.h"
 #include "unicode.h"
 
 namespace medseg {
@@ -19,7 +20,7 @@ constexpr std::size_t kLongestPattern = 16 * 1024;
 // PCRE2 counts U+180E as white space, Oniguruma (which trained the vocabularies) does not.
 constexpr const char* kSpaces =
     R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
-// Oniguruma's \w: alphabetic, marks, decimal digits and connectors; PCRE2's has all numbers and no marks.
+// Oniguruma's \w (with newer_members): alphabetic, marks, decimal digits and connectors; PCRE2's has all numbers and no marks.
 constexpr const char* kWord =
     R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
 
@@ -68,17 +69,50 @@ class Translation {
 
   void escape(bool in_set) {
     const char next = at_ + 1 < pattern_.size() ? pattern_[at_ + 1] : '\0';
-    if (next == 's' || next == 'w') {
-      const char* inside = next == 's' ? kSpaces : kWord;
-      result_ += in_set ? inside : str('[', inside, ']');
-    } else if ((next == 'S' || next == 'W') && !in_set) {
-      result_ += str("[^", next == 'S' ? kSpaces : kWord, ']');
-    } else if (next == 'W' || next == 'h' || next == 'H' || next == 'X' || next == 'R') {
+    if ((next == 'p' || next == 'P') && at_ + 2 < pattern_.size() && pattern_[at_ + 2] == '{') {
+      return property(in_set);
+    }
+    if (next == 's' || next == 'w' || next == 'd') {
+      result_ += in_set ? members(next) : str('[', members(next), ']');
+    } else if ((next == 'S' || next == 'W' || next == 'D') && !in_set) {
+      result_ += str("[^", members(static_cast<char>(next - 'A' + 'a')), ']');
+    } else if (next == 'W' || next == 'D' || next == 'h' || next == 'H' || next == 'X' ||
+               next == 'R') {
       refuse(str("unsupported \\", next, in_set ? " in a set" : ""));
     } else {
       return take(2);
     }
     at_ += 2;
+  }
+
+  // What \s, \w and \d hold.
+  static std::string members(char letter) {
+    if (letter == 's') return kSpaces;
+    if (letter == 'd') return R"(\p{Nd})" + newer_members("Nd");
+    return kWord + newer_members("L") + newer_members("M") + newer_members("Nd");
+  }
+
+  // \p{L}, \P{L}, \p{^L}: with the members that PCRE2 lacks. A script is its own letters, not those it shares.
+  void property(bool in_set) {
+    const auto close = pattern_.find('}', at_);
+    if (close == std::string::npos) refuse("missing }");
+    auto name = pattern_.substr(at_ + 3, close - at_ - 3);
+    bool negated = pattern_[at_ + 1] == 'P';
+    if (name.starts_with('^')) {
+      name.erase(0, 1);
+      negated = !negated;
+    }
+    const auto newer = newer_members(name);
+    const bool script =
+        name.size() > 2 && name != "Any" && name.find_first_of(":=") == std::string::npos;
+    const auto inside = str(R"(\p{)", script ? "sc:" : "", name, '}', newer);
+    if (in_set && negated && !newer.empty()) refuse(str("unsupported \\P{", name, "} in a set"));
+    if (newer.empty()) {
+      result_ += str(negated ? R"(\P{)" : R"(\p{)", script ? "sc:" : "", name, '}');
+    } else {
+      result_ += in_set ? inside : str(negated ? "[^" : "[", inside, ']');
+    }
+    at_ = close + 1;
   }
 
   // Inside […]: the closing bracket is eaten, not written. A set in a set is one union.

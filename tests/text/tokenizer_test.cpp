@@ -167,6 +167,29 @@ TEST(StreamingDecoder, FlushesWhatStaysIncomplete) {
   EXPECT_EQ(decoder.flush(), "\xEF\xBF\xBD");
 }
 
+// A hieroglyph of Unicode 16 is a letter in the regular expressions of the reference.
+TEST(PreTokenizer, KnowsTheUnicodeOfTheReference) {
+  const auto folder = golden::scratch("newer-letters");
+  const auto ids = [&](const std::string& pattern, const std::string& text) {
+    const nlohmann::json file = {
+        {"model",
+         {{"type", "BPE"},
+          {"vocab",
+           {{"\U00013D76", 0}, {"'", 1}, {"r", 2}, {"'r", 3}, {"\u3001", 4}, {"\u3001'", 5}}},
+          {"merges", {"' r", "\u3001 '"}}}},
+        {"pre_tokenizer",
+         {{"type", "Split"}, {"behavior", "Isolated"}, {"pattern", {{"Regex", pattern}}}}}};
+    write_file(folder / "tokenizer.json", file.dump());
+    return load_tokenizer(folder)->encode(text);
+  };
+  const std::string text = "\U00013D76'r";
+  EXPECT_EQ(ids(R"('r|\p{L}+|[^\p{L}]+)", text), (Ids{0, 3}));  // were it none: 𓵶' and r
+  EXPECT_EQ(ids(R"(\p{L}|\P{L}r)", text), (Ids{0, 3}));
+  EXPECT_EQ(ids(R"(\w|\W\w)", text), (Ids{0, 3}));
+  // The ideographic comma is shared by scripts and belongs to none.
+  EXPECT_EQ(ids(R"(\p{Han})", "\u3001'"), (Ids{5}));
+}
+
 // The minimal texts of differences that the comparison with the references found.
 TEST(Encode, KnowsTheUnicodeOfTheReference) {
   const auto nfkc = golden::bpe("nfkc");
