@@ -19,7 +19,8 @@ FILTERS = {"box": Image.Resampling.BOX, "bilinear": Image.Resampling.BILINEAR, "
 SIZES = [  # width, height -> width, height
     ((1, 1), (1, 1)), ((1, 1), (7, 5)), ((7, 5), (1, 1)), ((2, 3), (3, 2)), ((13, 17), (13, 17)), ((13, 17), (13, 29)),
     ((13, 17), (40, 17)), ((61, 47), (224, 224)), ((224, 224), (61, 47)), ((100, 37), (99, 38)), ((640, 480), (336, 252)),
-    ((511, 257), (1024, 515)), ((1411, 1333), (224, 212)), ((1000, 3), (7, 300)), ((3, 1000), (300, 7)), ((256, 256), (128, 64)),
+    ((337, 335), (336, 336)), ((337, 335), (335, 337)), ((335, 337), (1024, 1024)), ((1, 1), (336, 336)), ((2, 1), (1, 2)), ((3, 3), (1024, 2)), ((1, 4000), (336, 336)), ((4000, 1), (1024, 1)),
+    ((4000, 3000), (1024, 768)), ((4000, 3000), (336, 336)), ((3000, 4000), (252, 336)), ((4000, 3000), (3999, 2999)), ((511, 257), (1024, 515)), ((1411, 1333), (224, 212)), ((1000, 3), (7, 300)), ((3, 1000), (300, 7)), ((256, 256), (128, 64)),
 ]
 
 
@@ -28,23 +29,43 @@ def noise(count):
     return (((i * 2654435761 + (i >> 3) * 40503) & 0xFFFFFFFF) >> 24).astype(np.uint8)
 
 
-def picture(width, height, channels):
+def picture(width, height, channels, steep=False):
+    """`steep`: black and white alone, so that bicubic overshoots everywhere."""
     shape = (height, width) if channels == 1 else (height, width, channels)
-    return noise(width * height * channels).reshape(shape)
+    values = noise(width * height * channels).reshape(shape)
+    return np.where(values < 128, 0, 255).astype(np.uint8) if steep else values
 
 
 def digest(array):
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
+def resized(pixels, to_w, to_h, filter):
+    # Horizontal first, as all Pillows to 12; 13 begins vertically if h - to_h > 2 * (w - to_w) and h shrinks.
+    wide = Image.fromarray(pixels).resize((to_w, pixels.shape[0]), filter)
+    return np.asarray(wide.resize((to_w, to_h), filter))
+
+
 def resizes():
     for (w, h), (to_w, to_h) in SIZES:
         for channels in (1, 3):
             for name, filter in FILTERS.items():
-                # Horizontal first, as all Pillows to 12; 13 begins vertically if h - to_h > 2 * (w - to_w) and h shrinks.
-                wide = Image.fromarray(picture(w, h, channels)).resize((to_w, h), filter)
-                out = np.asarray(wide.resize((to_w, to_h), filter))
-                yield {"from": [w, h, channels], "to": [to_w, to_h], "filter": name, "sha256": digest(out)}
+                for steep in (False, True):
+                    if (steep or w * h > 4_000_000) and name == "box":
+                        continue
+                    out = resized(picture(w, h, channels, steep), to_w, to_h, filter)
+                    yield {"from": [w, h, channels], "steep": steep, "to": [to_w, to_h], "filter": name, "sha256": digest(out)}
+
+
+def windows():
+    """16-bit pictures (a high and a low byte of noise) through a window, then resized as 8 bits."""
+    for (w, h), (to_w, to_h) in (((1, 1), (5, 5)), ((23, 17), (23, 17)), ((640, 480), (336, 252)), ((2000, 1500), (1024, 768))):
+        pair = noise(2 * w * h).astype(np.float64)
+        deep = (pair[0::2] * 256 + pair[1::2]).reshape(h, w)
+        for low, high in ((0, 65535), (864, 1264), (-160, 240), (1000.5, 40000.25), (70000, 80000)):
+            seen = np.floor(255 * np.clip((deep - low) / (high - low), 0, 1) + 0.5).astype(np.uint8)
+            out = resized(seen, to_w, to_h, FILTERS["bicubic"])
+            yield {"from": [w, h], "window": [low, high], "to": [to_w, to_h], "seen": digest(seen), "sha256": digest(out)}
 
 
 def run_lengths():
@@ -117,7 +138,7 @@ def files(folder):
 
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
-    cases = {"resize": list(resizes()), "rle": list(run_lengths()), "polygons": [filled(*p) for p in polygons()], "files": list(files(folder))}
+    cases = {"resize": list(resizes()), "window": list(windows()), "rle": list(run_lengths()), "polygons": [filled(*p) for p in polygons()], "files": list(files(folder))}
     lines = []
     for topic, rows in cases.items():
         lines.append(json.dumps(topic) + ": [\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]")

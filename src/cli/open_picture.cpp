@@ -1,10 +1,10 @@
 #include "open_picture.h"
 
 #include <algorithm>
-#include <cmath>
 #include <variant>
 
 #include "medseg/base/str.h"
+#include "medseg/dataset/manifest.h"
 #include "medseg/image/codec.h"
 #include "medseg/volume/volume.h"
 
@@ -27,18 +27,8 @@ Image slice_of_scan(const PictureOptions& options) {
                           " has slices 0 to ", scan.size[2] - 1));
   }
   const Window window =
-      options.window.empty() ? percentile_window(scan, 0.5, 99.5) : named_window(options.window);
+      options.window.empty() ? percentile_window(scan, 0.5, 99.5) : parse_window(options.window);
   return axial_slice(scan, *options.slice, window);
-}
-
-Image through_window(const Image16& picture, const Window& window) {
-  Image image{picture.width, picture.height, 1, {}};
-  image.pixels.reserve(picture.pixels.size());
-  for (const auto value : picture.pixels) {
-    const double part = std::clamp((value - window.low) / (window.high - window.low), 0.0, 1.0);
-    image.pixels.push_back(static_cast<std::uint8_t>(std::lround(255.0 * part)));
-  }
-  return image;
 }
 
 }  // namespace
@@ -48,7 +38,8 @@ void add_picture_options(CLI::App& command, PictureOptions& options, bool pictur
       "--image", options.file, "picture (PNG, JPEG, TIFF, BMP) or scan (NIfTI, NRRD) with --slice");
   if (picture_required) image->required();
   command.add_option("--window", options.window,
-                     "intensity window of a 16-bit picture or a scan, such as ct-soft");
+                     "intensity window of a 16-bit picture or a scan: ct-soft, or with bounds "
+                     "\"mine(100, 4000)\"");
   command.add_option("--slice", options.slice, "axial slice of a scan, counted from the feet");
 }
 
@@ -57,7 +48,7 @@ Image open_picture(const PictureOptions& options) {
   auto picture = read_picture(options.file);
   if (auto* image = std::get_if<Image>(&picture)) return std::move(*image);
   if (options.window.empty()) return read_image(options.file);
-  return through_window(std::get<Image16>(picture), named_window(options.window));
+  return through_window(std::get<Image16>(picture), parse_window(options.window));
 }
 
 }  // namespace medseg

@@ -75,16 +75,6 @@ Image slice_image(const Manifest& manifest, const Record& record) {
   return axial_slice(cut(*volume, axis, index), 0, window);
 }
 
-Image windowed(const Image16& picture, const Window& window) {
-  Image image{picture.width, picture.height, 1, {}};
-  image.pixels.reserve(picture.pixels.size());
-  for (const auto value : picture.pixels) {
-    const double part = std::clamp((value - window.low) / (window.high - window.low), 0.0, 1.0);
-    image.pixels.push_back(static_cast<std::uint8_t>(std::lround(255.0 * part)));
-  }
-  return image;
-}
-
 Mask read_source(const Manifest& manifest, const MaskSource& source, int width, int height) {
   if (!source.file.empty()) return read_mask(manifest.folder() / source.file, source.value);
   if (source.rle) return decode_rle(*source.rle);
@@ -128,7 +118,7 @@ Image load_image(const Manifest& manifest, const Record& record) {
     auto picture = read_picture(path);
     if (auto* image = std::get_if<Image>(&picture)) return std::move(*image);
     if (record.window.empty() || record.window == "mr-percentile") return read_image(path);
-    return windowed(std::get<Image16>(picture), parse_window(record.window));
+    return through_window(std::get<Image16>(picture), parse_window(record.window));
   } catch (const Error& error) {
     throw DataError(where(manifest, record) + error.what());
   }

@@ -52,16 +52,21 @@ struct Coefficients {
   std::vector<std::int32_t> weights;  ///< fixed point
 };
 
+/// Output pixels first … first + count - 1 of `size` along one side.
+struct Stretch {
+  int size, first, count;
+};
+
 // The order of the operations is Pillow's: the last bit depends on it.
-Coefficients coefficients(int in_size, int out_size, Filter filter) {
+Coefficients coefficients(int in_size, const Stretch& stretch, Filter filter) {
   const Kernel kernel = kernel_of(filter);
-  const double scale = static_cast<double>(in_size) / out_size;
+  const double scale = static_cast<double>(in_size) / stretch.size;
   const double filter_scale = std::max(scale, 1.0);
   const double support = kernel.support * filter_scale;
   const double inverse = 1.0 / filter_scale;
   Coefficients result;
   std::vector<double> weights;
-  for (int out = 0; out < out_size; ++out) {
+  for (int out = stretch.first; out < stretch.first + stretch.count; ++out) {
     const double center = (out + 0.5) * scale;
     const int first = std::max(static_cast<int>(center - support + 0.5), 0);
     const int end = std::min(static_cast<int>(center + support + 0.5), in_size);
@@ -86,10 +91,10 @@ std::uint8_t to_8_bits(std::int32_t fixed) {
 }
 
 template <int channels>
-Image resize_rows(const Image& in, int width, Filter filter) {
+Image resize_rows(const Image& in, const Stretch& width, Filter filter) {
   const Coefficients coeffs = coefficients(in.width, width, filter);
-  Image out{width, in.height, channels, {}};
-  out.pixels.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(in.height) *
+  Image out{width.count, in.height, channels, {}};
+  out.pixels.resize(static_cast<std::size_t>(width.count) * static_cast<std::size_t>(in.height) *
                     channels);
   std::uint8_t* to = out.pixels.data();
   for (int y = 0; y < in.height; ++y) {
@@ -107,14 +112,14 @@ Image resize_rows(const Image& in, int width, Filter filter) {
   return out;
 }
 
-Image resize_columns(const Image& in, int height, Filter filter) {
+Image resize_columns(const Image& in, const Stretch& height, Filter filter) {
   const Coefficients coeffs = coefficients(in.height, height, filter);
   const std::size_t row =
       static_cast<std::size_t>(in.width) * static_cast<std::size_t>(in.channels);
-  Image out{in.width, height, in.channels, {}};
-  out.pixels.resize(row * static_cast<std::size_t>(height));
+  Image out{in.width, height.count, in.channels, {}};
+  out.pixels.resize(row * static_cast<std::size_t>(height.count));
   std::vector<std::int32_t> sum(row);  // one output row at once: memory is read along rows
-  for (int y = 0; y < height; ++y) {
+  for (int y = 0; y < height.count; ++y) {
     const Taps& tap = coeffs.taps[static_cast<std::size_t>(y)];
     std::fill(sum.begin(), sum.end(), 1 << (kFractionBits - 1));
     for (int t = 0; t < tap.count; ++t) {
@@ -131,17 +136,30 @@ Image resize_columns(const Image& in, int height, Filter filter) {
 }  // namespace
 
 Image resize(const Image& image, int width, int height, Filter filter) {
+  return resize_part(image, width, height, filter, 0, 0, width, height);
+}
+
+Image resize_part(const Image& image, int width, int height, Filter filter, int x, int y,
+                  int part_width, int part_height) {
   MEDSEG_CHECK(width > 0 && height > 0, "a picture cannot shrink to nothing");
+  MEDSEG_CHECK(x >= 0 && y >= 0 && part_width > 0 && part_height > 0 && x <= width - part_width &&
+                   y <= height - part_height,
+               "the part lies outside the picture");
   MEDSEG_CHECK(image.width > 0 && image.height > 0, "an empty picture cannot be resized");
   MEDSEG_CHECK(image.channels == 1 || image.channels == 3, "a picture has 1 or 3 channels");
   Image wide;
   const Image* current = &image;
+  const Stretch across{width, x, part_width}, down{height, y, part_height};
   if (width != image.width) {
-    wide = image.channels == 1 ? resize_rows<1>(image, width, filter)
-                               : resize_rows<3>(image, width, filter);
+    wide = image.channels == 1 ? resize_rows<1>(image, across, filter)
+                               : resize_rows<3>(image, across, filter);
+    current = &wide;
+  } else if (part_width != width) {
+    wide = crop(image, x, 0, part_width, image.height);
     current = &wide;
   }
-  return height != image.height ? resize_columns(*current, height, filter) : *current;
+  if (height != image.height) return resize_columns(*current, down, filter);
+  return part_height != height ? crop(*current, 0, y, part_width, part_height) : *current;
 }
 
 Mask resize_nearest(const Mask& mask, int width, int height) {

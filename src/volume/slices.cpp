@@ -50,6 +50,14 @@ void for_each_pixel(const std::array<std::int64_t, 3>& size, std::int64_t k, con
   }
 }
 
+std::uint8_t shade(double value, const Window& window) {
+  // In this order: a factor 255 / width made beforehand rounds some halves down.
+  const double share = (value - window.low) / std::max(window.high - window.low, 1e-12);
+  const double grey = 255.0 * std::clamp(share, 0.0, 1.0);
+  // Not-a-number means "not measured" in some files: black.
+  return std::isnan(grey) ? 0 : static_cast<std::uint8_t>(std::lround(grey));
+}
+
 }  // namespace
 
 std::size_t checked_voxels(const std::array<std::int64_t, 3>& size, const std::string& where) {
@@ -176,14 +184,16 @@ Image axial_slice(const Volume& canonical, std::int64_t k, const Window& window)
               .channels = 1,
               .pixels = {}};
   image.pixels.resize(static_cast<std::size_t>(canonical.size[0] * canonical.size[1]));
-  const double width = std::max(window.high - window.low, 1e-12);
   for_each_pixel(canonical.size, k, [&](std::size_t pixel, std::size_t voxel) {
-    // In this order: a factor 255 / width made beforehand rounds some halves down.
-    const double share = (static_cast<double>(canonical.voxels[voxel]) - window.low) / width;
-    const double value = 255.0 * std::clamp(share, 0.0, 1.0);
-    // Not-a-number means "not measured" in some files: black.
-    image.pixels[pixel] = std::isnan(value) ? 0 : static_cast<std::uint8_t>(std::lround(value));
+    image.pixels[pixel] = shade(static_cast<double>(canonical.voxels[voxel]), window);
   });
+  return image;
+}
+
+Image through_window(const Image16& picture, const Window& window) {
+  Image image{picture.width, picture.height, 1, {}};
+  image.pixels.reserve(picture.pixels.size());
+  for (const auto value : picture.pixels) image.pixels.push_back(shade(value, window));
   return image;
 }
 

@@ -16,12 +16,29 @@ TEST(Resize, EqualsPillowToTheLastBit) {
   for (const auto& row : golden_image("resize")) {
     const auto from = row["from"].get<std::vector<int>>();
     const auto to = row["to"].get<std::vector<int>>();
-    const Image out =
-        resize(noise_picture(from[0], from[1], from[2]), to[0], to[1], filters.at(row["filter"]));
+    const Image out = resize(noise_picture(from[0], from[1], from[2], row["steep"]), to[0], to[1],
+                             filters.at(row["filter"]));
     EXPECT_EQ(out.width, to[0]);
     EXPECT_EQ(out.height, to[1]);
     EXPECT_EQ(sha256(std::span<const std::uint8_t>(out.pixels)), row["sha256"]) << row;
   }
+}
+
+TEST(ResizePart, IsACutOutOfTheWhole) {
+  for (const int channels : {1, 3}) {
+    const Image image = noise_picture(31, 17, channels);
+    for (const auto& [width, height] : {std::pair{64, 9}, std::pair{31, 40}, std::pair{12, 17}}) {
+      const Image whole = resize(image, width, height, Filter::kBicubic);
+      const Image part = resize_part(image, width, height, Filter::kBicubic, 3, 2, 8, 6);
+      EXPECT_EQ(part.width, 8);
+      EXPECT_EQ(part.height, 6);
+      EXPECT_EQ(part.pixels, crop(whole, 3, 2, 8, 6).pixels) << width << "x" << height;
+    }
+  }
+  const Image image = noise_picture(31, 17, 1);
+  EXPECT_EQ(resize_part(image, 31, 17, Filter::kBox, 4, 5, 6, 7).pixels,
+            crop(image, 4, 5, 6, 7).pixels);
+  EXPECT_THROW(resize_part(image, 8, 8, Filter::kBox, 1, 0, 8, 8), CheckFailed);
 }
 
 TEST(ResizeNearest, TakesThePixelUnderTheCentre) {

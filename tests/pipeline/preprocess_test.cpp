@@ -60,6 +60,25 @@ TEST(Preprocess, FrameSaysWhatThePictureCovers) {
   EXPECT_EQ(grounding_input(image, "medsam_pil", 48).frame.resized_height, 48);
 }
 
+TEST(Preprocess, TakesPicturesOfAnyShape) {
+  for (const auto& [width, height] :
+       {std::pair{1, 1}, std::pair{1, 4000}, std::pair{4000, 1}, std::pair{4000, 3000}}) {
+    Image image{width, height, 1, {}};
+    image.pixels.assign(static_cast<std::size_t>(width) * static_cast<std::size_t>(height), 255);
+    for (const char* mode : {"crop", "pad"}) {
+      const auto input = vision_input(image, clip(mode), 336);
+      EXPECT_EQ(input.sizes(), (std::vector<std::int64_t>{3, 336, 336}));
+      EXPECT_TRUE(at::isfinite(input).all().item<bool>()) << mode << " " << width << "x" << height;
+    }
+    const auto input = grounding_input(image, "sam", 256);
+    EXPECT_EQ(input.pixels.sizes(), (std::vector<std::int64_t>{3, 256, 256}));
+    EXPECT_GE(std::min(input.frame.resized_width, input.frame.resized_height), 1);
+  }
+  Image line{200'000, 1, 1, std::vector<std::uint8_t>(200'000)};
+  EXPECT_THROW(vision_input(line, clip("crop"), 28), DataError);
+  EXPECT_THROW(vision_input(line, clip("pad"), 28), DataError);
+}
+
 TEST(Preprocess, UnknownKindsNameTheKnown) {
   const Image image = read_image(kGolden + "grey.png");
   EXPECT_THROW(grounding_input(image, "sum", 48), ConfigError);

@@ -57,6 +57,9 @@ Window percentile_window(const Volume& volume, double low_percent, double high_p
 /// the left. 8 bits: round(255 * clamp((v - low) / (high - low))).
 Image axial_slice(const Volume& canonical, std::int64_t k, const Window& window);
 
+/// A 16-bit picture through a window, rounded in the same way.
+Image through_window(const Image16& picture, const Window& window);
+
 /// Same geometry for a mask volume: voxel > above.
 Mask axial_mask(const Volume& canonical_mask, std::int64_t k, float above = 0.5F);
 
