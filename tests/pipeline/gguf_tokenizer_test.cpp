@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/file.h"
+#include "text/text_stream.h"
 
 namespace medseg {
 namespace {
@@ -107,6 +108,13 @@ TEST(GgufTokenizerIntegration, GivesTheIdsOfSmolLm2) {
       ASSERT_EQ(tokenizer->decode(expected[i]), texts[i]);
     }
   }
+  const auto stream = golden::read("stream/smollm2.json");
+  golden::expect_stream(stream["ids"], [&](const std::string& text) {
+    return golden::ids_text(tokenizer->encode(text));
+  });
+  golden::expect_stream(stream["decoded"], [&](const std::string& text) {
+    return tokenizer->decode(tokenizer->encode(text));
+  });
 }
 
 }  // namespace
