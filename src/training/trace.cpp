@@ -29,6 +29,13 @@ std::string nearest_name(const std::string& pattern, const NamedParameters& para
   return nearest(words, known);
 }
 
+// Matrices that the bundle stores in bf16 are kept so in memory; here every product is made in float32.
+void widen(Segmenter& model) {
+  cast_parameters(model, at::kFloat, [](const std::string&, const at::Tensor& tensor) {
+    return tensor.is_floating_point() && tensor.scalar_type() != at::kFloat;
+  });
+}
+
 // Lets exactly the parameters that match require a gradient.
 NamedParameters choose(Segmenter& model, const std::vector<std::string>& patterns) {
   const auto parameters = model.named_parameters();
@@ -175,6 +182,7 @@ std::shared_ptr<const ImageFeatures> look(const Image& image, const OpenBundle& 
 Trace trace_record(OpenBundle& bundle, const Manifest& manifest, const Record& record,
                    const TraceOptions& options) {
   const AutocastScope exact(at::kCPU, at::kFloat);
+  widen(*bundle.model);
   const auto wanted = choose(*bundle.model, options.gradients);
   if (!wanted.empty() && answered_turns(record).empty()) {
     throw DataError(str(manifest.path().string(), ":", record.line,
@@ -204,6 +212,7 @@ Trace trace_question(OpenBundle& bundle, const std::optional<Image>& image,
     throw ConfigError("--prompt: <image>, but the model has no vision tower");
   }
   const AutocastScope exact(at::kCPU, at::kFloat);
+  widen(*bundle.model);
   choose(*bundle.model, {});
   Pass pass;
   pass.question = question;

@@ -175,6 +175,15 @@ TEST_F(TraceTest, WhatCannotBeAskedIsSaid) {
   EXPECT_THAT([&] { question("No."); }, ThrowsMessage<ConfigError>(HasSubstr("--image")));
 }
 
+TEST_F(TraceTest, MatricesStoredInBf16AreWidenedFirst) {
+  cast_parameters(bundle_.model->language(), at::kBFloat16, is_frozen_matrix);
+  const auto traced = record("test-1", {.gradients = {"lm_head.weight"}, .generate = 2});
+  EXPECT_EQ(bundle_.model->language().head.scalar_type(), at::kFloat);
+  for (const auto& [name, tensor] : traced) {
+    EXPECT_TRUE(tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kLong) << name;
+  }
+}
+
 TEST_F(TraceTest, ThePassChangesNothingOfTheModel) {
   const auto before = record("test-1");
   const auto other = record("test-1", {.gradients = {"*"}, .generate = 2});
