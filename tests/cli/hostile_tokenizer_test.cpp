@@ -93,7 +93,9 @@ TEST(HostileTokenizerIntegration, JsonIsRefusedInOneLine) {
       {"no UTF-8", json_file("\"vocab\": {\"a\xC3\x28\": 0}, \"merges\": []")},
       {"line break in a name", json_file(R"("vocab": {"a": 0}, "merges": ["a x\ny"])")},
       {"added id", json_file(good, R"(, "added_tokens": [{"id": 9999999, "content": "x"}])")},
-      {"added twice", json_file(good, R"(, "added_tokens": [{"id": 3, "content": "x"}, {"id": 4, "content": "x"}])")},
+      {"added twice",
+       json_file(good,
+                 R"(, "added_tokens": [{"id": 3, "content": "x"}, {"id": 4, "content": "x"}])")},
       {"added over another", json_file(good, R"(, "added_tokens": [{"id": 1, "content": "x"}])")},
       {"open group", json_file(good, split("(a"))},
       {"nested groups", json_file(good, split(std::string(9000, '(')))},
@@ -182,7 +184,8 @@ std::string text_value(const std::string& key, const std::string& value) {
   return name("tokenizer.ggml." + key) + number(8, 4) + name(value);
 }
 std::string text_list(const std::string& key, const std::vector<std::string>& values) {
-  auto bytes = name("tokenizer.ggml." + key) + number(9, 4) + number(8, 4) + number(values.size(), 8);
+  auto bytes =
+      name("tokenizer.ggml." + key) + number(9, 4) + number(8, 4) + number(values.size(), 8);
   for (const auto& value : values) bytes += name(value);
   return bytes;
 }
@@ -208,7 +211,9 @@ TEST(HostileTokenizerIntegration, GgufIsRefusedInOneLine) {
       {"merge of nothing", gguf({model, pre, tokens, text_list("merges", {"a x"})})},
       {"merge of one", gguf({model, pre, tokens, text_list("merges", {"a"})})},
       {"truncated", gguf({model, pre, tokens}).substr(0, 120)},
-      {"huge list", gguf({model, pre, name("tokenizer.ggml.tokens") + number(9, 4) + number(8, 4) + number(1ULL << 60, 8)})},
+      {"huge list",
+       gguf({model, pre,
+             name("tokenizer.ggml.tokens") + number(9, 4) + number(8, 4) + number(1ULL << 60, 8)})},
   };
   for (const auto& [what, bytes] : files) {
     write_file(file, bytes);
