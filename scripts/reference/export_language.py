@@ -179,6 +179,8 @@ def export_files(folder: str) -> None:
     home.mkdir(exist_ok=True)
     qwen2.save_pretrained(home, max_shard_size="20kB")
     shutil.copy(TOKENIZERS / "qwen2/tokenizer.json", home / "tokenizer.json")
+    # The tiny vocabulary has no token for the end of an answer: its last special one stands for it.
+    (home / "tokenizer_config.json").write_text(json.dumps({"eos_token": "</p>"}) + "\n")
     export_logits(folder, "qwen2_tiny", qwen2)
     write_gguf(folder, "qwen2_tiny", qwen2, "qwen2", "qwen2", permuted=False)
     torch.manual_seed(41)

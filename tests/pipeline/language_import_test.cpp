@@ -68,7 +68,8 @@ class LanguageImport : public ::testing::Test {
     const auto folder = scratch_ / "folder";
     fs::remove_all(folder);
     fs::create_directories(folder);
-    fs::copy(kGolden / "qwen2_tiny/tokenizer.json", folder / "tokenizer.json");
+    for (const char* name : {"tokenizer.json", "tokenizer_config.json"})
+      fs::copy(kGolden / "qwen2_tiny" / name, folder / name);
     write_safetensors(folder / "model.safetensors", {tensors.begin(), tensors.end()});
     write_file(folder / "config.json", config.dump());
     return folder;
