@@ -11,7 +11,9 @@ LAYOUT/…                       the folder, as a user has it
 clip/…                         the tower that lisa, glamm and llava do not hold, in CLIPModel's names
 adapter/…, adapter_rs/…        PEFT folders for lisa's language model (list of targets; rsLoRA with a pattern and its own ranks)
 expected/LAYOUT.safetensors    `ids` [L] with -200 for the picture, `pixels`, `grounding_pixels`, `features`, `projected`, `hidden`, `logits`,
-                               `prompts`, `mask_logits` where the layout has them; adapters: `ids`, `logits`
+                               `prompts`, `mask_logits` where the layout has them; `labels`, `loss.ce`, with masks also `truth` [K, H, W],
+                               `mask.logits`, `loss.bce`, `loss.dice`, `loss.total`, and `grad.NAME` of the total, names as in a bundle;
+                               adapters: `ids`, `logits`
 names.json                     llava-hf's names as transformers 5 has them in memory
 """
 import json
@@ -98,6 +100,15 @@ def sam():
     return randomise(modeling.Sam(encoder, prompt, decoder))
 
 
+def mask_losses(logits, truth):
+    """sigmoid_ce_loss and dice_loss of LISA's model/LISA.py for one picture (semantics 15)."""
+    n = len(truth)
+    bce = nn.functional.binary_cross_entropy_with_logits(logits, truth, reduction="none").flatten(1).mean(1).sum() / (n + 1e-8)
+    p, t = logits.sigmoid().flatten(1), truth.flatten(1)
+    dice = 1 - (2 * (p / 1000 * t).sum(-1) + 1e-6) / ((p / 1000).sum(-1) + (t / 1000).sum(-1) + 1e-6)
+    return bce * n / (n + 1e-8), dice.sum() / (n + 1e-8) * n / (n + 1e-8)
+
+
 class Whole(nn.Module):
     """LLaVA's wiring with LISA's head: see model/LISA.py and llava_arch.py of their repositories."""
 
@@ -107,10 +118,30 @@ class Whole(nn.Module):
         if grounding is not None:
             self.head = randomise(nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, PROMPT)))
 
-    @torch.no_grad()
     def expected(self, ids: list, seg: int | None = None) -> dict:
+        out = self.traced(ids, seg)
+        for name, parameter in self.bundle_parameters():
+            if parameter.grad is not None and parameter.grad.abs().max() > 0:
+                out["grad." + name] = parameter.grad
+        return out
+
+    def bundle_parameters(self):
+        """A few of every part that training reaches, under the bundle's names."""
+        for name in ("model.layers.0.self_attn.q_proj.weight", "model.layers.1.mlp.down_proj.weight", "model.norm.weight", "lm_head.weight"):
+            yield name, self.llm.get_parameter(name)
+        for name, parameter in self.projector.named_parameters():
+            yield "model.mm_projector." + name, parameter
+        if self.grounding is not None:
+            for name, parameter in self.head.named_parameters():
+                yield "model.text_hidden_fcs.0." + name, parameter
+            for name, parameter in self.grounding.mask_decoder.named_parameters():
+                if name.startswith(("output_upscaling", "mask_tokens", "output_hypernetworks_mlps.0")):
+                    yield "model.grounding_encoder.mask_decoder." + name, parameter
+
+    def traced(self, ids: list, seg: int | None) -> dict:
         pixels = torch.randn(1, 3, 28, 28)
-        features = self.tower(pixels, output_hidden_states=True).hidden_states[-2][:, 1:]
+        with torch.no_grad():
+            features = self.tower(pixels, output_hidden_states=True).hidden_states[-2][:, 1:]
         projected = self.projector(features)
         place = ids.index(IMAGE)
         embed = lambda part: self.llm.model.embed_tokens(torch.tensor([part], dtype=torch.long))
@@ -118,18 +149,34 @@ class Whole(nn.Module):
         hidden = self.llm.model(inputs_embeds=rows).last_hidden_state
         out = {"ids": torch.tensor(ids), "pixels": pixels, "features": features, "projected": projected, "hidden": hidden,
                "logits": self.llm.lm_head(hidden)}
+        labels = [-100] * (place + 2) + ids[place + 2:]  # the answer begins two tokens behind the picture
+        spliced = labels[:place] + [-100] * projected.shape[1] + labels[place + 1:]
+        ce = nn.functional.cross_entropy(out["logits"][0, :-1], torch.tensor(spliced[1:]))
+        out |= {"labels": torch.tensor(labels), "loss.ce": ce}
         if self.grounding is None:
+            ce.backward()
             return out
         where = [i + projected.shape[1] - 1 - 1 for i, token in enumerate(ids) if token == seg and i > place]
         prompts = self.head(hidden[0, where])
         grounding_pixels = torch.randn(1, 3, GRID * PATCH, GRID * PATCH)
-        embedding = self.grounding.image_encoder(grounding_pixels)
+        with torch.no_grad():
+            embedding = self.grounding.image_encoder(grounding_pixels)
         sparse, dense = self.grounding.prompt_encoder(points=None, boxes=None, masks=None)
         sparse = torch.cat([sparse.expand(len(where), -1, -1), prompts[:, None]], 1)
         dense = dense.expand(len(where), -1, -1, -1)
         masks, _ = self.grounding.mask_decoder(image_embeddings=embedding, image_pe=self.grounding.prompt_encoder.get_dense_pe(),
                                                sparse_prompt_embeddings=sparse, dense_prompt_embeddings=dense, multimask_output=False)
-        return out | {"grounding_pixels": grounding_pixels, "image_embedding": embedding, "prompts": prompts, "mask_logits": masks}
+        out |= {"grounding_pixels": grounding_pixels, "image_embedding": embedding, "prompts": prompts, "mask_logits": masks}
+        # A picture of 20 by 16 pixels, resized to the whole width and 51 rows of the model frame (semantics 14).
+        side, height, width, rows = GRID * PATCH, 16, 20, 51
+        large = nn.functional.interpolate(masks, (side, side), mode="bilinear", align_corners=False)[..., :rows, :side]
+        drawn = nn.functional.interpolate(large, (height, width), mode="bilinear", align_corners=False)[:, 0]
+        y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+        truth = torch.stack([((y - 7 - k) ** 2 + (x - 9 + 3 * k) ** 2 < 20 + 9 * k).float() for k in range(len(where))])
+        bce, dice = mask_losses(drawn, truth)
+        total = ce + 2.0 * bce + 0.5 * dice
+        total.backward()
+        return out | {"mask.logits": drawn, "truth": truth, "loss.bce": bce, "loss.dice": dice, "loss.total": total}
 
 
 def language_names(llm, dtype) -> dict:
@@ -280,9 +327,15 @@ def llava_hf(folder: pathlib.Path) -> None:
     pixels = torch.randn(1, 3, 28, 28)
     plain = [1, 30, IMAGE, 40, 41, 9]
     spread = [token for t in plain for token in ([ids["<image>"]] * 16 if t == IMAGE else [t])]
-    with torch.no_grad():
-        logits = model(input_ids=torch.tensor([spread]), pixel_values=pixels).logits
-    save(folder / "expected/llava-hf.safetensors", {"ids": torch.tensor(plain), "pixels": pixels, "logits": logits})
+    labels = [-100] * 4 + plain[4:]
+    spliced = [label for t, label in zip(plain, labels) for label in ([-100] * 16 if t == IMAGE else [label])]
+    given = model(input_ids=torch.tensor([spread]), pixel_values=pixels, labels=torch.tensor([spliced]))
+    given.loss.backward()
+    grads = {"model.layers.0.self_attn.q_proj.weight": "model.language_model.layers.0.self_attn.q_proj.weight",
+             "lm_head.weight": "lm_head.weight", "model.mm_projector.0.weight": "model.multi_modal_projector.linear_1.weight",
+             "model.mm_projector.2.bias": "model.multi_modal_projector.linear_2.bias"}
+    save(folder / "expected/llava-hf.safetensors", {"ids": torch.tensor(plain), "pixels": pixels, "logits": given.logits, "labels": torch.tensor(labels),
+                                                    "loss.ce": given.loss} | {"grad." + k: model.get_parameter(v).grad for k, v in grads.items()})
 
 
 def adapters(folder: pathlib.Path, llm) -> None:
