@@ -62,6 +62,8 @@ nlohmann::json parse_json(const std::string& text, const std::string& where) {
     const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(error.byte, text.size()));
     const auto line = 1 + std::count(text.begin(), end, '\n');
     throw ConfigError(str(where, ":", line, ": not JSON near byte ", error.byte));
+  } catch (const nlohmann::json::out_of_range&) {
+    throw ConfigError(where + ": a number is beyond what a double holds");
   }
 }
 

@@ -184,6 +184,8 @@ Record parse_record(const std::string& json_line) {
     value = json::parse(json_line);
   } catch (const json::parse_error& error) {
     throw DataError(str("not JSON near byte ", error.byte));
+  } catch (const json::out_of_range&) {
+    throw DataError("a number is beyond what a double holds");
   }
   JsonReader reader(value, "");
   Record record;

@@ -149,5 +149,14 @@ TEST_F(LoadTest, RefusesCyclesMissingFilesAndBadOverrides) {
   EXPECT_EQ(error_of(path, {"a.b=1"}), "--set a.b=1: b is not inside an object");
 }
 
+TEST(ParseJson, ANumberBeyondADoubleIsAFaultOfTheFile) {
+  try {
+    parse_json(R"({"lr": 1e999})", "train.json");
+    FAIL() << "accepted";
+  } catch (const ConfigError& error) {
+    EXPECT_STREQ(error.what(), "train.json: a number is beyond what a double holds");
+  }
+}
+
 }  // namespace
 }  // namespace medseg

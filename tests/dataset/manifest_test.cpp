@@ -252,5 +252,14 @@ TEST_F(Manifests, SlicesOfAVolumeAreCutAlongAnyAxis) {
   }
 }
 
+TEST(ParseRecord, ANumberBeyondADoubleIsAFaultOfTheLine) {  // found by fuzzing
+  try {
+    parse_record(R"({"id": "a", "spacing_mm": [1e999, 1]})");
+    FAIL() << "accepted";
+  } catch (const DataError& error) {
+    EXPECT_STREQ(error.what(), "a number is beyond what a double holds");
+  }
+}
+
 }  // namespace
 }  // namespace medseg

@@ -1,4 +1,5 @@
 // A tokenizer.json, and a sentence through what opens.
+#include "medseg/base/error.h"
 #include "medseg/text/tokenizer.h"
 #include "scratch_folder.h"
 
@@ -7,7 +8,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const auto tokenizer = medseg::load_tokenizer(folder.write("tokenizer.json", data, size));
     tokenizer->decode(tokenizer->encode("The <p> skull </p> [SEG]\u00e9 12\n"));
-  } catch (const medseg::DataError&) {
+  } catch (const medseg::CheckpointError&) {
   }
   return 0;
 }
