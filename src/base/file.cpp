@@ -105,6 +105,18 @@ void append_line(const fs::path& path, std::string_view line) {
   if (!write_all(fd.get(), std::string(line) + "\n")) fail(path, "cannot write");
 }
 
+void refuse_foreign_folder(const fs::path& folder,
+                           const std::function<bool(const std::string&)>& own) {
+  if (!fs::exists(folder)) return;
+  if (!fs::is_directory(folder))
+    throw DataError(folder.string() + ": is a file, expected a folder to write");
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (!own || !own(name))
+      throw DataError(folder.string() + ": holds " + name + ", expected a new or empty folder");
+  }
+}
+
 AtomicFolder::AtomicFolder(fs::path target) : target_(std::move(target)) {
   if (!target_.has_filename()) target_ = target_.parent_path();  // "runs/x/" names runs/x
   temporary_ = temporary_beside(target_);

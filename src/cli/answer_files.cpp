@@ -22,18 +22,6 @@ bool is_own_file(const std::string& name) {
          (name.starts_with("mask-") && name.ends_with(".png"));
 }
 
-// Replacing a folder removes what is in it: never a stranger's files.
-void refuse_foreign_folder(const fs::path& out) {
-  if (!fs::exists(out)) return;
-  if (!fs::is_directory(out))
-    throw DataError(out.string() + ": is a file, expected a folder to write");
-  for (const auto& entry : fs::directory_iterator(out)) {
-    const std::string name = entry.path().filename().string();
-    if (!is_own_file(name))
-      throw DataError(out.string() + ": holds " + name + ", expected a new or empty folder");
-  }
-}
-
 Json answer_json(const AnsweredQuestion& asked, std::size_t turn) {
   Json json;
   json["question"] = asked.question;
@@ -59,7 +47,7 @@ Json answer_json(const AnsweredQuestion& asked, std::size_t turn) {
 
 void write_answers(const fs::path& out, const fs::path& picture, const Image& image,
                    const fs::path& model, const std::vector<AnsweredQuestion>& dialogue) {
-  refuse_foreign_folder(out);
+  refuse_foreign_folder(out, is_own_file);
   AtomicFolder folder(out);
   Json json;
   json["image"] = picture.string();

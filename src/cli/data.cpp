@@ -57,7 +57,8 @@ void doctor(const std::vector<fs::path>& manifests, bool json) {
 void add_demo(CLI::App& data) {
   auto options = std::make_shared<DemoOptions>();
   auto* command = data.add_subcommand("demo", "Prepare the demonstration set from real scans");
-  command->add_option("--out", options->out, "folder of the set; replaced when it is there");
+  command->add_option("--out", options->out,
+                      "folder of the set; an earlier set there is replaced, nothing else");
   command->add_option("--assets", options->assets, "downloaded packages, reused when there");
   command->add_option("--seed", options->seed, "of the wording; the same seed, the same bytes");
   command->footer("Example: medseg data demo --out data/demo");

@@ -15,7 +15,8 @@ void add_model_export(CLI::App& model) {
   const auto out = std::make_shared<std::string>();
   command->add_option("BUNDLE", request->bundle, "folder")->required();
   command->add_option("--layout", request->layout, join(export_layouts(), " | "))->required();
-  command->add_option("--out", *out, "folder, made whole or not at all")->required();
+  command->add_option("--out", *out, "a new or empty folder, filled whole or not at all")
+      ->required();
   command->footer(
       "hf-llava    for LlavaForConditionalGeneration.from_pretrained; the grounding part is left "
       "out\n"

@@ -49,7 +49,8 @@ void add_parts(CLI::App& import) {
   parts->add_option("--conversation", request->conversation,
                     "template; default: the tokenizer's own");
   parts->add_option("--seed", request->seed, "of what is initialised")->capture_default_str();
-  parts->add_option("--out", *out, "the bundle's folder")->required();
+  parts->add_option("--out", *out, "the bundle's folder; only a bundle there is replaced")
+      ->required();
   parts->footer(
       "Example: medseg model import parts SmolLM2-135M-Instruct.Q4_1.gguf --vision "
       "vit_s_focus.onnx --grounding "
@@ -93,7 +94,8 @@ void add_layout(CLI::App& import, const LayoutText& text) {
   command->add_option("--conversation", request->conversation,
                       "template; default: the layout's own");
   command->add_option("--seed", request->seed, "of what is initialised")->capture_default_str();
-  command->add_option("--out", *out, "the bundle's folder")->required();
+  command->add_option("--out", *out, "the bundle's folder; only a bundle there is replaced")
+      ->required();
   command->footer(std::string("Example: ") + text.example);
   command->callback([request, out] {
     request->command = "medseg model import " + request->layout;

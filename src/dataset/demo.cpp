@@ -85,6 +85,9 @@ Record record_of(const DemoDialogue& dialogue, const SliceFiles& files) {
 }  // namespace
 
 void build_demo(const DemoOptions& options) {
+  refuse_foreign_folder(options.out, [](const std::string& name) {
+    return name == "images" || name == "masks" || name == "manifest.jsonl";
+  });
   AtomicFolder folder(options.out);
   fs::create_directories(folder.path() / "images");
   fs::create_directories(folder.path() / "masks");

@@ -123,6 +123,21 @@ BundleOptions read_bundle_options(const std::filesystem::path& bundle) {
   }
 }
 
+void refuse_all_but_bundle(const std::filesystem::path& folder) {
+  bool bundle = false;
+  try {
+    read_bundle_options(folder);
+    bundle = true;
+  } catch (const CheckpointError&) {  // another model's config.json, or none
+  }
+  refuse_foreign_folder(folder, [bundle](const std::string& name) {
+    const bool weights = name.starts_with("model") &&
+                         (name.ends_with(".safetensors") || name.ends_with(".index.json"));
+    return bundle && (weights || name == "config.json" || name.starts_with("tokenizer") ||
+                      name == "added_tokens.json" || name == "special_tokens_map.json");
+  });
+}
+
 std::unique_ptr<Segmenter> load_segmenter(const std::filesystem::path& bundle,
                                           const BundleOptions& options) {
   const auto file = open_tensor_file(weights_of_bundle(bundle));

@@ -171,6 +171,7 @@ nlohmann::json provenance_of(const LayoutRequest& request, const Assembly& assem
 
 ImportReport import_layout(const LayoutRequest& request, const fs::path& out) {
   check(request);
+  refuse_all_but_bundle(out);
   Assembly assembly;
   assembly.config = read_layout_config(request.source, request.layout);
   open_source(request, assembly);

@@ -203,6 +203,7 @@ ExportReport export_bundle(const ExportRequest& request, const fs::path& out) {
   if (std::find(known.begin(), known.end(), request.layout) == known.end())
     throw ConfigError("--layout: unknown \"" + request.layout + "\"" +
                       did_you_mean(request.layout, known));
+  refuse_foreign_folder(out);
   AtomicFolder folder(out);
   auto report = request.layout == "peft" ? export_adapter(request.bundle, folder.path())
                                          : Export(request, folder.path()).run();

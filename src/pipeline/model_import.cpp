@@ -143,6 +143,7 @@ void check(const ImportRequest& request) {
 
 ImportReport import_parts(const ImportRequest& request, const std::filesystem::path& out) {
   check(request);
+  refuse_all_but_bundle(out);
   ImportReport report;
   BundleOptions options;
   nlohmann::json provenance = {

@@ -74,6 +74,28 @@ TEST_F(FileTest, AFolderAppearsWholeOrNotAtAll) {
   EXPECT_EQ(entries(), 1U);
 }
 
+TEST_F(FileTest, AStrangersFolderIsNotReplaced) {
+  const auto refusal = [&](const fs::path& folder) {
+    try {
+      refuse_foreign_folder(folder, [](const std::string& name) { return name == "mine"; });
+    } catch (const DataError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(refusal(folder_ / "new"), "");
+  fs::create_directories(folder_ / "old");
+  EXPECT_EQ(refusal(folder_ / "old"), "");
+  write_file(folder_ / "old/mine", "1");
+  EXPECT_EQ(refusal(folder_ / "old"), "");
+  EXPECT_THROW(refuse_foreign_folder(folder_ / "old"), DataError);
+  write_file(folder_ / "old/thesis", "1");
+  EXPECT_EQ(refusal(folder_ / "old"),
+            (folder_ / "old").string() + ": holds thesis, expected a new or empty folder");
+  EXPECT_EQ(refusal(folder_ / "old/mine"),
+            (folder_ / "old/mine").string() + ": is a file, expected a folder to write");
+}
+
 TEST_F(FileTest, MapsFilesAndEmptyFiles) {
   write_file(folder_ / "full", "abc");
   write_file(folder_ / "empty", "");

@@ -143,6 +143,33 @@ TEST_F(ModelCommand, AFaultOfAPublishedModelIsOneLineAndLeavesNothing) {
   expect_refused({"export", layout("lisa"), "--layout", "lisa", "--out", out});
 }
 
+TEST_F(ModelCommand, OnlyABundleIsReplaced) {
+  const std::vector<std::string> import = {"import",       "lisa",  layout("lisa"), "--vision",
+                                           layout("clip"), "--out", out_.string()};
+  ASSERT_EQ(run(import).code, 0);
+  EXPECT_EQ(run(import).code, 0);  // a bundle by a bundle
+  const auto before = read_file(out_ / "model.safetensors");
+  // An export to where its bundle lies would take the bundle away.
+  const auto onto = run({"export", out_.string(), "--layout", "lisa", "--out", out_.string()});
+  EXPECT_EQ(onto.code, 3);
+  EXPECT_NE(onto.err.find("expected a new or empty folder"), std::string::npos) << onto.err;
+  EXPECT_EQ(read_file(out_ / "model.safetensors"), before);
+
+  write_file(out_ / "training.safetensors", "hours");  // a run's checkpoint is a bundle and more
+  EXPECT_EQ(run(import).code, 3);
+  EXPECT_EQ(read_file(out_ / "training.safetensors"), "hours");
+
+  const auto published =
+      folder_ / "LISA-7B-v1";  // the source itself, whose names are a bundle's too
+  fs::create_directories(published);
+  write_file(published / "config.json", "{}");
+  EXPECT_EQ(run({"import", "lisa", layout("lisa"), "--vision", layout("clip"), "--out",
+                 published.string()})
+                .code,
+            3);
+  EXPECT_EQ(read_file(published / "config.json"), "{}");
+}
+
 TEST_F(ModelCommand, WhoForgetsTheTowerIsToldItsName) {
   const auto outcome = run({"import", "lisa", layout("lisa"), "--out", out_.string()});
   EXPECT_EQ(outcome.code, 2);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,9 +23,14 @@ void write_file(const std::filesystem::path& path, std::string_view bytes);
 /// Appends one line ('\n' is added) and flushes. \throws DataError.
 void append_line(const std::filesystem::path& path, std::string_view line);
 
+/// Replacing a folder removes what is in it: never a stranger's files. \throws DataError "FOLDER: …" if it is a file or holds
+/// anything whose name is not one of `own`; without `own`, if it holds anything.
+void refuse_foreign_folder(const std::filesystem::path& folder,
+                           const std::function<bool(const std::string& name)>& own = {});
+
 /// A folder that appears whole or not at all: fill `path()`, then `commit()`.
 /// Destroyed without commit, it removes what was written. An existing folder at the
-/// target is replaced by commit().
+/// target is replaced by commit(); where a user names the target, refuse_foreign_folder comes first.
 class AtomicFolder {
  public:
   explicit AtomicFolder(std::filesystem::path target);

@@ -88,6 +88,10 @@ void write_bundle(const std::filesystem::path& folder, const std::vector<TensorT
 std::vector<TensorToWrite> fit_to_model(std::vector<TensorToWrite> tensors,
                                         const SegmenterOptions& options, const std::string& where);
 
+/// For who writes a bundle where a user says: another bundle may be replaced, nothing else. \throws DataError naming what
+/// `folder` holds beside a bundle's own files (a run's training.safetensors, say), or all of a folder that is no bundle.
+void refuse_all_but_bundle(const std::filesystem::path& folder);
+
 /// The file or index of a bundle's weights. \throws CheckpointError when there is none.
 std::filesystem::path weights_of_bundle(const std::filesystem::path& bundle);
 
