@@ -13,30 +13,27 @@
 #include "medseg/dataset/demo_phrases.h"
 #include "medseg/dataset/doctor.h"
 #include "medseg/dataset/stats.h"
+#include "support/assets.h"
 
 namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
 
-fs::path assets() {
-  const char* set = std::getenv("MEDSEG_ASSETS");
-  return set != nullptr ? fs::path(set) : fs::path(MEDSEG_SOURCE_DIR) / "data/assets";
-}
-
 class DemoIntegration : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    if (!fs::exists(assets() / "mricron-data") || !fs::exists(assets() / "pyradiomics")) return;
+    if (!fs::exists(asset_folder() / "mricron-data") || !fs::exists(asset_folder() / "pyradiomics"))
+      return;
     folder() = fs::temp_directory_path() / str("demo-", getpid());
-    build_demo({.out = folder() / "one", .assets = assets(), .seed = 0});
+    build_demo({.out = folder() / "one", .assets = asset_folder(), .seed = 0});
     manifest() = Manifest::read(folder() / "one/manifest.jsonl");
   }
   static void TearDownTestSuite() {
     if (!folder().empty()) fs::remove_all(folder());
   }
   void SetUp() override {
-    if (folder().empty()) GTEST_SKIP() << "no packages in " << assets();
+    if (folder().empty()) GTEST_SKIP() << "no packages in " << asset_folder();
   }
   static fs::path& folder() {
     static fs::path path;
@@ -132,14 +129,14 @@ TEST_F(DemoIntegration, PhrasesAreTheLabelsAndAbsentOnesHaveNone) {
 }
 
 TEST_F(DemoIntegration, TheSameSeedWritesTheSameBytes) {
-  build_demo({.out = folder() / "two", .assets = assets(), .seed = 0});
+  build_demo({.out = folder() / "two", .assets = asset_folder(), .seed = 0});
   for (const auto& entry : fs::recursive_directory_iterator(folder() / "one")) {
     if (!entry.is_regular_file()) continue;
     const auto other = folder() / "two" / fs::relative(entry.path(), folder() / "one");
     ASSERT_TRUE(fs::exists(other)) << other;
     EXPECT_EQ(read_file(entry.path()), read_file(other)) << other;
   }
-  build_demo({.out = folder() / "two", .assets = assets(), .seed = 1});
+  build_demo({.out = folder() / "two", .assets = asset_folder(), .seed = 1});
   EXPECT_NE(read_file(folder() / "one/manifest.jsonl"), read_file(folder() / "two/manifest.jsonl"));
 }
 

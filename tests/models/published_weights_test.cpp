@@ -10,19 +10,12 @@
 #include "medseg/models/grounding.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/weights/name_map.h"
+#include "support/assets.h"
 
 namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
-
-fs::path asset(const fs::path& relative) {
-  const char* folder = std::getenv("MEDSEG_ASSETS");
-  const fs::path path =
-      (folder != nullptr ? fs::path(folder) : fs::path(MEDSEG_SOURCE_DIR) / "data/assets") /
-      relative;
-  return fs::exists(path) ? path : fs::path();
-}
 
 /// offset + scale · sin(0.001 · flat index), as the goldens' pictures.
 at::Tensor wave(std::int64_t side, double offset, double scale) {

@@ -3,6 +3,7 @@
 #include "medseg/base/str.h"
 #include "medseg/models/grounding.h"
 #include "medseg/weights/sam_names.h"
+#include "tiny_sam.h"
 
 namespace medseg {
 namespace {
@@ -10,15 +11,7 @@ namespace {
 GroundingOptions tiny() {
   GroundingOptions options;
   options.encoder = "sam_vit";
-  options.sam_vit = {.image_size = 32,
-                     .patch = 4,
-                     .position_grid = 8,
-                     .width = 12,
-                     .depth = 3,
-                     .heads = 3,
-                     .mlp_width = 24,
-                     .window = 3,
-                     .global_blocks = {1}};
+  options.sam_vit = tiny_sam_vit();
   options.width = 16;
   options.decoder_mlp = 24;
   options.mask_channels = 8;

@@ -5,29 +5,17 @@
 #include "medseg/models/grounding.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/initialise.h"
+#include "tiny_sam.h"
 
 namespace medseg {
 namespace {
-
-// A grid of 8 in windows of 3, so padded to 9; block 1 sees all of it.
-SamVitOptions tiny() {
-  return {.image_size = 32,
-          .patch = 4,
-          .position_grid = 8,
-          .width = 12,
-          .depth = 3,
-          .heads = 3,
-          .mlp_width = 24,
-          .window = 3,
-          .global_blocks = {1}};
-}
 
 class SamVitTest : public ::testing::Test {
  protected:
   void SetUp() override { golden::load(*net_, *file_, "weight."); }
 
   std::unique_ptr<TensorFile> file_ = golden::open("sam/encoder.safetensors");
-  std::unique_ptr<GroundingEncoder> net_ = make_sam_vit(tiny(), 16);
+  std::unique_ptr<GroundingEncoder> net_ = make_sam_vit(tiny_sam_vit(), 16);
 };
 
 TEST_F(SamVitTest, OutputAndGradientsAreThoseOfTheOriginal) {
@@ -49,7 +37,7 @@ TEST_F(SamVitTest, WithoutGradientsAndAloneItIsTheSame) {
 }
 
 TEST_F(SamVitTest, PositionsOfAnotherGridAreResampled) {
-  auto options = tiny();
+  auto options = tiny_sam_vit();
   options.position_grid = 11;
   const auto net = make_sam_vit(options, 16);
   const at::NoGradGuard no_grad;
@@ -104,16 +92,16 @@ TEST(SamVit, PublishedSizesHaveThePublishedShapes) {
 }
 
 TEST(SamVit, ImpossibleOptionsAreRefused) {
-  auto options = tiny();
+  auto options = tiny_sam_vit();
   options.patch = 5;
   EXPECT_THROW(make_sam_vit(options, 16), ConfigError);
-  options = tiny();
+  options = tiny_sam_vit();
   options.heads = 5;
   EXPECT_THROW(make_sam_vit(options, 16), ConfigError);
-  options = tiny();
+  options = tiny_sam_vit();
   options.global_blocks = {3};
   EXPECT_THROW(make_sam_vit(options, 16), ConfigError);
-  EXPECT_THROW(make_sam_vit(tiny(), 16)->forward(at::zeros({1, 3, 32, 16})), c10::Error);
+  EXPECT_THROW(make_sam_vit(tiny_sam_vit(), 16)->forward(at::zeros({1, 3, 32, 16})), c10::Error);
 }
 
 }  // namespace

@@ -7,25 +7,15 @@
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/initialise.h"
 #include "medseg/weights/language_names.h"
+#include "support/assets.h"
 
 namespace medseg {
 namespace {
 
-std::filesystem::path find_gguf() {
-  const char* assets = std::getenv("MEDSEG_ASSETS");
-  const std::filesystem::path root =
-      assets != nullptr ? assets : std::string(MEDSEG_SOURCE_DIR) + "/data/assets";
-  if (!std::filesystem::exists(root)) return {};
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
-    if (entry.path().extension() == ".gguf") return entry.path();
-  }
-  return {};
-}
-
 class SmolLm2Integration : public ::testing::Test {
  protected:
   void SetUp() override {
-    const auto path = find_gguf();
+    const auto path = asset(kSmolLm2);
     if (path.empty()) GTEST_SKIP() << "no GGUF under data/assets";
     const auto file = open_tensor_file(path);
     SegmenterOptions options;  // language only

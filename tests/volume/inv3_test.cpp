@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "medseg/volume/morphology.h"
+#include "support/assets.h"
 #include "volume/golden_volume.h"
 
 namespace medseg {
@@ -36,9 +37,7 @@ TEST(Inv3, FaultsAreNamed) {
 }
 
 TEST(Inv3Integration, TheMasksOfTheRealSkullAreThresholds) {
-  const char* assets = std::getenv("MEDSEG_ASSETS");
-  const auto root = assets != nullptr ? std::filesystem::path(assets)
-                                      : std::filesystem::path(MEDSEG_SOURCE_DIR) / "data/assets";
+  const auto root = asset_folder();
   std::filesystem::path path;
   std::error_code error;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(root, error)) {
