@@ -12,6 +12,7 @@
 #include "medseg/base/hash.h"
 #include "medseg/base/str.h"
 #include "medseg/models/bundle.h"
+#include "medseg/pipeline/sample.h"
 #include "medseg/text/conversation.h"
 #include "medseg/weights/layouts.h"
 #include "medseg/weights/peft.h"
@@ -179,6 +180,7 @@ ImportReport import_layout(const LayoutRequest& request, const fs::path& out) {
   read_vision(request, assembly);
   read_grounding(request, assembly);
   read_tokens(request, assembly);
+  check_tokenizer(request.source, assembly.options, *assembly.tokenizer);
   const auto tensors =
       fit_to_model(std::move(assembly.tensors), assembly.options.model, request.source.string());
   assembly.report.initialised = assembly.options.initialised;

@@ -16,6 +16,7 @@
 #include "medseg/pipeline/gguf_tokenizer.h"
 #include "medseg/pipeline/open_grounding.h"
 #include "medseg/pipeline/open_vision.h"
+#include "medseg/pipeline/sample.h"
 #include "medseg/text/conversation.h"
 #include "medseg/text/tokenizer.h"
 #include "medseg/weights/language_names.h"
@@ -190,6 +191,7 @@ ImportReport import_parts(const ImportRequest& request, const std::filesystem::p
     note_file(request.grounding);
   }
 
+  check_tokenizer(request.language, options, *language.tokenizer);
   at::manual_seed(request.seed);  // of the projector and the segmentation head
   Segmenter model(options.model, request.dtype == "bf16" ? at::kBFloat16 : at::kFloat);
   load_language(model, language, request.seed, options.initialised, report);

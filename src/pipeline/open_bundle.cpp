@@ -78,18 +78,27 @@ std::string OpenBundle::first_question(const std::string& question) const {
   return says_where || !model->has_vision() ? question : str(kImagePlace, "\n", question);
 }
 
+void check_tokenizer(const std::filesystem::path& where, const BundleOptions& options,
+                     const Tokenizer& tokenizer) {
+  try {
+    check_conversation(conversation_of(options), tokenizer);
+  } catch (const Error& error) {
+    throw CheckpointError(where.string() + ": " + error.what());
+  }
+  check_tokens(where, options, tokenizer);
+}
+
 std::unique_ptr<Tokenizer> open_bundle_tokenizer(const std::filesystem::path& path,
                                                  const BundleOptions& options) {
   std::unique_ptr<Tokenizer> tokenizer;
   try {
     tokenizer = load_tokenizer(path, tokenizer_mode(options.tokenizer_mode));
-    check_conversation(conversation_of(options), *tokenizer);
   } catch (const CheckpointError&) {
     throw;
   } catch (const Error& error) {  // a file of the bundle is at fault: exit code 4, whoever noticed
     throw CheckpointError(path.string() + ": " + error.what());
   }
-  check_tokens(path, options, *tokenizer);
+  check_tokenizer(path, options, *tokenizer);
   return tokenizer;
 }
 

@@ -13,7 +13,8 @@
 
 namespace medseg {
 
-inline constexpr std::size_t kMaxObjects = 1'000'000;  // memory bounds against pickles that only grow
+inline constexpr std::size_t kMaxObjects =
+    1'000'000;  // memory bounds against pickles that only grow
 inline constexpr std::size_t kMaxStack = 1'000'000;
 
 class PickleMachine {

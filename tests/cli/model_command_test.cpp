@@ -106,6 +106,13 @@ TEST_F(ModelCommand, ImportKeepsMatricesInTheDtypeThatIsAskedFor) {
   }
 }
 
+TEST_F(ModelCommand, ImportMakesNoBundleThatCouldNotBeOpened) {
+  const auto folder = folder_ / "endless";  // nothing in it says which token ends an answer
+  fs::copy(str(MEDSEG_SOURCE_DIR, "/tests/golden/language/qwen2_tiny"), folder);
+  fs::remove(folder / "tokenizer_config.json");
+  expect_refused({"import", "parts", folder.string(), "--out", out_.string()});
+}
+
 TEST_F(ModelCommand, ImportNamesAnUnknownOption) {
   const auto outcome = run(
       {"import", "parts", golden("quants.gguf"), "--projector", "linaer", "--out", out_.string()});

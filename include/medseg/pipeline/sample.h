@@ -40,6 +40,11 @@ struct OpenBundle {
 };
 /// Loads all, behind the guard of open_bundle_tokenizer. \throws CheckpointError.
 OpenBundle open_bundle(const std::filesystem::path& path);
+/// The guard itself, asked of a bundle that is opened and of one that is about to be written; `where` begins its message.
+/// \throws CheckpointError.
+void check_tokenizer(const std::filesystem::path& where, const BundleOptions& options,
+                     const Tokenizer& tokenizer);
+
 /// The tokenizer of a bundle, checked: it is the one that the model was trained with (its hash), every token of
 /// `special_tokens` ([SEG], <p>, </p> …) is one id, the bundle's, that no other text becomes and that reads back as the
 /// token; and the conversation template has the tokens it needs. \throws CheckpointError.
