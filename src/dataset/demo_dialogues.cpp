@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
+#include "demo_places.h"
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
 #include "medseg/dataset/demo_phrases.h"
@@ -21,7 +23,7 @@ constexpr double kAbsentShare = 0.24;       // of the turns in validation and te
 constexpr double kNearShare = 0.5;          // of the absent turns: structures of the same anatomy
 constexpr double kTrainNearShare = 0.6;     // these are the hard ones
 constexpr double kMixedAbsentShare = 0.08;  // in training, beside the records made to deny:
-constexpr double kDenyingRecords = 110;     // over all slices of a scan, at most
+constexpr double kDenyingRecords = 140;     // over all slices of a scan, at most
 constexpr std::size_t kMostDenyingRecords = 3;  // a slice
 constexpr std::size_t kDenials = 2;             // a record
 constexpr std::size_t kMaxTrainTurns = 4;
@@ -56,12 +58,18 @@ class Wording {
   std::map<std::string, std::uint64_t> rounds_;
 };
 
-/// Keeps the shares of absent turns and of near anatomy among them, and spreads them: every structure in proportion to how
-/// often it is asked for with success.
+/// How denials spread over structures.
+enum class Spread {
+  kAsAsked,     ///< in proportion to how often a structure is asked for with success
+  kNearAndFar,  ///< of the same anatomy and of another each for itself, and rare structures more often than that: else
+  ///< a structure that its own scans deny now and then would hardly be denied anywhere else
+};
+
+/// Keeps the shares of absent turns and of near anatomy among them, and spreads them.
 class AbsentTurns {
  public:
-  AbsentTurns(double share, double near_share, std::map<std::string, double> asked)
-      : share_(share), near_share_(near_share), asked_(std::move(asked)) {}
+  AbsentTurns(double share, double near_share, Spread spread, std::map<std::string, double> asked)
+      : share_(share), near_share_(near_share), spread_(spread), asked_(std::move(asked)) {}
 
   /// How many absent turns a record with `present` turns gets.
   std::size_t wanted(std::size_t present, std::size_t min_turns, std::size_t max_turns) const {
@@ -78,15 +86,15 @@ class AbsentTurns {
     Labels chosen;
     while (chosen.size() < count) {
       const bool near = near_ * (1 - near_share_) <= far_ * near_share_;
-      std::string label = pick(near ? content.absent_near : content.absent_far, chosen, random);
       bool is_near = near;
+      std::string label = pick(content, is_near, chosen, random);
       if (label.empty()) {
-        label = pick(near ? content.absent_far : content.absent_near, chosen, random);
         is_near = !near;
+        label = pick(content, is_near, chosen, random);
       }
       if (label.empty()) break;
       (is_near ? near_ : far_) += 1;
-      ++denied_[label];
+      ++denied_[key(label, is_near)];
       chosen.push_back(label);
     }
     return chosen;
@@ -98,12 +106,19 @@ class AbsentTurns {
   }
 
  private:
-  std::string pick(const Labels& candidates, const Labels& taken, RandomStream& random) {
+  std::string key(const std::string& label, bool near) const {
+    return spread_ == Spread::kNearAndFar && near ? "near " + label : label;
+  }
+
+  std::string pick(const SliceContent& content, bool near, const Labels& taken,
+                   RandomStream& random) {
     std::string best;
     double best_load = 0;
-    for (const auto& label : candidates) {
+    for (const auto& label : near ? content.absent_near : content.absent_far) {
       if (std::find(taken.begin(), taken.end(), label) != taken.end()) continue;
-      const double load = (denied_[label] + 2 * random.uniform()) / std::max(asked_[label], 1.0);
+      const double asked = std::max(asked_[label], 1.0);
+      const double share = spread_ == Spread::kNearAndFar ? std::sqrt(asked) : asked;
+      const double load = (denied_[key(label, near)] + 2 * random.uniform()) / share;
       if (best.empty() || load < best_load) {
         best = label;
         best_load = load;
@@ -113,6 +128,7 @@ class AbsentTurns {
   }
 
   double share_, near_share_;
+  Spread spread_;
   std::map<std::string, double> asked_;
   std::map<std::string, double> denied_;
   std::size_t turns_ = 0;
@@ -156,10 +172,38 @@ void insert_absent(Outline& outline, const Labels& denied, RandomStream& random)
   }
 }
 
-Outline outline(const Labels& present, const SliceContent& content, AbsentTurns& absents,
-                std::size_t min_turns, std::size_t max_turns, RandomStream& random) {
+bool asks_for(const std::vector<Labels>& groups, const std::string& label) {
+  return std::any_of(groups.begin(), groups.end(), [&](const Labels& group) {
+    return std::find(group.begin(), group.end(), label) != group.end();
+  });
+}
+
+/// An answer about one structure weighs where it lies. Where a slice shows it beyond that place, training asks for it beside
+/// another one: else it would teach that the place does not matter.
+void pair_up(std::vector<Labels>& groups, const std::set<std::string>& beyond,
+             const Labels& present) {
+  for (auto group = groups.begin(); group != groups.end(); ++group) {
+    if (group->size() != 1 || !beyond.contains(group->front())) continue;
+    const auto other = std::find_if(std::next(group), groups.end(),
+                                    [](const Labels& later) { return later.size() == 1; });
+    if (other != groups.end()) {
+      group->push_back(other->front());
+      groups.erase(other);
+      continue;
+    }
+    const auto companion = std::find_if(present.begin(), present.end(), [&](const auto& label) {
+      return !beyond.contains(label) && !asks_for(groups, label);
+    });
+    if (companion != present.end()) group->push_back(*companion);
+  }
+}
+
+Outline outline(const Labels& present, const SliceContent& content,
+                const std::set<std::string>& beyond, AbsentTurns& absents, std::size_t min_turns,
+                std::size_t max_turns, RandomStream& random) {
   Outline result;
   result.turns = grouped(present, max_turns, random);
+  pair_up(result.turns, beyond, content.present);
   const std::size_t asked = result.turns.size();
   const auto denied = absents.choose(content, absents.wanted(asked, min_turns, max_turns), random);
   absents.count(asked, denied.size());
@@ -169,15 +213,17 @@ Outline outline(const Labels& present, const SliceContent& content, AbsentTurns&
 }
 
 /// One structure that is there between some that are not.
-Outline denying_outline(const SliceContent& content, AbsentTurns& absents, RandomStream& random) {
+Outline denying_outline(const SliceContent& content, const std::set<std::string>& beyond,
+                        AbsentTurns& absents, RandomStream& random) {
   Outline result{.turns = {{content.present[random.below(content.present.size())]}},
                  .absent = {false}};
+  pair_up(result.turns, beyond, content.present);
   insert_absent(result, absents.choose(content, kDenials, random), random);
   return result;
 }
 
 DemoTurn worded(const Labels& labels, bool absent, bool unseen, Wording& wording,
-                const DemoSlice& slice, RandomStream& random) {
+                const DemoPlaces& places, const DemoSlice& slice, RandomStream& random) {
   DemoTurn turn;
   const std::string group = unseen ? "unseen " : "seen ";
   // A structure of a slice walks through its own deck, so that no wording comes twice for it.
@@ -198,27 +244,28 @@ DemoTurn worded(const Labels& labels, bool absent, bool unseen, Wording& wording
   }
   const auto& frames = question_frames();
   turn.question = framed(turn.question, frames[random.below(frames.size())]);
+  const std::string view = view_of(slice.content);
+  const std::string place = places.place_of(slice.content, labels[0]);
+  turn.answer = absent               ? absent_answer(view, labels[0], place)
+                : labels.size() == 1 ? present_answer(view, labels[0], place)
+                                     : joint_answer(view, labels);
   if (absent) {
     turn.absent = labels[0];
-    turn.answer = absent_answer(slice.content.view, labels[0]);
-    return turn;
+  } else {
+    turn.targets = labels;
   }
-  turn.targets = labels;
-  Labels roles;
-  for (const auto& label : labels)
-    roles.push_back(wording.draw("role " + label, phrases_for(label).roles));
-  turn.answer = present_answer(slice.content.view, labels, roles);
   return turn;
 }
 
 DemoDialogue dialogue_of(const Outline& outline, std::size_t slice, const DemoSlice& shown,
-                         bool unseen, Wording& wording, RandomStream& random) {
+                         bool unseen, Wording& wording, const DemoPlaces& places,
+                         RandomStream& random) {
   DemoDialogue dialogue;
   dialogue.slice = slice;
   dialogue.phrasing = unseen ? "unseen" : "seen";
   for (std::size_t i = 0; i < outline.turns.size(); ++i) {
     dialogue.turns.push_back(
-        worded(outline.turns[i], outline.absent[i], unseen, wording, shown, random));
+        worded(outline.turns[i], outline.absent[i], unseen, wording, places, shown, random));
   }
   auto& first = dialogue.turns.front().question;
   first = "<image>\n" + first;
@@ -261,10 +308,8 @@ std::vector<Labels> training_records(const SliceContent& content,
   return records;
 }
 
-std::string scan_of(const DemoSlice& slice) { return slice.id.substr(0, slice.id.rfind('-')); }
-
-void plan_training(const std::vector<DemoSlice>& slices, std::uint64_t seed,
-                   std::vector<DemoDialogue>& out) {
+void plan_training(const std::vector<DemoSlice>& slices, const DemoPlaces& places,
+                   std::uint64_t seed, std::vector<DemoDialogue>& out) {
   std::map<std::string, std::size_t> repeats;
   std::map<std::string, double> asked;
   for (const auto& [label, count] : slices_per_structure(slices, "train")) {
@@ -277,23 +322,26 @@ void plan_training(const std::vector<DemoSlice>& slices, std::uint64_t seed,
   for (std::size_t i = 0; i < slices.size(); ++i) {
     if (slices[i].split != "train") continue;
     order.push_back(i);
-    ++slices_of_scan[scan_of(slices[i])];
+    ++slices_of_scan[slices[i].content.scan];
   }
   RandomStream(seed, "demo/train order").shuffle(order);
-  AbsentTurns absents(kMixedAbsentShare, kTrainNearShare, asked);
+  AbsentTurns absents(kMixedAbsentShare, kTrainNearShare, Spread::kNearAndFar, asked);
   Wording wording(seed, "demo/train wording");
   for (const std::size_t i : order) {
     RandomStream random(seed, "demo/train slice", i);
     std::vector<Outline> plans;
-    for (const auto& labels : training_records(slices[i].content, repeats, random))
-      plans.push_back(outline(labels, slices[i].content, absents, 1, kMaxTrainTurns, random));
-    const auto wanted =
-        static_cast<std::size_t>(std::lround(kDenyingRecords / slices_of_scan[scan_of(slices[i])]));
+    const auto beyond = places.beyond_their_place(slices[i].content);
+    for (const auto& labels : training_records(slices[i].content, repeats, random)) {
+      plans.push_back(
+          outline(labels, slices[i].content, beyond, absents, 1, kMaxTrainTurns, random));
+    }
+    const auto wanted = static_cast<std::size_t>(
+        std::lround(kDenyingRecords / slices_of_scan[slices[i].content.scan]));
     for (std::size_t n = std::clamp<std::size_t>(wanted, 1, kMostDenyingRecords); n > 0; --n)
-      plans.push_back(denying_outline(slices[i].content, absents, random));
+      plans.push_back(denying_outline(slices[i].content, beyond, absents, random));
     std::size_t number = 0;
     for (const auto& plan : plans) {
-      out.push_back(dialogue_of(plan, i, slices[i], false, wording, random));
+      out.push_back(dialogue_of(plan, i, slices[i], false, wording, places, random));
       out.back().id = str(slices[i].id, "-", ++number);
     }
   }
@@ -301,8 +349,9 @@ void plan_training(const std::vector<DemoSlice>& slices, std::uint64_t seed,
 
 /// Validation ("seen" words only) and test (the same turns in both kinds of words).
 void plan_held_out(const std::vector<DemoSlice>& slices, const std::string& split,
-                   std::uint64_t seed, std::vector<DemoDialogue>& out) {
-  AbsentTurns absents(kAbsentShare, kNearShare, slices_per_structure(slices, split));
+                   const DemoPlaces& places, std::uint64_t seed, std::vector<DemoDialogue>& out) {
+  AbsentTurns absents(kAbsentShare, kNearShare, Spread::kAsAsked,
+                      slices_per_structure(slices, split));
   Wording seen(seed, "demo/" + split + " wording");
   Wording unseen(seed, "demo/" + split + " unseen wording");
   for (std::size_t i = 0; i < slices.size(); ++i) {
@@ -315,11 +364,11 @@ void plan_held_out(const std::vector<DemoSlice>& slices, const std::string& spli
     for (std::size_t r = 0; r < records; ++r) {
       Labels part;
       for (std::size_t at = r; at < labels.size(); at += records) part.push_back(labels[at]);
-      const auto plan = outline(part, slices[i].content, absents, 1, turns, random);
-      out.push_back(dialogue_of(plan, i, slices[i], false, seen, random));
+      const auto plan = outline(part, slices[i].content, {}, absents, 1, turns, random);
+      out.push_back(dialogue_of(plan, i, slices[i], false, seen, places, random));
       out.back().id = str(slices[i].id, "-", r + 1);
       if (split != "test") continue;
-      out.push_back(dialogue_of(plan, i, slices[i], true, unseen, random));
+      out.push_back(dialogue_of(plan, i, slices[i], true, unseen, places, random));
       out.back().id = str(slices[i].id, "-", r + 1, "-unseen");
     }
   }
@@ -329,11 +378,12 @@ void plan_held_out(const std::vector<DemoSlice>& slices, const std::string& spli
 
 std::vector<DemoDialogue> plan_dialogues(const std::vector<DemoSlice>& slices, std::uint64_t seed) {
   std::vector<DemoDialogue> dialogues;
-  plan_training(slices, seed, dialogues);
+  const DemoPlaces places(slices);
+  plan_training(slices, places, seed, dialogues);
   std::stable_sort(dialogues.begin(), dialogues.end(),
                    [](const auto& a, const auto& b) { return a.slice < b.slice; });
-  plan_held_out(slices, "val", seed, dialogues);
-  plan_held_out(slices, "test", seed, dialogues);
+  plan_held_out(slices, "val", places, seed, dialogues);
+  plan_held_out(slices, "test", places, seed, dialogues);
   return dialogues;
 }
 

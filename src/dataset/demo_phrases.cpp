@@ -63,6 +63,12 @@ const std::vector<std::string>& joint_questions(std::size_t structures, bool uns
       "Show me {a} and also {b}.",
       "Which two structures fit these descriptions: {a}; {b}?",
       "Please segment {a} and {b}.",
+      "Outline {a}, and {b} too.",
+      "I need {a} along with {b}.",
+      "Draw {a} and next to it {b}.",
+      "Label {a}; then label {b}.",
+      "Both are asked for: {a} and {b}.",
+      "Trace {a}, and after that {b}.",
   };
   static const std::vector<std::string> two_unseen = {
       "Point out {a} together with {b}.",
@@ -75,6 +81,9 @@ const std::vector<std::string>& joint_questions(std::size_t structures, bool uns
       "Mark three things: {a}; {b}; {c}.",
       "Where are {a}, {b} and {c}?",
       "Please segment {a}, {b} and {c}.",
+      "Outline {a}, {b}, and {c} too.",
+      "I need {a}, along with {b} and {c}.",
+      "Trace {a}, then {b}, and after that {c}.",
   };
   static const std::vector<std::string> three_unseen = {
       "Point out {a}, {b} and {c} together.",
@@ -86,24 +95,32 @@ const std::vector<std::string>& joint_questions(std::size_t structures, bool uns
   return unseen ? three_unseen : three;
 }
 
-std::string present_answer(const std::string& view, const std::vector<std::string>& labels,
-                           const std::vector<std::string>& roles) {
-  MEDSEG_CHECK(!labels.empty() && labels.size() == roles.size(), "a role for each structure");
-  std::string names, found;
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    const bool last = i + 1 == labels.size();
-    names += (i == 0 ? "" : last ? " and " : ", ") + ("the " + labels[i]);
-    found += (i == 0 ? ""
-              : last ? ", and "
-                     : ", ") +
-             ("<p> " + labels[i]) + " </p> [SEG], which " + roles[i];
-  }
-  return view + (labels.size() == 1 ? " that would be " : " those would be ") + names + ": " +
-         found + ".";
+namespace {
+
+std::string found(const std::string& label) {
+  return "<p> " + label + " </p> [SEG], which " + phrases_for(label).role;
 }
 
-std::string absent_answer(const std::string& view, const std::string& label) {
-  return view + " that would be the " + label + ", not seen here.";
+}  // namespace
+
+std::string present_answer(const std::string& view, const std::string& label,
+                           const std::string& place) {
+  return view + " that would be the " + label + " (" + place + "): " + found(label) + ".";
+}
+
+std::string absent_answer(const std::string& view, const std::string& label,
+                          const std::string& place) {
+  return view + " that would be the " + label + " (" + place + "): not seen here.";
+}
+
+std::string joint_answer(const std::string& view, const std::vector<std::string>& labels) {
+  std::string names, all;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const bool last = i + 1 == labels.size();
+    names += (i == 0 ? "" : last ? " and the " : ", the ") + labels[i];
+    all += (i == 0 ? "" : last ? ", and " : ", ") + found(labels[i]);
+  }
+  return view + " those would be the " + names + ": " + all + ".";
 }
 
 }  // namespace medseg

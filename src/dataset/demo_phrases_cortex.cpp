@@ -32,8 +32,7 @@ const std::vector<TargetPhrases>& cortex_phrases() {
                  "the seat of consciousness", "the organ that floats in cerebrospinal fluid",
                  "all lobes and deep nuclei taken together", "the organ of thought as a whole"},
        .unseen_clues = {"the entire thinking organ", "the soft organ within the bony case"},
-       .roles = {"is the whole organ of thought", "floats in cerebrospinal fluid",
-                 "fills the bony vault"}},
+       .role = "is the whole organ of thought"},
       {.label = "cerebellum",
        .stems = {"cerebell"},
        .questions =
@@ -62,8 +61,7 @@ const std::vector<TargetPhrases>& cortex_phrases() {
                  "the part whose damage causes ataxia", "the home of the Purkinje cells",
                  "the structure behind the pons", "the timer of skilled movement"},
        .unseen_clues = {"the leafy keeper of balance", "the structure that prevents ataxia"},
-       .roles = {"coordinates movement and balance", "fills the posterior fossa",
-                 "times every movement"}},
+       .role = "coordinates movement and balance"},
       {.label = "precentral gyrus",
        .stems = {"precentral"},
        .questions =
@@ -93,8 +91,7 @@ const std::vector<TargetPhrases>& cortex_phrases() {
                  "the fold that moves the opposite hand", "the origin of the corticospinal tract"},
        .unseen_clues = {"the motor fold before the central sulcus",
                         "the strip that moves arm and leg"},
-       .roles = {"moves the opposite half of the body", "starts voluntary movement",
-                 "is the primary motor strip"}},
+       .role = "moves the opposite half of the body"},
       {.label = "calcarine cortex",
        .stems = {"calcarin"},
        .questions =
@@ -124,8 +121,7 @@ const std::vector<TargetPhrases>& cortex_phrases() {
                  "the banks of the medial occipital fissure",
                  "the area whose loss blinds half the field"},
        .unseen_clues = {"the first cortex to see", "the striped primary visual area"},
-       .roles = {"is the primary visual area", "receives the optic radiation",
-                 "maps the retina point by point"}},
+       .role = "is the primary visual area"},
       {.label = "cuneus",
        .stems = {"cune"},
        .questions =
@@ -156,8 +152,7 @@ const std::vector<TargetPhrases>& cortex_phrases() {
                  "the start of the dorsal motion stream", "the lobule above the visual fissure",
                  "the wedge whose loss takes the lower quadrant"},
        .unseen_clues = {"the triangular occipital lobule", "the wedge that sees the lower field"},
-       .roles = {"sees the lower visual field", "is the medial occipital wedge",
-                 "starts the dorsal stream"}},
+       .role = "sees the lower visual field"},
       {.label = "fusiform gyrus",
        .stems = {"fusiform"},
        .questions =
@@ -188,7 +183,7 @@ const std::vector<TargetPhrases>& cortex_phrases() {
                  "the long basal occipitotemporal fold", "the face area of the ventral stream"},
        .unseen_clues = {"the spindle-shaped face fold",
                         "the basal fold that knows people by sight"},
-       .roles = {"recognises faces", "runs along the temporal base", "identifies faces and words"}},
+       .role = "recognises faces"},
       {.label = "grey matter",
        .stems = {"grey", "gray", "matter"},
        .questions =
@@ -217,8 +212,7 @@ const std::vector<TargetPhrases>& cortex_phrases() {
                  "the cell-rich mantle", "the tissue that computes with synapses",
                  "the tissue that thins in dementia", "the convoluted rind of the hemispheres"},
        .unseen_clues = {"the cell-rich folded ribbon", "the tissue where neurons compute"},
-       .roles = {"holds the nerve cell bodies", "forms the folded ribbon",
-                 "computes with its synapses"}},
+       .role = "holds the nerve cell bodies"},
       {.label = "white matter",
        .stems = {"white", "matter"},
        .questions =
@@ -247,8 +241,7 @@ const std::vector<TargetPhrases>& cortex_phrases() {
                  "the wiring between cortical areas", "the tissue attacked in multiple sclerosis",
                  "the tracts of long axons", "the cabling of the hemispheres"},
        .unseen_clues = {"the myelinated wiring", "the bright core of axons"},
-       .roles = {"carries signals in myelinated fibres", "is the bright inner core",
-                 "is attacked in multiple sclerosis"}},
+       .role = "carries signals in myelinated fibres"},
   };
   return table;
 }

@@ -35,8 +35,7 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
                  "the region with place cells", "the often sclerotic focus of temporal epilepsy"},
        .unseen_clues = {"the medial temporal memory structure",
                         "the seahorse that fades in Alzheimer's disease"},
-       .roles = {"forms new memories", "shrinks in Alzheimer's disease",
-                 "lies on the floor of the temporal horn"}},
+       .role = "forms new memories"},
       {.label = "amygdala",
        .stems = {"amygdal"},
        .questions =
@@ -66,8 +65,7 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
                  "the emotional nucleus of the temporal lobe", "the starter of fight or flight",
                  "the place where fear is learned"},
        .unseen_clues = {"the almond that feels fear", "the alarm centre behind panic"},
-       .roles = {"raises the alarm of fear", "gives memories their emotion",
-                 "is the almond-shaped nucleus"}},
+       .role = "raises the alarm of fear"},
       {.label = "caudate",
        .stems = {"caudat"},
        .questions =
@@ -97,8 +95,7 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
                  "the comma-shaped nucleus", "the striatal nucleus medial to the capsule"},
        .unseen_clues = {"the C-shaped nucleus that hugs the ventricle",
                         "the tailed nucleus lost in chorea"},
-       .roles = {"hugs the lateral ventricle", "wastes away in Huntington's disease",
-                 "bulges into the frontal horn"}},
+       .role = "hugs the lateral ventricle"},
       {.label = "putamen",
        .stems = {"putam"},
        .questions =
@@ -130,8 +127,7 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
                  "the starter of practised movements"},
        .unseen_clues = {"the large outer lentiform nucleus",
                         "the nucleus that bleeds in hypertension"},
-       .roles = {"drives practised movements", "lacks dopamine in Parkinson's disease",
-                 "is the outer lentiform part"}},
+       .role = "drives practised movements"},
       {.label = "pallidum",
        .stems = {"pallid"},
        .questions =
@@ -162,8 +158,7 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
                  "the stimulation target in dystonia", "the brake on unwanted movement",
                  "the small wedge beside the internal capsule"},
        .unseen_clues = {"the pale output nucleus", "the wedge destroyed by carbon monoxide"},
-       .roles = {"is the pale output gate", "brakes unwanted movement",
-                 "suffers in carbon monoxide poisoning"}},
+       .role = "is the pale output gate"},
       {.label = "thalamus",
        .stems = {"thalam"},
        .questions =
@@ -193,8 +188,7 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
                  "the largest part of the diencephalon",
                  "the grey mass medial to the posterior capsule"},
        .unseen_clues = {"the egg-shaped sensory relay", "the gateway beside the third ventricle"},
-       .roles = {"relays the senses to the cortex", "borders the third ventricle",
-                 "is the gateway of sensation"}},
+       .role = "relays the senses to the cortex"},
       {.label = "insula",
        .stems = {"insul"},
        .questions =
@@ -224,8 +218,7 @@ const std::vector<TargetPhrases>& deep_brain_phrases() {
                  "the buried lobe", "the cortex lateral to the lentiform nucleus"},
        .unseen_clues = {"the buried island in the lateral fissure",
                         "the hidden cortex of bodily feelings"},
-       .roles = {"senses the inner body", "lies hidden in the Sylvian fissure",
-                 "handles taste and disgust"}},
+       .role = "senses the inner body"},
   };
   return table;
 }

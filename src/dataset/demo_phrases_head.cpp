@@ -33,8 +33,7 @@ const std::vector<TargetPhrases>& head_phrases() {
                  "the hard shell that a burr hole goes through", "the bone of vault and face",
                  "the white wall between scalp and brain", "the bony armour against blows"},
        .unseen_clues = {"the dense bony shell round the brain", "the hard white bone of the vault"},
-       .roles = {"is the rigid bony case", "shields the brain with bone",
-                 "is the bright ring of bone"}},
+       .role = "is the rigid bony case"},
       {.label = "head",
        .stems = {"head"},
        .questions =
@@ -65,8 +64,7 @@ const std::vector<TargetPhrases>& head_phrases() {
                  "the body part that carries the face"},
        .unseen_clues = {"the complete region from scalp to scalp",
                         "everything a helmet would cover"},
-       .roles = {"is everything within the scalp", "covers scalp, bone and brain together",
-                 "reaches from skin to skin"}},
+       .role = "is everything within the scalp"},
       {.label = "air-filled sinuses",
        .stems = {"sinus", "air"},
        .questions =
@@ -97,8 +95,7 @@ const std::vector<TargetPhrases>& head_phrases() {
                  "the dark cavities that drain into the nose"},
        .unseen_clues = {"the hollow gas spaces of nose and face",
                         "the cavities that fill with mucus in a cold"},
-       .roles = {"are the gas-holding hollows of the face", "drain into the nose",
-                 "are the black cavities"}},
+       .role = "are the gas-holding hollows of the face"},
       {.label = "brain tumour",
        .stems = {"tumour", "tumor", "cancer"},
        .questions =
@@ -128,7 +125,7 @@ const std::vector<TargetPhrases>& head_phrases() {
                  "the diseased focus that raises the pressure",
                  "the mass that does not belong here"},
        .unseen_clues = {"the abnormal intracranial mass", "the growth behind the seizures"},
-       .roles = {"is the abnormal mass", "may cause the seizures", "is the lesion to be biopsied"}},
+       .role = "is the abnormal mass"},
   };
   return table;
 }

@@ -34,8 +34,7 @@ const std::vector<TargetPhrases>& thorax_phrases() {
                  "the place where bronchi end in alveoli"},
        .unseen_clues = {"the air-filled organs that take up oxygen",
                         "the dark organs a ventilator inflates"},
-       .roles = {"exchange oxygen and carbon dioxide", "are dark with air",
-                 "fill with air at each breath"}},
+       .role = "exchange oxygen and carbon dioxide"},
       {.label = "trunk",
        .stems = {"trunk", "torso"},
        .questions =
@@ -66,8 +65,7 @@ const std::vector<TargetPhrases>& thorax_phrases() {
                  "everything but table and room air at chest level"},
        .unseen_clues = {"the complete body section that a life jacket wraps",
                         "the patient's outline at chest level"},
-       .roles = {"is the whole body section", "covers chest wall and organs",
-                 "reaches from skin to skin"}},
+       .role = "is the whole body section"},
       {.label = "thoracic bones",
        .stems = {"bone", "thora", "skelet"},
        .questions =
@@ -96,7 +94,7 @@ const std::vector<TargetPhrases>& thorax_phrases() {
                  "the hard arches that guard the heart", "the ribs, vertebrae and sternum",
                  "the parts a car crash may fracture", "the white frame of the chest wall"},
        .unseen_clues = {"the hard white cage round the heart", "the calcium-rich ribs and spine"},
-       .roles = {"form the rigid cage", "are white with calcium", "guard the heart"}},
+       .role = "form the rigid cage"},
       {.label = "lung tumour",
        .stems = {"tumour", "tumor", "lung", "cancer", "pulmon"},
        .questions =
@@ -127,8 +125,7 @@ const std::vector<TargetPhrases>& thorax_phrases() {
                  "the neoplasm among the airways"},
        .unseen_clues = {"the suspicious solid mass of the chest",
                         "the growth that bleeds into the sputum"},
-       .roles = {"is the suspicious solid mass", "could explain a bloody cough",
-                 "is the growth to be biopsied"}},
+       .role = "is the suspicious solid mass"},
   };
   return table;
 }

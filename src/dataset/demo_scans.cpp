@@ -197,9 +197,10 @@ DemoScan mr_mni(const fs::path& assets) {
   return scan;
 }
 
-/// "In this lower head MR slice": fifths from the lowest to the highest slice with a structure.
-void describe_views(const DemoScan& scan, std::vector<SliceContent>& contents) {
-  static constexpr std::array levels = {"lowest", "lower", "middle", "upper", "highest"};
+/// Fifths from the lowest to the highest slice with a structure, where all slices are of one subject: fifths of two people
+/// cover different anatomy.
+void find_levels(const DemoScan& scan, std::vector<SliceContent>& contents) {
+  const auto& levels = demo_levels();
   std::size_t first = contents.size(), last = 0;
   for (std::size_t k = 0; k < contents.size(); ++k) {
     if (contents[k].present.empty()) continue;
@@ -207,13 +208,17 @@ void describe_views(const DemoScan& scan, std::vector<SliceContent>& contents) {
     last = k;
   }
   for (std::size_t k = first; k <= last && k < contents.size(); ++k) {
-    const auto level = (k - first) * levels.size() / (last - first + 1);
-    contents[k].view = str("In this ", levels[level], " ", scan.region,
-                           scan.modality == "ct" ? " CT" : " MR", " slice");
+    if (scan.split == DemoSplit::kSlab)
+      contents[k].level = levels[(k - first) * levels.size() / (last - first + 1)];
   }
 }
 
 }  // namespace
+
+const std::vector<std::string>& demo_levels() {
+  static const std::vector<std::string> levels = {"lowest", "lower", "middle", "upper", "highest"};
+  return levels;
+}
 
 std::vector<std::string> demo_scan_names() {
   return {"ct-head", "ct-lung2", "ct-lung1", "mr-brain1", "mr-brain2", "mr-colin", "mr-mni"};
@@ -290,8 +295,11 @@ std::vector<SliceContent> slice_contents(const DemoScan& scan) {
   for (auto& content : contents) {
     content.absent_near.insert(content.absent_near.end(), scan.lacking.begin(), scan.lacking.end());
     content.absent_far = scan.elsewhere;
+    content.scan = scan.name;
+    content.region = scan.region;
+    content.modality = scan.modality;
   }
-  describe_views(scan, contents);
+  find_levels(scan, contents);
   return contents;
 }
 

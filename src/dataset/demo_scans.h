@@ -58,9 +58,14 @@ std::string split_of_slice(const DemoScan& scan, std::int64_t k);
 /// True if the scan's subject stands in more than one split.
 bool is_slab(const DemoScan& scan);
 
+/// From below: "lowest" to "highest".
+const std::vector<std::string>& demo_levels();
+
 /// What a slice shows and what it surely does not show, by label.
 struct SliceContent {
-  std::string view;                      ///< "In this lower head MR slice": which fifth, of what
+  std::string scan;                      ///< its name
+  std::string region, modality;          ///< of the scan
+  std::string level;                     ///< of `demo_levels`; empty where levels mean nothing
   std::vector<std::string> present;      ///< at least kMinPixels
   std::vector<std::string> absent_near;  ///< of this anatomy, not in this slice
   std::vector<std::string> absent_far;   ///< of other anatomy

@@ -18,7 +18,7 @@ struct TargetPhrases {
   std::vector<std::string> unseen;        ///< at least 3, in the test split only
   std::vector<std::string> clues;         ///< noun phrases for turns about several structures
   std::vector<std::string> unseen_clues;  ///< the same, in the test split only
-  std::vector<std::string> roles;         ///< what an answer says of it, behind "which"
+  std::string role;                       ///< what an answer says of it, behind "which"
 };
 
 const std::vector<TargetPhrases>& head_phrases();
@@ -43,13 +43,19 @@ std::string framed(const std::string& question, const QuestionFrame& frame);
 /// Sentences with `{a}`, `{b}` (and `{c}`) where clues go.
 const std::vector<std::string>& joint_questions(std::size_t structures, bool unseen);
 
-/// "In this lower head MR slice that would be the caudate: <p> caudate </p> [SEG], which hugs the lateral ventricle." for one
-/// to three targets, in their order; `roles` are theirs. What the picture is comes first, then the names, then what was
-/// found: a model that writes word by word settles each with the last before its eyes.
-std::string present_answer(const std::string& view, const std::vector<std::string>& labels,
-                           const std::vector<std::string>& roles);
+/// "In this middle head MR slice that would be the caudate (lower and middle head): <p> caudate </p> [SEG], which hugs
+/// the lateral ventricle." What the picture is comes first, then the name and where such a structure lies, then what was
+/// found: a model that writes word by word settles each with the last before its eyes. A structure has one role: which of
+/// several an answer took would be chance, and chance in the labels is noise in every gradient.
+std::string present_answer(const std::string& view, const std::string& label,
+                           const std::string& place);
 
-/// "In this lower head MR slice that would be the caudate, not seen here."
-std::string absent_answer(const std::string& view, const std::string& label);
+/// "In this highest head MR slice that would be the caudate (lower and middle head): not seen here."
+std::string absent_answer(const std::string& view, const std::string& label,
+                          const std::string& place);
+
+/// "In this lowest chest CT slice those would be the lungs and the trunk: <p> lungs </p> [SEG], which …, and <p> trunk </p>
+/// [SEG], which …." for two or three structures that are all there, in their order.
+std::string joint_answer(const std::string& view, const std::vector<std::string>& labels);
 
 }  // namespace medseg
