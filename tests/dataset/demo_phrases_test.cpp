@@ -30,7 +30,7 @@ TEST(DemoPhrases, CoverEveryStructureWithEnoughWordings) {
     EXPECT_GE(target.unseen.size(), 3U) << target.label;
     EXPECT_GE(target.clues.size(), 6U) << target.label;
     EXPECT_GE(target.unseen_clues.size(), 2U) << target.label;
-    EXPECT_EQ(target.roles.size(), 3U) << target.label;
+    EXPECT_FALSE(target.role.empty()) << target.label;
   }
 }
 

@@ -131,8 +131,9 @@ TEST_F(DemoIntegration, PhrasesAreTheLabelsAndAbsentOnesHaveNone) {
 // "In this lower head MR slice that would be the cuneus (middle and upper head): not seen here."
 TEST_F(DemoIntegration, AnAnswersPlaceSaysWhatItFinds) {
   const std::set<std::string> levels = {"lowest", "lower", "middle", "upper", "highest"};
-  std::size_t there = 0, not_there = 0;
+  std::size_t there = 0, not_there = 0, in_spite = 0;
   for (const auto& record : manifest().records()) {
+    if (record.split == "val") continue;  // asks of each structure by itself
     for (const auto& turn : record.turns) {
       const auto open = turn.answer.find(" ("), close = turn.answer.find("): ");
       if (open == std::string::npos) {
@@ -149,8 +150,8 @@ TEST_F(DemoIntegration, AnAnswersPlaceSaysWhatItFinds) {
       }
       if (!levels.contains(level) || named.empty()) continue;
       if (!named.contains(level)) {
-        EXPECT_TRUE(turn.masks.empty()) << record.id << ": " << turn.answer;
-        ++not_there;
+        EXPECT_TRUE(turn.masks.empty() || record.split == "train") << record.id << turn.answer;
+        ++(turn.masks.empty() ? not_there : in_spite);
       } else if (record.split == "test") {  // the places come from training slices alone
         EXPECT_FALSE(turn.masks.empty()) << record.id << ": " << turn.answer;
         ++there;
@@ -159,6 +160,7 @@ TEST_F(DemoIntegration, AnAnswersPlaceSaysWhatItFinds) {
   }
   EXPECT_GT(there, 40U);
   EXPECT_GT(not_there, 200U);
+  EXPECT_LT(in_spite, 5U);  // of slices that show nothing else to ask for beside
 }
 
 TEST_F(DemoIntegration, TheSameSeedWritesTheSameBytes) {
