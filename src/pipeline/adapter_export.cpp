@@ -1,5 +1,7 @@
 #include "adapter_export.h"
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -23,6 +25,7 @@ constexpr std::string_view kRows = ".new_rows";
 struct Run {
   std::string base;
   double alpha = 0, dropout = 0;
+  bool rslora = false;
 };
 
 Run read_run(const fs::path& checkpoint) {
@@ -33,12 +36,29 @@ Run read_run(const fs::path& checkpoint) {
     const auto& lora = provenance.at("config").at("train").at("lora");
     return {.base = provenance.at("trained_from").get<std::string>(),
             .alpha = lora.at("alpha").get<double>(),
-            .dropout = lora.at("dropout").get<double>()};
+            .dropout = lora.at("dropout").get<double>(),
+            .rslora = lora.value("rslora", false)};
   } catch (const nlohmann::json::exception&) {
     throw CheckpointError(path.string() + ": provenance: no run that trained an adapter");
   } catch (const Error& error) {
     throw CheckpointError(error.what());
   }
+}
+
+// Whether a layer of the model that ends as an adapted one does has no adapter itself.
+bool leaves_out_layers(const std::vector<AdapterLayer>& layers, const TensorFile& weights) {
+  const auto part = [](const std::string& module) { return module.substr(module.rfind('.') + 1); };
+  std::set<std::string> adapted, parts;
+  for (const auto& layer : layers) {
+    adapted.insert(layer.module);
+    parts.insert(part(layer.module));
+  }
+  const std::string suffix = ".weight";
+  return std::any_of(weights.tensors().begin(), weights.tensors().end(), [&](const auto& info) {
+    if (!info.name.starts_with("model.layers.") || !info.name.ends_with(suffix)) return false;
+    const auto module = info.name.substr(0, info.name.size() - suffix.size());
+    return parts.contains(part(module)) && !adapted.contains(module);
+  });
 }
 
 // PEFT's name of the module that a parameter belongs to: as short as it stays clear.
@@ -72,6 +92,7 @@ ExportReport export_adapter(const fs::path& checkpoint, const fs::path& folder) 
   adapter.path = checkpoint;
   adapter.base = run.base;
   adapter.dropout = run.dropout;
+  adapter.rank_stabilised = run.rslora;
   std::map<std::string, AdapterLayer> layers;
   std::set<std::string> saved;
   const std::string a = ".lora_A.weight", b = ".lora_B.weight", param = "param.";
@@ -93,11 +114,13 @@ ExportReport export_adapter(const fs::path& checkpoint, const fs::path& folder) 
       throw CheckpointError(state_path.string() + ": " + module +
                             ": half of its adapter is missing");
     layer.module = module;
-    layer.scale = run.alpha / static_cast<double>(layer.rank());
+    const auto r = static_cast<double>(layer.rank());
+    layer.scale = run.alpha / (run.rslora ? std::sqrt(r) : r);
     adapter.layers.push_back(std::move(layer));
   }
   if (adapter.layers.empty())
     throw CheckpointError(state_path.string() + ": layout peft: the run trained no adapter");
+  adapter.some_layers_only = leaves_out_layers(adapter.layers, *weights);
   adapter.saved_modules.assign(saved.begin(), saved.end());
   write_adapter(folder, adapter);
   return {.written = 2 * adapter.layers.size() + adapter.replaced.size(), .left_out = {}};

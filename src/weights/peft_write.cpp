@@ -14,13 +14,16 @@ namespace {
 
 double alpha_of(const AdapterLayer& layer, bool rank_stabilised) {
   const auto r = static_cast<double>(layer.rank());
-  return layer.scale * (rank_stabilised ? std::sqrt(r) : r);
+  const double alpha = layer.scale * (rank_stabilised ? std::sqrt(r) : r);
+  const double whole = std::round(alpha);  // which √r · (16 / √r) may miss in its last bit
+  return std::abs(alpha - whole) < 1e-9 * alpha ? whole : alpha;
 }
 
 std::string last_part(const std::string& module) { return module.substr(module.rfind('.') + 1); }
 
 // "q_proj" where every layer that has one of the parts has them all, else whole names: PEFT adapts what these name.
-std::set<std::string> targets_of(const std::vector<AdapterLayer>& layers) {
+std::set<std::string> targets_of(const Adapter& adapter) {
+  const auto& layers = adapter.layers;
   std::set<std::string> parts, whole;
   std::map<std::string, std::size_t> count;
   for (const auto& layer : layers) {
@@ -29,7 +32,7 @@ std::set<std::string> targets_of(const std::vector<AdapterLayer>& layers) {
     ++count[layer.module.substr(0, layer.module.rfind('.'))];
   }
   for (const auto& [block, parts_there] : count) {
-    if (parts_there != parts.size()) return whole;
+    if (adapter.some_layers_only || parts_there != parts.size()) return whole;
   }
   return parts;
 }
@@ -58,7 +61,7 @@ void write_adapter(const std::filesystem::path& folder, const Adapter& adapter) 
                                    {"lora_alpha", alpha},
                                    {"lora_dropout", adapter.dropout},
                                    {"use_rslora", adapter.rank_stabilised},
-                                   {"target_modules", targets_of(adapter.layers)},
+                                   {"target_modules", targets_of(adapter)},
                                    {"modules_to_save", nullptr},
                                    {"rank_pattern", ranks},
                                    {"alpha_pattern", alphas},

@@ -37,6 +37,8 @@ struct Adapter {
   bool rank_stabilised = false;      ///< rsLoRA: how the scale follows from alpha when written
   std::vector<std::string> targets;  ///< last parts of module names; empty: a pattern decided
   std::vector<std::string> saved_modules;  ///< modules_to_save
+  bool some_layers_only =
+      false;  ///< written with whole names as targets: others end in the same parts
   std::vector<AdapterLayer> layers;
   /// Values of whole parameters, by parameter name: those of modules_to_save, and token rows of a grown vocabulary.
   std::vector<std::pair<std::string, at::Tensor>> replaced;
