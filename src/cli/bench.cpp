@@ -14,6 +14,7 @@
 #include "medseg/models/dinov2.h"
 #include "medseg/models/grounding.h"
 #include "medseg/nn/autocast.h"
+#include "medseg/nn/precision.h"
 
 namespace medseg {
 namespace {
@@ -45,8 +46,8 @@ void bench_decoder(const Bench& bench) {
   const auto grid = grounding.encoder().grid(), width = grounding.options().width;
   for (const std::string precision : {"fp32", "bf16"}) {
     for (const std::int64_t masks : {1, 4, 8}) {
-      const auto image = at::randn({masks, width, grid, grid})
-                             .to(precision == "bf16" ? at::kBFloat16 : at::kFloat);
+      const auto image =
+          at::randn({masks, width, grid, grid}).to(precision_named("--precision", precision));
       const auto prompts = at::randn({masks, width}).set_requires_grad(true);
       const auto owners = at::arange(masks);
       bench.measure(str("mask_decoder.forward.masks", masks), precision, masks, [&] {
@@ -93,7 +94,7 @@ void Bench::measure(const std::string& name, const std::string& precision, std::
                     const std::function<void()>& work, bool warm_up) const {
   if (name.find(arguments_.only) == std::string::npos) return;
   if (!arguments_.precision.empty() && precision != arguments_.precision) return;
-  const AutocastScope autocast(at::kCPU, precision == "bf16" ? at::kBFloat16 : at::kFloat);
+  const AutocastScope autocast(at::kCPU, precision_named("--precision", precision));
   if (warm_up) work();  // caches, kernels and the allocator
   std::vector<double> times;
   for (int run = 0; run < arguments_.runs; ++run) {

@@ -29,13 +29,13 @@ void score_what_needs_no_training(const EvaluateArguments& arguments) {
   Baselines baselines;
   if (arguments.model.bundle.empty()) {
     baselines = score_baselines(manifest, arguments.training_split, arguments.split, nullptr,
-                                nullptr, false);
+                                nullptr, at::kFloat);
   } else {
     // The decoder alone answers here, and it is published: parts that only answers need may still be untrained.
     const OpenBundle bundle = open_model(arguments.model, BundleUse::kBoxPrompts);
-    FeatureCache cache(*bundle.model, bundle.options, arguments.model.bf16(), kCacheBytes);
+    FeatureCache cache(*bundle.model, bundle.options, arguments.model.dtype(), kCacheBytes);
     baselines = score_baselines(manifest, arguments.training_split, arguments.split, &bundle,
-                                &cache, arguments.model.bf16());
+                                &cache, arguments.model.dtype());
   }
   write_file(arguments.out / "baselines.json", baselines_json(baselines) + "\n");
   if (arguments.json) {
@@ -53,11 +53,11 @@ void evaluate_model(const EvaluateArguments& arguments) {
   if (arguments.model.bundle.empty()) throw ConfigError("--model: missing");
   const OpenBundle bundle = open_model(arguments.model);
   const Manifest manifest = Manifest::read(arguments.manifest);
-  FeatureCache cache(*bundle.model, bundle.options, arguments.model.bf16(), kCacheBytes);
+  FeatureCache cache(*bundle.model, bundle.options, arguments.model.dtype(), kCacheBytes);
   EvaluationOptions options;
   options.generation = arguments.model.generation(bundle);
   options.limit = arguments.limit;
-  options.bf16 = arguments.model.bf16();
+  options.precision = arguments.model.dtype();
   const Evaluation evaluation = evaluate(bundle, manifest, arguments.split, cache, options);
   write_evaluation(arguments.out, evaluation);
   log_info("wrote " + (arguments.out / "predictions.jsonl").string() + ", " +

@@ -16,17 +16,16 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool model_requ
   auto* model = command.add_option("--model", options.bundle,
                                    "bundle: a folder with config.json and weights");
   if (model_required) model->required();
-  command.add_option("--precision", options.precision, "bf16 (default) or fp32");
+  command.add_option("--precision", options.precision, "bf16 (default), fp16 or fp32");
+  command.add_option("--device", options.device, "cpu (default) or cuda");
   command.add_option("--threads", options.threads, "0: one a core");
   command.add_option("--max-new-tokens", options.max_new_tokens,
                      "longest answer; 0: what the bundle says");
 }
 
 OpenBundle open_model(const ModelOptions& options, BundleUse use) {
-  if (options.precision != "bf16" && options.precision != "fp32") {
-    throw ConfigError("--precision: unknown precision \"" + options.precision + "\"" +
-                      did_you_mean(options.precision, {"bf16", "fp32"}));
-  }
+  const auto precision = options.dtype();
+  const auto device = device_named("--device", options.device);
   if (options.threads < 0)
     throw ConfigError(str("--threads: ", options.threads, " is out of range"));
   if (options.max_new_tokens < 0) {
@@ -35,7 +34,8 @@ OpenBundle open_model(const ModelOptions& options, BundleUse use) {
   if (options.threads > 0) at::set_num_threads(options.threads);
   refuse_untrained(read_bundle_options(options.bundle), options.bundle, use);
   OpenBundle bundle = open_bundle(options.bundle);
-  prepare_for_inference(bundle, options.bf16());
+  move_to(*bundle.model, device);
+  prepare_for_inference(bundle, precision);
   return bundle;
 }
 

@@ -1,5 +1,5 @@
 /// \file
-/// What every command that answers needs: a bundle, a precision, a number of threads.
+/// What every command that answers needs: a bundle, a precision, a device, a number of threads.
 #pragma once
 
 #include <cstdint>
@@ -10,21 +10,22 @@
 
 #include "medseg/inference/generate.h"
 #include "medseg/models/audit.h"
+#include "medseg/nn/precision.h"
 #include "medseg/pipeline/sample.h"
 
 namespace medseg {
 
 struct ModelOptions {
   std::filesystem::path bundle;
-  std::string precision = "bf16";
+  std::string precision = "bf16", device = "cpu";
   int threads = 0;
   std::int64_t max_new_tokens = 0;  ///< 0: what the bundle says
 
-  bool bf16() const { return precision == "bf16"; }
+  at::ScalarType dtype() const { return precision_named("--precision", precision); }
   GenerationOptions generation(const OpenBundle& opened) const;
 };
 
-/// --model, --precision, --threads, --max-new-tokens.
+/// --model, --precision, --device, --threads, --max-new-tokens.
 void add_model_options(CLI::App& command, ModelOptions& options, bool model_required = true);
 
 /// Sets the threads, opens the bundle and makes it fast. \throws CheckpointError if it may not answer: it cannot be read,

@@ -27,9 +27,9 @@ void predict(const PredictArguments& arguments) {
   }
   const Image image = open_picture(arguments.picture);  // before the model: bad input fails at once
   const OpenBundle bundle = open_model(arguments.model);
-  const AutocastScope autocast(at::kCPU, arguments.model.bf16() ? at::kBFloat16 : at::kFloat);
+  const AutocastScope autocast(bundle.model->device().type(), arguments.model.dtype());
   auto features = std::make_shared<const ImageFeatures>(
-      encode_image(image, *bundle.model, bundle.options, arguments.model.bf16()));
+      encode_image(image, *bundle.model, bundle.options, arguments.model.dtype()));
   Dialogue dialogue(bundle, features, arguments.model.generation(bundle));
   std::vector<AnsweredQuestion> answered;
   for (const auto& question : arguments.questions) {

@@ -48,9 +48,10 @@ Mask mask_in_box(const OpenBundle& bundle, const ImageFeatures& features, const 
 
 Baselines score_baselines(const Manifest& manifest, const std::string& training_split,
                           const std::string& split, const OpenBundle* bundle, FeatureCache* cache,
-                          bool bf16) {
+                          at::ScalarType precision) {
   const at::NoGradGuard no_grad;
-  const AutocastScope autocast(at::kCPU, bf16 ? at::kBFloat16 : at::kFloat);
+  const auto device = bundle != nullptr ? bundle->model->device() : at::Device(at::kCPU);
+  const AutocastScope autocast(device.type(), precision);
   const bool draws_boxes = bundle != nullptr && cache != nullptr && bundle->model->has_grounding();
   const auto records = manifest.split(split);
   if (records.empty())

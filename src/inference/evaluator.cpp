@@ -47,7 +47,7 @@ Prediction prediction_of(const Record& record, std::size_t turn, const std::stri
 
 Evaluation evaluate(const OpenBundle& bundle, const Manifest& manifest, const std::string& split,
                     FeatureCache& cache, const EvaluationOptions& options) {
-  const AutocastScope autocast(at::kCPU, options.bf16 ? at::kBFloat16 : at::kFloat);
+  const AutocastScope autocast(bundle.model->device().type(), options.precision);
   const auto records = chosen_records(manifest, split, options.limit);
   Evaluation evaluation;
   ScoreBoard board;

@@ -22,7 +22,7 @@ at::Tensor id_tensor(const std::vector<std::int64_t>& ids) {
 at::Tensor next_logits(const Llama& language, const at::Tensor& state) {
   const auto& weight = language.options().tied_head ? language.embed_tokens : language.head;
   if (weight.scalar_type() != at::kFloat) return language.logits(state).squeeze(0).to(at::kFloat);
-  const AutocastScope exact(at::kCPU, at::kFloat);
+  const AutocastScope exact(weight.device().type(), at::kFloat);
   return language.logits(state.to(at::kFloat)).squeeze(0);
 }
 
@@ -53,14 +53,16 @@ double GeneratedMask::score() const {
   return seg_probability * std::clamp(predicted_iou, 0.0, 1.0);
 }
 
-void prepare_for_inference(OpenBundle& bundle, bool bf16) {
-  if (bundle.model->has_grounding()) bundle.model->grounding().encoder().prepare_frozen();
-  if (!bf16) {
+void prepare_for_inference(OpenBundle& bundle, at::ScalarType precision) {
+  const bool on_cpu = bundle.model->device().is_cpu();  // elsewhere the plain passes run
+  if (on_cpu && bundle.model->has_grounding()) bundle.model->grounding().encoder().prepare_frozen();
+  if (precision == at::kFloat) {
     cast_parameters(*bundle.model, at::kFloat, is_bf16);
     return;
   }
-  if (bundle.model->has_vision()) bundle.model->vision().prepare_frozen();
-  cast_parameters(bundle.model->language(), at::kBFloat16,
+  if (on_cpu && bundle.model->has_vision() && precision == at::kBFloat16)
+    bundle.model->vision().prepare_frozen();
+  cast_parameters(bundle.model->language(), precision,
                   [](const std::string& name, const at::Tensor& tensor) {
                     return name.starts_with("layers.") && is_frozen_matrix(name, tensor);
                   });
@@ -92,7 +94,7 @@ at::Tensor Dialogue::feed(const std::vector<std::int64_t>& ids) {
     const auto vision = features_->vision.to(at::kFloat).unsqueeze(0);
     embeddings = model.splice({{ids}, {}, {}, vision.expand({images, -1, -1})}).embeddings;
   } else {
-    embeddings = model.language().embed(id_tensor(ids));
+    embeddings = model.language().embed(id_tensor(ids).to(model.device()));
   }
   const auto hidden = model.language().forward(embeddings.to(at::kFloat), &cache_);  // [1, T, D]
   consumed_.insert(consumed_.end(), ids.begin(), ids.end());
@@ -124,7 +126,7 @@ void Dialogue::draw_masks(const std::vector<at::Tensor>& states, Answer& answer)
   for (std::size_t k = 0; k < answer.masks.size(); ++k) {
     const auto row = static_cast<std::int64_t>(k);
     auto& mask = answer.masks[k];
-    mask.logits = logits[row].to(at::kFloat);
+    mask.logits = logits[row].to(at::kCPU, at::kFloat);
     mask.mask = mask_from_logits(mask.logits);
     mask.predicted_iou = output.predicted_iou[row][0].item<double>();
     if (k < phrases.size()) mask.phrase = phrases[k];

@@ -61,8 +61,9 @@ MaskOutput Grounding::decode_tokens(const at::Tensor& image_embeddings, const at
     const auto empty = prompts.options().dtype(at::kFloat);
     return {at::zeros({0, 1, 4 * grid, 4 * grid}, empty), at::zeros({0, 1}, empty)};
   }
-  const auto dtype = compute_dtype(image_embeddings);
-  auto cells = cells_of(image_embeddings, dtype);  // [B, L, C]
+  const auto embeddings = image_embeddings.to(prompts.device());
+  const auto dtype = compute_dtype(embeddings);
+  auto cells = cells_of(embeddings, dtype);  // [B, L, C]
   if (dense.defined()) {
     cells = cells + cells_of(dense, dtype);  // [K, L, C]: there is one picture
     return mask_decoder_->forward(cells, prompt_encoder_->grid_positions(dtype, grid), prompts);
@@ -110,7 +111,8 @@ MaskOutput Grounding::decode(const at::Tensor& image_embedding,
               prompt.masks.sizes());
   if (tokens.empty()) {
     tokens.push_back(
-        at::zeros({prompt.masks.size(0), 0, options_.width}, image_embedding.options()));
+        at::zeros({prompt.masks.size(0), 0, options_.width},
+                  image_embedding.options().device(prompt_encoder_->no_mask().device())));
   }
   return decode_tokens(image_embedding, at::cat(tokens, 1), {},
                        prompt_encoder_->embed_masks(prompt.masks));

@@ -153,6 +153,11 @@ Llama::Llama(const LlamaOptions& options, at::ScalarType matrices) : options_(op
 
 Llama::~Llama() = default;
 
+void Llama::move_constants(at::Device device) {
+  cosine_ = cosine_.to(device);
+  sine_ = sine_.to(device);
+}
+
 at::Tensor Llama::forward(const at::Tensor& embeddings, KvCache* past) const {
   const auto T = embeddings.size(1);
   const auto start = past != nullptr ? past->length() : 0;

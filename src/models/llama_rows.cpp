@@ -17,7 +17,8 @@ at::Tensor leaf_of_rows(const at::Tensor& matrix, std::int64_t first) {
 
 at::Tensor whole(const at::Tensor& matrix, const at::Tensor& new_rows, std::int64_t first) {
   if (!new_rows.defined()) return matrix.detach();
-  return at::cat({matrix.detach().slice(0, 0, first), new_rows.detach().to(matrix.scalar_type())});
+  return at::cat({matrix.detach().slice(0, 0, first),
+                  new_rows.detach().to(matrix.device(), matrix.scalar_type())});
 }
 
 }  // namespace

@@ -38,8 +38,8 @@ PromptEncoder::PromptEncoder(std::int64_t width, std::int64_t image_size,
 
 at::Tensor PromptEncoder::encode(const at::Tensor& coordinates) const {
   // fp32 whatever the precision around it: 2π times a coordinate loses whole periods in bf16.
-  const AutocastScope fp32(coordinates.device().type(), at::kFloat);
-  const auto centred = coordinates.to(at::kFloat) * 2 - 1;
+  const AutocastScope fp32(gaussian_.device().type(), at::kFloat);
+  const auto centred = coordinates.to(gaussian_.device(), at::kFloat) * 2 - 1;
   const auto angles = at::matmul(centred, gaussian_.to(at::kFloat)) * (2 * std::numbers::pi);
   return at::cat({angles.sin(), angles.cos()}, -1);
 }
@@ -47,7 +47,8 @@ at::Tensor PromptEncoder::encode(const at::Tensor& coordinates) const {
 at::Tensor PromptEncoder::grid_positions(at::ScalarType dtype, std::int64_t grid) const {
   const std::lock_guard lock(mutex_);
   auto& known = positions_[grid];
-  if (known.matrix != gaussian_.const_data_ptr() || known.version != gaussian_._version()) {
+  if (!known.fp32.defined() || known.matrix != gaussian_.const_data_ptr() ||
+      known.version != gaussian_._version()) {
     const c10::InferenceMode normal_tensors(false);  // they outlive the pass that made them
     const at::NoGradGuard no_grad;
     const auto line = (at::arange(grid, gaussian_.options()) + 0.5) / grid;
@@ -75,8 +76,8 @@ at::Tensor PromptEncoder::embed_boxes(const at::Tensor& boxes) const {
 
 at::Tensor PromptEncoder::embed_points(const at::Tensor& points, const at::Tensor& labels,
                                        bool pad) const {
-  auto where = points.to(at::kFloat) + 0.5;
-  auto what = labels.to(at::kLong);
+  auto where = points.to(gaussian_.device(), at::kFloat) + 0.5;
+  auto what = labels.to(gaussian_.device(), at::kLong);
   if (pad) {
     where = at::cat({where, at::zeros({where.size(0), 1, 2}, where.options())}, 1);
     what = at::cat({what, at::full({what.size(0), 1}, -1, what.options())}, 1);
@@ -89,7 +90,7 @@ at::Tensor PromptEncoder::embed_points(const at::Tensor& points, const at::Tenso
 }
 
 at::Tensor PromptEncoder::embed_masks(const at::Tensor& masks) const {
-  auto x = at::gelu(mask_norm1_.forward(mask_conv0_.forward(masks)));
+  auto x = at::gelu(mask_norm1_.forward(mask_conv0_.forward(masks.to(gaussian_.device()))));
   x = at::gelu(mask_norm4_.forward(mask_conv3_.forward(x)));
   return mask_conv6_.forward(x);
 }

@@ -75,6 +75,12 @@ class Segmenter::Projector : public Module {
     first_.weight.copy_((by_channel(first_.weight) * deviation_).flatten(1));
   }
 
+  void move_constants(at::Device device) override {
+    if (!mean_.defined()) return;
+    mean_ = mean_.to(device);
+    deviation_ = deviation_.to(device);
+  }
+
   bool standardised() const { return mean_.defined(); }
   /// Weight and bias of the first layer for features that are not standardised.
   std::pair<at::Tensor, at::Tensor> plain_first() const {
@@ -137,6 +143,8 @@ Segmenter::Segmenter(const SegmenterOptions& options, at::ScalarType language_ma
 }
 
 Segmenter::~Segmenter() = default;
+
+at::Device Segmenter::device() const { return language_->embed_tokens.device(); }
 
 std::int64_t Segmenter::image_tokens() const {
   return projector_ == nullptr ? 0 : projector_->tokens();

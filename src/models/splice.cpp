@@ -100,7 +100,8 @@ Spliced Segmenter::splice(const DialogueBatch& batch) const {
   const auto dtype = compute_dtype(text);
   text = text.to(dtype);
   const bool with_images = batch.vision_features.defined() && batch.vision_features.size(0) > 0;
-  Assembler assembler(text, with_images ? project(batch.vision_features).to(dtype) : at::Tensor());
+  Assembler assembler(
+      text, with_images ? project(batch.vision_features.to(device())).to(dtype) : at::Tensor());
 
   Ids dialogues, positions;
   std::vector<at::Tensor> pieces;

@@ -26,7 +26,7 @@ at::Tensor Linear::forward(const at::Tensor& x) const {
   return y + at::linear(low * scale_, lora_b);
 }
 
-void Linear::add_adapter(std::int64_t rank, double alpha, double dropout) {
+void Linear::add_adapter(std::int64_t rank, double alpha, double dropout, bool rank_stabilised) {
   TORCH_CHECK(!has_adapter() && rank > 0, "Linear: one adapter of a positive rank, got rank ",
               rank);
   const double bound = 1.0 / std::sqrt(static_cast<double>(weight.size(1)));
@@ -37,7 +37,8 @@ void Linear::add_adapter(std::int64_t rank, double alpha, double dropout) {
   lora_a.set_requires_grad(true);
   lora_b.set_requires_grad(true);
   rank_ = rank;
-  scale_ = alpha / static_cast<double>(rank);
+  const auto r = static_cast<double>(rank);
+  scale_ = alpha / (rank_stabilised ? std::sqrt(r) : r);
   dropout_ = dropout;
 }
 
@@ -45,8 +46,10 @@ at::Tensor Linear::merged_weight() const {
   if (!has_adapter()) return weight.detach();
   const at::NoGradGuard no_grad;
   // In fp32 whatever the storage: a small correction would drown in bf16's 8 bits.
-  return at::addmm(weight.to(at::kFloat), lora_b.to(at::kFloat), lora_a.to(at::kFloat), 1.0,
-                   scale_);
+  const auto device =
+      weight.device();  // not the adapter's where the original weight came from a file
+  return at::addmm(weight.to(at::kFloat), lora_b.to(device, at::kFloat),
+                   lora_a.to(device, at::kFloat), 1.0, scale_);
 }
 
 void Linear::merge_adapter() {

@@ -90,6 +90,7 @@ void move_to(Module& module, at::Device device) {
   for (const auto& [name, tensor] : module.named_buffers()) {
     if (tensor->defined()) replace(*tensor, tensor->to(device));
   }
+  module.visit("", [&](const std::string&, Module& part) { part.move_constants(device); });
 }
 
 }  // namespace medseg

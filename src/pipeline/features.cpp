@@ -36,30 +36,36 @@ EncoderInputs encoder_inputs(const Image& image, const Segmenter& model,
   return inputs;
 }
 
-ImageFeatures encode(const EncoderInputs& inputs, const Segmenter& model, bool bf16) {
-  const AutocastScope autocast(at::kCPU, bf16 ? at::kBFloat16 : at::kFloat);
-  const auto storage = bf16 ? at::kBFloat16 : at::kFloat;
+ImageFeatures encode(const EncoderInputs& inputs, const Segmenter& model,
+                     at::ScalarType precision) {
+  const auto device = model.device();
+  const AutocastScope autocast(device.type(), precision);
   const auto stored = [&](const at::Tensor& of_one) {
-    return of_one.squeeze(0).to(storage).contiguous();
+    return of_one.squeeze(0).to(precision).contiguous();
   };
   ImageFeatures features;
   features.frame = inputs.frame;
-  if (model.has_vision()) features.vision = stored(model.vision().features(inputs.vision));
+  if (model.has_vision())
+    features.vision = stored(model.vision().features(inputs.vision.to(device)));
   if (model.has_grounding()) {
-    features.grounding = stored(model.grounding().encoder().forward(inputs.grounding));
+    features.grounding = stored(model.grounding().encoder().forward(inputs.grounding.to(device)));
   }
   return features;
 }
 
 ImageFeatures encode_image(const Image& image, const Segmenter& model, const BundleOptions& options,
-                           bool bf16) {
+                           at::ScalarType precision) {
   const at::NoGradGuard no_grad;  // not InferenceMode: training reads these tensors under autograd
-  return encode(encoder_inputs(image, model, options), model, bf16);
+  auto features = encode(encoder_inputs(image, model, options), model, precision);
+  for (auto* tensor : {&features.vision, &features.grounding}) {
+    if (tensor->defined()) *tensor = tensor->cpu();
+  }
+  return features;
 }
 
-FeatureCache::FeatureCache(const Segmenter& model, const BundleOptions& options, bool bf16,
-                           std::uint64_t limit_bytes)
-    : model_(model), options_(options), bf16_(bf16), limit_bytes_(limit_bytes) {}
+FeatureCache::FeatureCache(const Segmenter& model, const BundleOptions& options,
+                           at::ScalarType precision, std::uint64_t limit_bytes)
+    : model_(model), options_(options), precision_(precision), limit_bytes_(limit_bytes) {}
 
 std::shared_ptr<const ImageFeatures> FeatureCache::get(const Image& image) {
   const std::string key = key_of(image);
@@ -73,7 +79,7 @@ std::shared_ptr<const ImageFeatures> FeatureCache::get(const Image& image) {
   ++misses_;
   lock.unlock();
   auto features =
-      std::make_shared<const ImageFeatures>(encode_image(image, model_, options_, bf16_));
+      std::make_shared<const ImageFeatures>(encode_image(image, model_, options_, precision_));
   lock.lock();
   if (const auto found = entries_.find(key); found != entries_.end())
     return found->second.features;  // another's

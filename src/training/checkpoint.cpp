@@ -13,12 +13,12 @@ namespace {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
-NamedTensors state_of(const AdamW& optimizer, const Ema& ema) {
+NamedTensors state_of(const AdamW& optimizer, const Ema& ema, const GradScaler& scaler) {
   NamedTensors state;
   for (const auto& parameter : optimizer.parameters()) {
     state.emplace_back("param." + parameter.name, parameter.tensor.detach());
   }
-  for (const auto& part : {optimizer.state(), ema.state()})
+  for (const auto& part : {optimizer.state(), ema.state(), scaler.state()})
     state.insert(state.end(), part.begin(), part.end());
   return state;
 }
@@ -31,17 +31,16 @@ NamedTensors on_cpu(NamedTensors tensors) {
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& folder, OpenBundle& bundle, FrozenStorage& frozen,
-                     const AdamW& optimizer, Ema& ema, const Progressed& progress,
-                     const nlohmann::json& config, const NamedTensors& replay) {
+                     const AdamW& optimizer, Ema& ema, const GradScaler& scaler,
+                     const Progressed& progress, const nlohmann::json& config,
+                     const NamedTensors& replay) {
   AtomicFolder checkpoint(folder);
-  auto tensors = state_of(optimizer, ema);
+  auto tensors = state_of(optimizer, ema, scaler);
   tensors.insert(tensors.end(), replay.begin(), replay.end());
   write_safetensors(checkpoint.path() / "training.safetensors", on_cpu(std::move(tensors)));
-  nlohmann::json state = {{"format", "medseg-training-1"},
-                          {"step", progress.step},
-                          {"drawn", progress.drawn},
-                          {"best_score", progress.best_score},
-                          {"seconds", progress.seconds}};
+  nlohmann::json state = {{"format", "medseg-training-1"},     {"step", progress.step},
+                          {"drawn", progress.drawn},           {"dropped", progress.dropped},
+                          {"best_score", progress.best_score}, {"seconds", progress.seconds}};
   if (progress.best_step) state["best_step"] = *progress.best_step;
   write_file(checkpoint.path() / "training.json", state.dump(2) + "\n");
 
@@ -58,7 +57,8 @@ void save_checkpoint(const std::filesystem::path& folder, OpenBundle& bundle, Fr
   checkpoint.commit();
 }
 
-Progressed load_checkpoint(const std::filesystem::path& folder, AdamW& optimizer, Ema& ema) {
+Progressed load_checkpoint(const std::filesystem::path& folder, AdamW& optimizer, Ema& ema,
+                           GradScaler& scaler) {
   const at::NoGradGuard no_grad;
   const auto path = folder / "training.json";
   Progressed progress;
@@ -66,6 +66,7 @@ Progressed load_checkpoint(const std::filesystem::path& folder, AdamW& optimizer
     const auto json = parse_json(read_file(path), path.string());
     progress.step = json.at("step").get<std::int64_t>();
     progress.drawn = json.at("drawn").get<std::uint64_t>();
+    progress.dropped = json.value("dropped", std::int64_t{0});
     progress.best_score = json.at("best_score").get<double>();
     progress.seconds = json.at("seconds").get<double>();
     if (json.contains("best_step")) progress.best_step = json.at("best_step").get<std::int64_t>();
@@ -73,7 +74,7 @@ Progressed load_checkpoint(const std::filesystem::path& folder, AdamW& optimizer
     throw CheckpointError(path.string() + ": " + error.what());
   }
   const auto file = open_tensor_file(folder / "training.safetensors");
-  for (auto& [name, tensor] : state_of(optimizer, ema)) {
+  for (auto& [name, tensor] : state_of(optimizer, ema, scaler)) {
     if (!file->contains(name)) throw CheckpointError(file->path().string() + ": no tensor " + name);
     const auto saved = file->load(name);
     if (saved.sizes() != tensor.sizes()) {

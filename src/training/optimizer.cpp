@@ -1,22 +1,15 @@
 #include "medseg/training/optimizer.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <ATen/ATen.h>
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/training/patterns.h"
 
 namespace medseg {
-namespace {
-
-bool matches(const std::string& name, const std::vector<std::string>& patterns) {
-  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
-    return name.find(pattern) != std::string::npos;
-  });
-}
-
-}  // namespace
 
 double clip_gradients(const std::vector<TrainedParameter>& parameters, double limit) {
   const at::NoGradGuard no_grad;
@@ -28,7 +21,7 @@ double clip_gradients(const std::vector<TrainedParameter>& parameters, double li
   const auto norm =
       at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients)), 2).item<double>();
   const double factor = limit / (norm + 1e-6);
-  if (limit > 0 && factor < 1) at::_foreach_mul_(gradients, factor);
+  if (limit > 0 && factor < 1 && std::isfinite(norm)) at::_foreach_mul_(gradients, factor);
   return norm;
 }
 
@@ -41,7 +34,7 @@ AdamW::AdamW(const OptimizerOptions& options, std::vector<TrainedParameter> para
     MEDSEG_CHECK(tensor.scalar_type() == at::kFloat, name + ": trained parameters are float32");
     const auto found =
         std::find_if(options_.groups.begin(), options_.groups.end(),
-                     [&](const GroupOptions& group) { return matches(name, group.match); });
+                     [&](const GroupOptions& group) { return any_names(group.match, name); });
     group_of_.push_back(static_cast<std::size_t>(found - options_.groups.begin()));
     groups_[group_of_.back()].members.push_back(i);
     first_moments_.push_back(at::zeros_like(tensor));
@@ -50,9 +43,9 @@ AdamW::AdamW(const OptimizerOptions& options, std::vector<TrainedParameter> para
   }
   for (std::size_t g = 0; g < options_.groups.size(); ++g) {
     if (groups_[g].members.empty()) {
-      throw ConfigError(str("train.optimizer.groups[", g, "].match: no trained parameter has ",
-                            join(options_.groups[g].match, " or "),
-                            " in its name (or an earlier group took it)"));
+      throw ConfigError(str("train.optimizer.groups[", g,
+                            "].match: ", join(options_.groups[g].match, " or "),
+                            " names no trained parameter (or an earlier group took it)"));
     }
   }
 }
@@ -78,6 +71,10 @@ void AdamW::step(double factor) {
                       options_.eps, /*amsgrad=*/false,
                       /*maximize=*/false);
   }
+  drop_gradients();
+}
+
+void AdamW::drop_gradients() {
   for (auto& parameter : parameters_) parameter.tensor.mutable_grad().reset();
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "medseg/nn/precision.h"
+
 namespace medseg {
 namespace {
 
@@ -53,7 +55,8 @@ void check_train_config(const TrainConfig& config) {
 
   const TrainOptions& train = config.train;
   require_word("train.device", train.device, {"cpu", "cuda"});
-  require_word("train.precision", train.precision, {"bf16", "fp32"});
+  require_word("train.precision", train.precision, precision_names());
+  require_word("train.non_finite", train.non_finite, {"stop", "skip"});
   require_word("train.token_rows", train.token_rows, {"all", "new"});
   require_word("train.loss.reduction", train.loss.reduction, {"micro_batch_mean"});
   require_word("train.schedule.type", train.schedule.type,

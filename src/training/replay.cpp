@@ -7,6 +7,7 @@
 
 #include "medseg/base/random.h"
 #include "medseg/nn/autocast.h"
+#include "medseg/nn/precision.h"
 #include "medseg/pipeline/preprocess.h"
 #include "medseg/training/losses.h"
 
@@ -42,7 +43,7 @@ at::Tensor MaskReplay::pooled(const ImageFeatures& features) {
 }
 
 void MaskReplay::backward(const Segmenter& model, FeatureCache& cache, std::int64_t step,
-                          TimeTable& times) {
+                          TimeTable& times, const GradScaler& scaler) {
   if (!is_on() || memory_.empty()) return;
   const TimeTable::Scope scope(times, "replay");
   RandomStream random(static_cast<std::uint64_t>(options_.seed), "train.replay",
@@ -64,15 +65,19 @@ void MaskReplay::backward(const Segmenter& model, FeatureCache& cache, std::int6
     const auto& known = memory_.at(source.place.target);
     embeddings.push_back(pooled(*sample.features));
     prompts.push_back(known[random.below(known.size())]);
-    truths.push_back({source.truth.to(at::kFloat), sample.features->frame});
+    truths.push_back({source.truth.to(model.device(), at::kFloat), sample.features->frame});
   }
-  const AutocastScope autocast(at::kCPU, options_.precision == "bf16" ? at::kBFloat16 : at::kFloat);
-  const auto decoded = model.grounding().decode_batch(at::stack(embeddings), at::stack(prompts),
-                                                      at::arange(options_.replay.masks, at::kLong));
-  const AutocastScope full_precision(at::kCPU, at::kFloat);
+  const auto device = model.device();
+  const AutocastScope autocast(device.type(),
+                               precision_named("train.precision", options_.precision));
+  const auto decoded =
+      model.grounding().decode_batch(at::stack(embeddings), at::stack(prompts).to(device),
+                                     at::arange(options_.replay.masks, at::kLong));
+  const AutocastScope full_precision(device.type(), at::kFloat);
   const auto losses = batch_mask_losses(decoded.mask_logits, truths);
-  ((losses.bce * options_.loss.bce + losses.dice * options_.loss.dice) * options_.replay.weight)
-      .backward();
+  const auto loss =
+      (losses.bce * options_.loss.bce + losses.dice * options_.loss.dice) * options_.replay.weight;
+  scaler.scale(loss).backward();
 }
 
 std::vector<std::pair<std::string, at::Tensor>> MaskReplay::state() const {

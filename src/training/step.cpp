@@ -8,16 +8,20 @@
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
 #include "medseg/nn/autocast.h"
+#include "medseg/nn/precision.h"
 
 namespace medseg {
 namespace {
 
+// The value of a part of the loss; 0 for one that is not finite, when the step is for dropping.
 double finite(const char* part, const at::Tensor& loss, const TrainingBatch& batch,
-              std::int64_t step) {
+              const TrainOptions& options, std::int64_t step, StepReport& report) {
   const auto value = loss.item<double>();
   if (std::isfinite(value)) return value;
-  throw RunStopped(
-      str("step ", step + 1, ": ", part, " is ", value, "; records ", join(batch.ids, ", ")));
+  const auto fault = str(part, " is ", value, "; records ", join(batch.ids, ", "));
+  if (options.non_finite == "stop") throw RunStopped(str("step ", step + 1, ": ", fault));
+  if (report.fault.empty()) report.fault = fault;
+  return 0.0;
 }
 
 }  // namespace
@@ -29,13 +33,15 @@ MicroBatchOutput forward_micro_batch(const Segmenter& model, const TrainingBatch
   output.language = model.forward(batch.dialogues, {.prompt_gradient = weights.prompt_gradient,
                                                     .label_smoothing = weights.label_smoothing});
   const auto& prompts = output.language.prompts;
-  BatchMaskLosses losses{at::zeros({}), at::zeros({})};
+  const auto device = model.device();
+  const auto none = at::zeros({}, at::TensorOptions(at::kFloat).device(device));
+  BatchMaskLosses losses{none, none};
   if (prompts.defined() && prompts.size(0) > 0) {
     scope.emplace(times, "decoder forward");
     output.masks = model.grounding().decode_batch(batch.image_embeddings, prompts,
                                                   output.language.seg_dialogue);
     scope.emplace(times, "losses");
-    const AutocastScope full_precision(at::kCPU, at::kFloat);
+    const AutocastScope full_precision(device.type(), at::kFloat);
     if (!batch.truths.empty()) losses = batch_mask_losses(output.masks.mask_logits, batch.truths);
   }
   output.bce = losses.bce;
@@ -47,20 +53,23 @@ MicroBatchOutput forward_micro_batch(const Segmenter& model, const TrainingBatch
 
 void backward_micro_batch(const Segmenter& model, const TrainingBatch& batch,
                           const TrainOptions& options, std::int64_t step, StepReport& report,
-                          TimeTable& times, MaskReplay* replay) {
+                          TimeTable& times, MaskReplay* replay, const GradScaler* scaler) {
   MicroBatchOutput output;
   {
-    const AutocastScope autocast(at::kCPU,
-                                 options.precision == "bf16" ? at::kBFloat16 : at::kFloat);
+    const AutocastScope autocast(model.device().type(),
+                                 precision_named("train.precision", options.precision));
     output = forward_micro_batch(model, batch, options.loss, times);
   }
-  if (replay != nullptr && batch.masks > 0 && model.has_grounding())
-    replay->remember(batch.targets, output.language.prompts);
   const double share = 1.0 / static_cast<double>(options.accumulation);
-  report.text += share * finite("loss_text", output.language.text_loss, batch, step);
-  report.bce += share * finite("loss_bce", output.bce, batch, step);
-  report.dice += share * finite("loss_dice", output.dice, batch, step);
-  report.total += share * finite("loss", output.total, batch, step);
+  const auto value = [&](const char* part, const at::Tensor& loss) {
+    return share * finite(part, loss, batch, options, step, report);
+  };
+  report.text += value("loss_text", output.language.text_loss);
+  report.bce += value("loss_bce", output.bce);
+  report.dice += value("loss_dice", output.dice);
+  report.total += value("loss", output.total);
+  if (replay != nullptr && batch.masks > 0 && model.has_grounding() && report.fault.empty())
+    replay->remember(batch.targets, output.language.prompts);
   report.tokens += batch.tokens;
   report.labelled += output.language.labelled;
   report.masks += batch.masks;
@@ -68,7 +77,8 @@ void backward_micro_batch(const Segmenter& model, const TrainingBatch& batch,
   report.ids.insert(report.ids.end(), batch.ids.begin(), batch.ids.end());
 
   const TimeTable::Scope scope(times, "backward");
-  (output.total * share).backward();
+  const auto loss = output.total * share;
+  (scaler != nullptr ? scaler->scale(loss) : loss).backward();
 }
 
 }  // namespace medseg

@@ -174,7 +174,7 @@ class Tracer {
 std::shared_ptr<const ImageFeatures> look(const Image& image, const OpenBundle& bundle,
                                           EncoderInputs& inputs) {
   inputs = encoder_inputs(image, *bundle.model, bundle.options);
-  return std::make_shared<const ImageFeatures>(encode(inputs, *bundle.model, /*bf16=*/false));
+  return std::make_shared<const ImageFeatures>(encode(inputs, *bundle.model, at::kFloat));
 }
 
 }  // namespace

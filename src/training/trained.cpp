@@ -4,12 +4,14 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include <ATen/ATen.h>
 
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
 #include "medseg/models/audit.h"
+#include "medseg/training/patterns.h"
 #include "medseg/weights/peft.h"
 #include "medseg/weights/tensor_file.h"
 
@@ -28,8 +30,6 @@ bool is_token_matrix(const std::string& name) {
   return name == "model.embed_tokens.weight" || name == "lm_head.weight";
 }
 
-std::string last_part(const std::string& name) { return name.substr(name.rfind('.') + 1); }
-
 using NamedLayer = std::pair<std::string, Linear*>;
 
 // A run goes on from what the adapter does, so its rank and scale must be the config's: other ones would be another model.
@@ -40,7 +40,8 @@ void check_layer(const AdapterLayer& given, const Linear& layer, const LoraOptio
                                   given.module, " needs ", expected));
   };
   if (given.rank() != lora.rank) refuse("rank", lora.rank, given.rank());
-  const double alpha = given.scale * static_cast<double>(given.rank());
+  const auto r = static_cast<double>(given.rank());
+  const double alpha = given.scale * (lora.rslora ? std::sqrt(r) : r);
   if (std::abs(alpha - lora.alpha) > 1e-6 * alpha) refuse("alpha", lora.alpha, alpha);
   if (!given.a.sizes().equals(layer.lora_a.sizes()) ||
       !given.b.sizes().equals(layer.lora_b.sizes())) {
@@ -69,6 +70,10 @@ void start_from_adapter(Segmenter& model, const LoraOptions& lora,
                         const std::vector<NamedLayer>& layers) {
   const at::NoGradGuard no_grad;
   const auto adapter = read_adapter(lora.adapter);
+  if (!adapter.layers.empty() && adapter.rank_stabilised != lora.rslora) {
+    throw ConfigError(medseg::str("train.lora.rslora: ", lora.rslora ? "true" : "false", ", but ",
+                                  lora.adapter, " was made with the other"));
+  }
   std::map<std::string, const AdapterLayer*> given;
   for (const auto& layer : adapter.layers) given[layer.module] = &layer;
   for (const auto& [name, layer] : layers) {
@@ -92,18 +97,25 @@ void add_adapters(Segmenter& model, const LoraOptions& lora) {
   if (lora.rank == 0) return;
   std::vector<NamedLayer> layers;
   std::vector<std::string> known;
+  std::set<std::string> used;  // of the targets
   for (const auto& [name, layer] : model.modules_of_type<Linear>()) {
     if (!name.starts_with("model.layers.")) continue;
-    const std::string part = last_part(name);
-    if (std::find(known.begin(), known.end(), part) == known.end()) known.push_back(part);
-    if (std::find(lora.targets.begin(), lora.targets.end(), part) == lora.targets.end()) continue;
-    layer->add_adapter(lora.rank, lora.alpha, lora.dropout);
+    known.push_back(name);
+    bool chosen = false;
+    for (const auto& target : lora.targets) {
+      if (!names_module(target, name)) continue;
+      used.insert(target);
+      chosen = true;
+    }
+    if (!chosen) continue;
+    layer->add_adapter(lora.rank, lora.alpha, lora.dropout, lora.rslora);
     layers.emplace_back(name, layer);
   }
   for (const auto& target : lora.targets) {
-    if (std::find(known.begin(), known.end(), target) == known.end()) {
-      throw ConfigError("train.lora.targets: no projection \"" + target + "\"" +
-                        did_you_mean(target, known));
+    if (!used.contains(target)) {
+      throw ConfigError("train.lora.targets: \"" + target +
+                        "\" names no projection of the language model; did you mean \"" +
+                        nearest_name(target, known) + "\"?");
     }
   }
   if (!lora.adapter.empty()) start_from_adapter(model, lora, layers);
@@ -122,12 +134,10 @@ std::int64_t first_added_row(const BundleOptions& options) {
 // Marks what a pattern names. \throws ConfigError if it names nothing that could train.
 void mark(Segmenter& model, const std::string& pattern) {
   std::size_t found = 0;
-  std::vector<std::string> parts;
+  std::vector<std::string> known;
   for (const auto& [name, tensor] : model.named_parameters()) {
-    for (const auto& part : split(name, '.')) {
-      if (std::find(parts.begin(), parts.end(), part) == parts.end()) parts.push_back(part);
-    }
-    if (!contains(name, pattern)) continue;
+    known.push_back(name);
+    if (!names(pattern, name)) continue;
     if (is_encoder(name)) {
       throw ConfigError(
           "train.trainable: \"" + pattern + "\" names " + name +
@@ -142,8 +152,8 @@ void mark(Segmenter& model, const std::string& pattern) {
     log_info("train.trainable: lm_head is tied to embed_tokens in this model");
     return;
   }
-  throw ConfigError("train.trainable: no parameter has \"" + pattern +
-                    "\" in its name; did you mean \"" + nearest(pattern, parts) + "\"?");
+  throw ConfigError("train.trainable: \"" + pattern + "\" names no parameter; did you mean \"" +
+                    nearest_name(pattern, known) + "\"?");
 }
 
 // A pattern for train.trainable that takes `name` in; "" where none may.
@@ -252,14 +262,17 @@ std::vector<TrainedParameter> choose_trained(OpenBundle& bundle, const TrainOpti
   return trained;
 }
 
-FrozenStorage::FrozenStorage(OpenBundle& bundle, bool bf16) : bundle_(bundle.path) {
-  const auto dtype = bf16 ? at::kBFloat16 : at::kFloat;
+FrozenStorage::FrozenStorage(OpenBundle& bundle, at::ScalarType precision) : bundle_(bundle.path) {
   for (const auto& [name, tensor] : bundle.model->named_parameters()) {
     const bool language = name.starts_with("model.layers.") || is_token_matrix(name);
     const bool projector = contains(name, "mm_projector") || contains(name, "text_hidden_fcs");
     if (tensor->requires_grad() || tensor->dim() != 2 || !(language || projector)) continue;
-    if (!bf16 && tensor->scalar_type() == at::kFloat) continue;
-    *tensor = tensor->detach().to(dtype);
+    if (precision == at::kFloat && tensor->scalar_type() == at::kFloat) continue;
+    *tensor = tensor->detach().to(precision);
+    if (precision == at::kHalf && !tensor->isfinite().all().item<bool>()) {
+      throw CheckpointError(bundle.path.string() + ": " + name +
+                            " has values beyond fp16's range; train.precision \"bf16\" holds them");
+    }
     cast_.emplace_back(name, tensor);
   }
 }
@@ -279,11 +292,12 @@ FrozenStorage::Original::~Original() {
   for (std::size_t i = 0; i < small_.size(); ++i) *storage_.cast_[i].second = small_[i];
 }
 
-MergedAdapters::MergedAdapters(OpenBundle& bundle, FrozenStorage& frozen, bool bf16) {
+MergedAdapters::MergedAdapters(OpenBundle& bundle, FrozenStorage& frozen,
+                               at::ScalarType precision) {
   const FrozenStorage::Original original(frozen);
   for (const auto& [name, layer] : bundle.model->modules_of_type<Linear>()) {
     if (!layer->has_adapter()) continue;
-    layer->answer_with(layer->merged_weight().to(bf16 ? at::kBFloat16 : at::kFloat));
+    layer->answer_with(layer->merged_weight().to(layer->lora_a.device(), precision));
     layers_.push_back(layer);
   }
 }

@@ -17,20 +17,20 @@
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
 #include "medseg/inference/evaluator.h"
+#include "medseg/nn/precision.h"
 #include "medseg/training/checkpoint.h"
 #include "medseg/training/loader.h"
 #include "medseg/training/run_folder.h"
 #include "medseg/training/schedule.h"
 #include "medseg/training/step.h"
+#include "medseg/training/update.h"
 #include "signals.h"
 
 namespace medseg {
 namespace {
 
 OpenBundle open_for_training(const TrainConfig& config) {
-  if (config.train.device == "cuda" && !at::hasCUDA()) {
-    throw ConfigError("train.device: \"cuda\", but this program runs without CUDA; use \"cpu\"");
-  }
+  const auto device = device_named("train.device", config.train.device);
   if (config.train.threads > 0) at::set_num_threads(static_cast<int>(config.train.threads));
   at::manual_seed(static_cast<std::uint64_t>(config.train.seed));
   auto bundle = open_bundle(config.model);
@@ -39,6 +39,8 @@ OpenBundle open_for_training(const TrainConfig& config) {
     throw ConfigError(str("train.replay.pool: ", pool, " does not divide the feature grid of ",
                           bundle.model->grounding().encoder().grid()));
   }
+  move_to(*bundle.model, device);
+  if (!device.is_cpu()) return bundle;  // there the encoders' plain passes run
   if (bundle.model->has_grounding()) bundle.model->grounding().encoder().prepare_frozen();
   if (bundle.model->has_vision()) bundle.model->vision().prepare_frozen();
   return bundle;
@@ -58,18 +60,19 @@ class Trainer {
   StepReport take_step(BatchLoader& loader);
   double evaluate_model();
   void save(bool is_best);
-  void write_step(const StepReport& report, double grad_norm, double factor, double seconds);
+  void write_step(const StepReport& report, const Update& update, double factor, double seconds);
   void write_run(const std::string& state);
   bool due(std::int64_t every) const { return every > 0 && done_.step % every == 0; }
-  bool bf16() const { return options_.precision == "bf16"; }
 
   TrainConfig config_;
   const TrainOptions& options_;
   TrainRequest request_;
   RunFolder folder_;
+  at::ScalarType precision_;
   OpenBundle bundle_;
   AdamW optimizer_;
   Ema ema_;
+  GradScaler scaler_;
   FrozenStorage frozen_;
   TrainingSet data_;
   FeatureCache features_;
@@ -88,12 +91,14 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
       options_(config_.train),
       request_(request),
       folder_(request.out),
+      precision_(precision_named("train.precision", options_.precision)),
       bundle_(open_for_training(config)),
       optimizer_(options_.optimizer, choose_trained(bundle_, options_)),
       ema_(options_.ema.decay, optimizer_.parameters()),
-      frozen_(bundle_, bf16()),
+      scaler_(options_.scaler, precision_ == at::kHalf, bundle_.model->device()),
+      frozen_(bundle_, precision_),
       data_(config_.data, bundle_),
-      features_(*bundle_.model, bundle_.options, bf16(),
+      features_(*bundle_.model, bundle_.options, precision_,
                 static_cast<std::uint64_t>(config_.data.cache_gb * 1e9)),
       replay_(options_, data_) {
   for (const auto& source : config_.data.validation) {
@@ -111,7 +116,7 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
   const auto from = request_.resume ? folder_.last_step() : std::nullopt;
   if (from) {
     folder_.require_same_config(effective);
-    done_ = load_checkpoint(folder_.checkpoint(*from), optimizer_, ema_);
+    done_ = load_checkpoint(folder_.checkpoint(*from), optimizer_, ema_, scaler_);
     replay_.restore(load_replay(folder_.checkpoint(*from)));
     folder_.rewind(done_.step);
     resumed_ = true;
@@ -180,8 +185,10 @@ void Trainer::run() {
     data_.fill(features_);
     if (options_.standardise_vision) standardise_vision();
   }
-  BatchLoader loader([this](const auto& indices) { return data_.load(indices, features_); },
-                     make_sampler(), options_.batch_size, config_.data.workers);
+  const auto device = bundle_.model->device();
+  BatchLoader loader(
+      [&](const auto& indices) { return pinned_for(device, data_.load(indices, features_)); },
+      make_sampler(), options_.batch_size, config_.data.workers);
   Progress bar("train", options_.steps);
   const auto total_steps =
       options_.schedule.total_steps > 0 ? options_.schedule.total_steps : options_.steps;
@@ -190,21 +197,16 @@ void Trainer::run() {
     const Stopwatch step_watch;
     const StepReport report = take_step(loader);
     const double factor = rate_factor(options_.schedule, done_.step, total_steps);
-    const double grad_norm =
-        clip_gradients(optimizer_.parameters(), options_.optimizer.clip_grad_norm);
-    if (!std::isfinite(grad_norm)) {
-      throw RunStopped(str("step ", done_.step + 1, ": gradient is ", grad_norm, "; records ",
-                           join(report.ids, ", ")));
-    }
+    Update update;
     {
       const TimeTable::Scope scope(times_, "optimiser");
-      optimizer_.step(factor);
-      ema_.update(done_.step);
+      update = apply_gradients(options_, done_.step, factor, report, optimizer_, ema_, scaler_,
+                               done_.dropped);
     }
     ++done_.step;
     done_.drawn += static_cast<std::uint64_t>(report.samples);
     done_.seconds = seconds_before_ + watch_.seconds();
-    write_step(report, grad_norm, factor, step_watch.seconds());
+    write_step(report, update, factor, step_watch.seconds());
     bar.update(done_.step, str("loss ", fixed(report.total, 3), "  text ", fixed(report.text, 3),
                                "  bce ", fixed(report.bce, 3), "  dice ", fixed(report.dice, 3),
                                "  ", fixed(step_watch.seconds(), 2), " s/step"));
@@ -242,11 +244,12 @@ StepReport Trainer::take_step(BatchLoader& loader) {
   StepReport report;
   for (std::int64_t i = 0; i < options_.accumulation; ++i) {
     std::optional<TimeTable::Scope> scope(std::in_place, times_, "data");
-    const TrainingBatch batch = loader.next();
+    const TrainingBatch batch = moved_to(bundle_.model->device(), loader.next());
     scope.reset();
-    backward_micro_batch(*bundle_.model, batch, options_, done_.step, report, times_, &replay_);
+    backward_micro_batch(*bundle_.model, batch, options_, done_.step, report, times_, &replay_,
+                         &scaler_);
   }
-  replay_.backward(*bundle_.model, features_, done_.step, times_);
+  replay_.backward(*bundle_.model, features_, done_.step, times_, scaler_);
   return report;
 }
 
@@ -255,11 +258,11 @@ double Trainer::evaluate_model() {
   const at::NoGradGuard no_grad;
   bundle_.model->language().train(false);
   const Ema::Averaged averaged(ema_);
-  const MergedAdapters merged(bundle_, frozen_, bf16());
+  const MergedAdapters merged(bundle_, frozen_, precision_);
   EvaluationOptions evaluation;
   evaluation.generation.max_new_tokens = bundle_.options.max_new_tokens;
   evaluation.limit = options_.evaluate_limit;
-  evaluation.bf16 = bf16();
+  evaluation.precision = precision_;
   evaluation.show_progress = false;
   double sum = 0;
   for (const auto& [source, manifest] : validation_) {
@@ -294,25 +297,34 @@ double Trainer::evaluate_model() {
 void Trainer::save(bool is_best) {
   const TimeTable::Scope scope(times_, "saving");
   if (is_best) done_.best_step = done_.step;
-  save_checkpoint(folder_.checkpoint(done_.step), bundle_, frozen_, optimizer_, ema_, done_,
-                  write_options(config_), replay_.state());
+  save_checkpoint(folder_.checkpoint(done_.step), bundle_, frozen_, optimizer_, ema_, scaler_,
+                  done_, write_options(config_), replay_.state());
   folder_.publish(done_.step, done_.best_step, options_.keep);
 }
 
-void Trainer::write_step(const StepReport& report, double grad_norm, double factor,
+// What is not finite is left out; "dropped" says why.
+void Trainer::write_step(const StepReport& report, const Update& update, double factor,
                          double seconds) {
-  folder_.add_metrics({{"step", done_.step},
-                       {"loss", report.total},
-                       {"loss_text", report.text},
-                       {"loss_bce", report.bce},
-                       {"loss_dice", report.dice},
-                       {"grad_norm", grad_norm},
-                       {"lr", options_.optimizer.lr * factor},
-                       {"tokens", report.tokens},
-                       {"labelled", report.labelled},
-                       {"masks", report.masks},
-                       {"samples", report.samples},
-                       {"seconds", seconds}});
+  nlohmann::ordered_json line = {{"step", done_.step}};
+  if (report.fault.empty()) {
+    line["loss"] = report.total;
+    line["loss_text"] = report.text;
+    line["loss_bce"] = report.bce;
+    line["loss_dice"] = report.dice;
+  }
+  if (update.moved) line["grad_norm"] = update.grad_norm;
+  line["lr"] = options_.optimizer.lr * factor;
+  line["tokens"] = report.tokens;
+  line["labelled"] = report.labelled;
+  line["masks"] = report.masks;
+  line["samples"] = report.samples;
+  if (!update.fault.empty()) line["dropped"] = update.fault;
+  if (scaler_.is_on()) {
+    line["loss_scale"] = update.loss_scale;
+    line["skipped"] = scaler_.skipped();
+  }
+  line["seconds"] = seconds;
+  folder_.add_metrics(line);
 }
 
 void Trainer::write_run(const std::string& state) {
@@ -322,6 +334,8 @@ void Trainer::write_run(const std::string& state) {
   run_["updated"] = utc_now();
   run_["peak_memory_bytes"] = peak_memory_bytes();
   for (const auto& [part, seconds] : times_.parts()) run_["seconds_by_part"][part] = seconds;
+  if (done_.dropped > 0) run_["dropped_steps"] = done_.dropped;
+  if (scaler_.is_on()) run_["skipped_steps"] = scaler_.skipped();
   if (done_.best_step)
     run_["best"] = {{"step", *done_.best_step}, {"score", done_.best_score}, {"by", options_.best}};
   folder_.write_run(run_);

@@ -91,6 +91,16 @@ TEST_F(EvaluateIntegration, WritesPredictionsThatScoreTheSameAgain) {
   EXPECT_EQ(again.out, read_file(at("out/scores.json")));
 }
 
+TEST_F(EvaluateIntegration, AnswersInEveryPrecision) {
+  for (const std::string precision : {"bf16", "fp16"}) {
+    const auto out = at("out-" + precision);
+    const Ran ran = run("evaluate --model " + at("bundle") + " --precision " + precision +
+                        " --device cpu --threads 1 " + data() + "--split test --out " + out);
+    ASSERT_EQ(ran.code, 0) << ran.errors;
+    EXPECT_EQ(read_predictions(out + "/predictions.jsonl").size(), 3U);
+  }
+}
+
 TEST_F(EvaluateIntegration, TableStandsBesideTheBaselines) {
   ASSERT_EQ(
       run("evaluate " + model() + data() + "--split test --max-new-tokens 3 --out " + at("out"))
@@ -119,6 +129,8 @@ TEST_F(EvaluateIntegration, BadInputIsOneLineAndItsCode) {
   expect_refused("evaluate " + data() + out, 2, "--model", "none");
   expect_refused("evaluate --model " + at("bundle") + " --precision int3 " + data() + out, 2,
                  "unknown precision", "none");
+  expect_refused("evaluate --model " + at("bundle") + " --device gpu " + data() + out, 2,
+                 "--device: unknown device \"gpu\"", "none");
   expect_refused("score " + at("none.jsonl") + " " + data(), 3, "none.jsonl", "none");
   expect_refused("score " + at("none.jsonl") + " " + data() + "--protocol lsia", 2,
                  "known are lisa", "none");
@@ -128,7 +140,7 @@ TEST_F(PredictIntegration, LeavesMasksAnOverlayAndTheAnswer) {
   {  // a bundle that draws: [SEG] after any state
     const at::NoGradGuard no_grad;
     const auto features = std::make_shared<const ImageFeatures>(
-        encode_image(tiny_picture(32, 24, 2), *bundle_.model, bundle_.options, false));
+        encode_image(tiny_picture(32, 24, 2), *bundle_.model, bundle_.options, at::kFloat));
     GenerationOptions generation{.max_new_tokens = 4, .max_seg = 16};
     const auto ids =
         render({{"<image>\nWhere?", ""}}, *bundle_.tokenizer, bundle_.conversation(), true).ids;

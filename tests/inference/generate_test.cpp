@@ -28,7 +28,7 @@ class Generate : public testing::Test {
   Generate() { encode(); }
   void encode() {
     features_ = std::make_shared<const ImageFeatures>(
-        encode_image(tiny_picture(32, 24), *bundle_.model, bundle_.options, /*bf16=*/false));
+        encode_image(tiny_picture(32, 24), *bundle_.model, bundle_.options, at::kFloat));
   }
 
   Ids prompt(const std::vector<Turn>& turns) const {
@@ -155,14 +155,14 @@ TEST_F(Generate, ADialogueWithoutRoomForAnAnswerIsRefused) {
 TEST_F(Generate, ABundleInBf16AnswersAsTheSameValuesInFp32) {
   make_it_draw(2);
   cast_parameters(bundle_.model->language(), at::kBFloat16, is_frozen_matrix);
-  prepare_for_inference(bundle_, /*bf16=*/false);
+  prepare_for_inference(bundle_, at::kFloat);
   EXPECT_EQ(bundle_.model->language().embed_tokens.scalar_type(), at::kFloat);
   const Answer answer = first_answer();
   EXPECT_FALSE(answer.masks.empty());
   EXPECT_EQ(answer.ids, greedy(choosing_states({first_turn()}, answer.ids)));
 
   cast_parameters(bundle_.model->language(), at::kBFloat16, is_frozen_matrix);
-  prepare_for_inference(bundle_, /*bf16=*/true);
+  prepare_for_inference(bundle_, at::kBFloat16);
   const AutocastScope autocast(at::kCPU, at::kBFloat16);
   EXPECT_FALSE(first_answer().masks.empty());
 }
@@ -170,7 +170,7 @@ TEST_F(Generate, ABundleInBf16AnswersAsTheSameValuesInFp32) {
 TEST_F(Generate, PreparedForInferenceSaysTheSame) {
   const AutocastScope autocast(at::kCPU, at::kBFloat16);
   const Answer before = first_answer();
-  prepare_for_inference(bundle_, /*bf16=*/true);
+  prepare_for_inference(bundle_, at::kBFloat16);
   EXPECT_EQ(first_answer().ids, before.ids);
 }
 

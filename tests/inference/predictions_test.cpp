@@ -117,10 +117,10 @@ TEST_F(Predictions, WhatDoesNotFitTheManifestIsRefused) {
 
 TEST_F(Predictions, EvaluationAsksEveryTurnAndEncodesEachPictureOnce) {
   const auto bundle = tiny_bundle();
-  FeatureCache cache(*bundle.model, bundle.options, false, 1 << 24);
+  FeatureCache cache(*bundle.model, bundle.options, at::kFloat, 1 << 24);
   EvaluationOptions options;
   options.generation.max_new_tokens = 6;
-  options.bf16 = false;
+  options.precision = at::kFloat;
   options.show_progress = false;
   const Evaluation evaluation = evaluate(bundle, manifest_, "test", cache, options);
   ASSERT_EQ(evaluation.predictions.size(), 3U);
@@ -140,8 +140,9 @@ TEST_F(Predictions, EvaluationAsksEveryTurnAndEncodesEachPictureOnce) {
 
 TEST_F(Predictions, BaselinesAreToldTheTarget) {
   const auto bundle = tiny_bundle();
-  FeatureCache cache(*bundle.model, bundle.options, false, 1 << 24);
-  const Baselines baselines = score_baselines(manifest_, "train", "test", &bundle, &cache, false);
+  FeatureCache cache(*bundle.model, bundle.options, at::kFloat, 1 << 24);
+  const Baselines baselines =
+      score_baselines(manifest_, "train", "test", &bundle, &cache, at::kFloat);
   // Slice 4 (square at x = 8 … 16) is nearest to slice 2 (9 … 17): 8 of 9 columns in common.
   EXPECT_NEAR(baselines.nearest_slice.dice, 2.0 * 72 / (81 + 81), 1e-6);
   // The mean of 6 … 14 and 9 … 17 is above 0.5 where both are: 9 … 14.
@@ -149,8 +150,8 @@ TEST_F(Predictions, BaselinesAreToldTheTarget) {
   ASSERT_TRUE(baselines.true_box.has_value());
   EXPECT_EQ(baselines.true_box->n, 2);
   EXPECT_EQ(baselines.mean_mask.false_positive_rate, 0.0);
-  EXPECT_FALSE(
-      score_baselines(manifest_, "train", "test", nullptr, nullptr, false).true_box.has_value());
+  EXPECT_FALSE(score_baselines(manifest_, "train", "test", nullptr, nullptr, at::kFloat)
+                   .true_box.has_value());
 }
 
 TEST_F(Predictions, TheMeanMaskFallsBackToTheBestThreshold) {
@@ -172,7 +173,8 @@ TEST_F(Predictions, TheMeanMaskFallsBackToTheBestThreshold) {
   }
   write_file(scratch_ / "data/manifest.jsonl", lines);
   const auto manifest = Manifest::read(scratch_ / "data/manifest.jsonl");
-  const Baselines baselines = score_baselines(manifest, "train", "test2", nullptr, nullptr, false);
+  const Baselines baselines =
+      score_baselines(manifest, "train", "test2", nullptr, nullptr, at::kFloat);
   EXPECT_EQ(baselines.mean_mask.n, 1);
   EXPECT_NEAR(baselines.mean_mask.dice, 2.0 / 3, 1e-6) << "both dots are the answer, one is right";
   EXPECT_EQ(baselines.nearest_slice.dice, 0.0) << "slice 8 is nearest";

@@ -225,6 +225,20 @@ TEST(Dropout, FollowsTheSeedAndItsGradientTheMask) {
   EXPECT_TRUE(at::allclose(x.grad() * x, y));
 }
 
+TEST(Dropout, IsTheSameThingInEveryPrecision) {
+  for (const auto dtype : {at::kFloat, at::kBFloat16, at::kHalf}) {
+    at::manual_seed(5);
+    const auto x = at::ones({200, 300}, dtype).set_requires_grad(true);
+    const auto y = dropout(x, 0.25);
+    EXPECT_EQ(y.scalar_type(), dtype);
+    const auto kept = (y != 0).to(at::kFloat);
+    EXPECT_NEAR(kept.mean().item<double>(), 0.75, 0.01) << dtype;
+    EXPECT_LT(relative(y.detach(), kept / 0.75), 4e-3) << dtype;
+    y.sum().backward();
+    EXPECT_TRUE(at::equal(x.grad(), y.detach())) << dtype;
+  }
+}
+
 TEST(FusedOperations, AcceptNoRows) {
   const auto none = at::empty({0, 8});
   EXPECT_EQ(rms_norm(none, at::ones({8}), 1e-5).sizes(), none.sizes());

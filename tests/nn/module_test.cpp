@@ -7,11 +7,13 @@
 #include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 
+#include "medseg/base/error.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/initialise.h"
 #include "medseg/nn/linear.h"
 #include "medseg/nn/norm.h"
 #include "medseg/nn/parallel.h"
+#include "medseg/nn/precision.h"
 
 namespace medseg {
 namespace {
@@ -101,6 +103,15 @@ TEST(Linear, AdapterStartsWithoutEffectAndMergesExactly) {
   EXPECT_TRUE(at::allclose(layer.forward(x), adapted, 1e-5, 1e-6));
 }
 
+TEST(Linear, ARankStabilisedAdapterIsScaledByTheRootOfItsRank) {
+  Linear layer(6, 5, false);
+  layer.add_adapter(9, 6.0, 0.0, /*rank_stabilised=*/true);
+  const at::NoGradGuard no_grad;
+  layer.lora_b.normal_();
+  const auto expected = layer.weight + 2.0 * at::mm(layer.lora_b, layer.lora_a);
+  EXPECT_TRUE(at::allclose(layer.merged_weight(), expected, 1e-6, 1e-7));
+}
+
 TEST(Linear, OnlyTheAdapterGetsAGradient) {
   Linear layer(6, 5);
   layer.add_adapter(2, 4.0, 0.5);
@@ -147,14 +158,36 @@ TEST(AutocastScope, SeesANewOptimiserStep) {
   EXPECT_TRUE(at::equal(run(), at::full({1, 5}, 6.0)));
 }
 
-TEST(AutocastScope, TakesWeightsStoredInBf16) {
-  Linear layer(6, 5);
-  cast_parameters(layer, at::kBFloat16,
-                  [](const std::string&, const at::Tensor& t) { return t.dim() == 2; });
-  const AutocastScope scope(at::kCPU, at::kBFloat16);
-  layer.add_adapter(2, 4.0, 0.0);
-  layer.forward(at::randn({2, 6})).sum().backward();
-  EXPECT_EQ(layer.lora_b.grad().scalar_type(), at::kFloat);
+TEST(AutocastScope, TakesWeightsStoredNarrow) {
+  for (const auto dtype : {at::kBFloat16, at::kHalf}) {
+    Linear layer(6, 5);
+    cast_parameters(layer, dtype,
+                    [](const std::string&, const at::Tensor& t) { return t.dim() == 2; });
+    const AutocastScope scope(at::kCPU, dtype);
+    layer.add_adapter(2, 4.0, 0.5);
+    layer.train();
+    const auto y = layer.forward(at::randn({2, 6}));
+    EXPECT_EQ(y.scalar_type(), dtype);
+    y.sum().backward();
+    EXPECT_EQ(layer.lora_b.grad().scalar_type(), at::kFloat);
+  }
+}
+
+TEST(Precision, IsAWordOfThree) {
+  EXPECT_EQ(precision_named("x", "bf16"), at::kBFloat16);
+  EXPECT_EQ(precision_named("x", "fp16"), at::kHalf);
+  EXPECT_EQ(precision_named("x", "fp32"), at::kFloat);
+  try {
+    precision_named("train.precision", "fp61");
+    ADD_FAILURE() << "was taken";
+  } catch (const ConfigError& error) {
+    EXPECT_STREQ(error.what(),
+                 "train.precision: unknown precision \"fp61\" (did you mean \"fp16\"?); known are "
+                 "bf16 fp16 fp32");
+  }
+  EXPECT_EQ(device_named("x", "cpu"), at::Device(at::kCPU));
+  EXPECT_THROW(device_named("x", "gpu"), ConfigError);
+  if (!at::hasCUDA()) EXPECT_THROW(device_named("x", "cuda"), ConfigError);
 }
 
 TEST(ParallelFor, CoversTheRangeOnce) {

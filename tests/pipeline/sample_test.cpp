@@ -18,7 +18,7 @@ TEST(Sample, HoldsOneMaskAndOneTargetForEachSeg) {
   const ScratchFolder scratch("sample");
   const auto bundle = tiny_bundle();
   const auto manifest = Manifest::read(write_tiny_data(scratch / "data"));
-  FeatureCache cache(*bundle.model, bundle.options, false, kPlenty);
+  FeatureCache cache(*bundle.model, bundle.options, at::kFloat, kPlenty);
   const Sample sample = load_sample(manifest, *manifest.find("test-2"), bundle, cache, 512);
   ASSERT_EQ(sample.masks.size(), 1U);
   EXPECT_EQ(sample.masks[0], tiny_mask(32, 24, 2));
@@ -35,7 +35,7 @@ TEST(Sample, TooLongIsRefusedWithItsLine) {
   const ScratchFolder scratch("long");
   const auto bundle = tiny_bundle();
   const auto manifest = Manifest::read(write_tiny_data(scratch / "data"));
-  FeatureCache cache(*bundle.model, bundle.options, false, kPlenty);
+  FeatureCache cache(*bundle.model, bundle.options, at::kFloat, kPlenty);
   const auto& record = *manifest.find("train-2");
   const auto length = static_cast<std::int64_t>(
       load_sample(manifest, record, bundle, cache, 512).dialogue.ids.size() +
@@ -49,7 +49,7 @@ TEST(Sample, BatchKeepsOrderAndStacksPictures) {
   const ScratchFolder scratch("batch");
   const auto bundle = tiny_bundle();
   const auto manifest = Manifest::read(write_tiny_data(scratch / "data"));
-  FeatureCache cache(*bundle.model, bundle.options, false, kPlenty);
+  FeatureCache cache(*bundle.model, bundle.options, at::kFloat, kPlenty);
   const Sample a = load_sample(manifest, *manifest.find("train-1"), bundle, cache, 512);
   const Sample b = load_sample(manifest, *manifest.find("test-2"), bundle, cache, 512);
   const auto batch = make_batch({&a, &b});
@@ -61,7 +61,7 @@ TEST(Sample, BatchKeepsOrderAndStacksPictures) {
 
 TEST(FeatureCache, RunsTheEncodersOnceAPicture) {
   const auto bundle = tiny_bundle();
-  FeatureCache cache(*bundle.model, bundle.options, false, kPlenty);
+  FeatureCache cache(*bundle.model, bundle.options, at::kFloat, kPlenty);
   const auto first = cache.get(tiny_picture(32, 24));
   EXPECT_EQ(cache.get(tiny_picture(32, 24)), first);
   cache.get(tiny_picture(24, 32));
@@ -72,8 +72,8 @@ TEST(FeatureCache, RunsTheEncodersOnceAPicture) {
 
 TEST(FeatureCache, LetsTheOldestGo) {
   const auto bundle = tiny_bundle();
-  const auto one = encode_image(tiny_picture(32, 24), *bundle.model, bundle.options, false);
-  FeatureCache cache(*bundle.model, bundle.options, false,
+  const auto one = encode_image(tiny_picture(32, 24), *bundle.model, bundle.options, at::kFloat);
+  FeatureCache cache(*bundle.model, bundle.options, at::kFloat,
                      2 * (one.vision.nbytes() + one.grounding.nbytes()));
   cache.get(tiny_picture(32, 24, 0));
   cache.get(tiny_picture(32, 24, 1));
@@ -87,8 +87,9 @@ TEST(FeatureCache, LetsTheOldestGo) {
 
 TEST(FeatureCache, StoresBf16WhenAsked) {
   const auto bundle = tiny_bundle();
-  const auto exact = encode_image(tiny_picture(32, 24), *bundle.model, bundle.options, false);
-  const auto half = encode_image(tiny_picture(32, 24), *bundle.model, bundle.options, true);
+  const auto exact = encode_image(tiny_picture(32, 24), *bundle.model, bundle.options, at::kFloat);
+  const auto half =
+      encode_image(tiny_picture(32, 24), *bundle.model, bundle.options, at::kBFloat16);
   EXPECT_EQ(half.grounding.scalar_type(), at::kBFloat16);
   EXPECT_TRUE(at::allclose(half.vision.to(at::kFloat), exact.vision, 0.1, 0.1));
 }

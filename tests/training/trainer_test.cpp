@@ -11,6 +11,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/inference/evaluator.h"
+#include "medseg/nn/precision.h"
 #include "tiny_run.h"
 
 namespace medseg::tiny {
@@ -93,7 +94,7 @@ TEST_F(TinyRun, ABundleInBf16TrainsAsTheSameValuesInFp32) {
 
 TEST_F(TinyRun, WhatIsNamedMovesAndNothingElseDoes) {
   for (const bool tied : {true, false}) {
-    for (const char* precision : {"fp32", "bf16"}) {
+    for (const char* precision : {"fp32", "bf16", "fp16"}) {
       const std::string run = str("run-", tied, "-", precision);
       write_start(root_ / "start", tied);
       auto options = config();
@@ -205,7 +206,7 @@ TEST_F(TinyRun, KeepsTheBestAndTheNewest) {
 }
 
 TEST_F(TinyRun, ItsScoresAreThoseOfTheSavedBundle) {
-  for (const char* precision : {"fp32", "bf16"}) {
+  for (const char* precision : {"fp32", "bf16", "fp16"}) {
     auto options = config();
     options.data.validation = {{(root_ / "data/manifest.jsonl").string(), "train", 1.0}};
     options.train.precision = precision;
@@ -218,12 +219,12 @@ TEST_F(TinyRun, ItsScoresAreThoseOfTheSavedBundle) {
     const auto line = metrics(precision).back();
 
     auto bundle = open_bundle(root_ / precision / "best");
-    const bool bf16 = options.train.precision == "bf16";
-    prepare_for_inference(bundle, bf16);
-    FeatureCache cache(*bundle.model, bundle.options, bf16, 1 << 30);
+    const auto dtype = precision_named("precision", precision);
+    prepare_for_inference(bundle, dtype);
+    FeatureCache cache(*bundle.model, bundle.options, dtype, 1 << 30);
     EvaluationOptions evaluation;
     evaluation.generation.max_new_tokens = bundle.options.max_new_tokens;
-    evaluation.bf16 = bf16;
+    evaluation.precision = dtype;
     evaluation.show_progress = false;
     const auto scores =
         evaluate(bundle, Manifest::read(root_ / "data/manifest.jsonl"), "train", cache, evaluation)

@@ -28,7 +28,7 @@ struct Baselines {
 /// `bundle` and `cache` may be null: then there is no `true_box`. \throws DataError.
 Baselines score_baselines(const Manifest& manifest, const std::string& training_split,
                           const std::string& split, const OpenBundle* bundle, FeatureCache* cache,
-                          bool bf16);
+                          at::ScalarType precision);
 
 /// baselines.json: {"mean_mask": scores, "nearest_slice": scores, "true_box": scores}.
 std::string baselines_json(const Baselines& baselines);

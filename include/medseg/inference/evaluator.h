@@ -14,7 +14,7 @@ namespace medseg {
 struct EvaluationOptions {
   GenerationOptions generation;
   std::int64_t limit = 0;  ///< records, spread evenly over the split; 0 is all
-  bool bf16 = true;
+  at::ScalarType precision = at::kBFloat16;
   bool show_progress = true;
 };
 

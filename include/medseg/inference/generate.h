@@ -37,10 +37,10 @@ struct Answer {
   double seconds = 0;
 };
 
-/// Makes an opened model fast for answering: folds what the frozen encoder allows and, with `bf16`, stores the matrices of
-/// the language model's layers in bf16, which autocast would otherwise cast again for every token; without it, what the
+/// Makes an opened model fast for answering: folds what the frozen encoder allows and stores the matrices of the language
+/// model's layers in `precision`, to which autocast would otherwise cast them again for every token; for fp32, what the
 /// bundle keeps in bf16 becomes fp32. Not for training.
-void prepare_for_inference(OpenBundle& bundle, bool bf16);
+void prepare_for_inference(OpenBundle& bundle, at::ScalarType precision);
 
 /// A dialogue about one picture. Each question continues the KV cache; image tokens are paid for once.
 /// The picture's features are those of FeatureCache or encode_image. Precision is that of the AutocastScope round

@@ -106,6 +106,7 @@ class Llama : public Module {
   ~Llama() override;
 
   const LlamaOptions& options() const { return options_; }
+  void move_constants(at::Device device) override;
 
   at::Tensor embed(const at::Tensor& ids) const;  ///< [...] int64 -> [..., D]
 

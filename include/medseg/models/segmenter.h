@@ -121,6 +121,7 @@ class Segmenter : public Module {
   Grounding& grounding() const { return *grounding_; }  ///< \pre has_grounding()
   bool has_vision() const { return vision_ != nullptr; }
   bool has_grounding() const { return grounding_ != nullptr; }
+  at::Device device() const;          ///< of all parameters
   std::int64_t image_tokens() const;  ///< places an image takes in the dialogue
 
   at::Tensor project(const at::Tensor& vision_features) const;  ///< [B, N, Dv] -> [B, N', D]

@@ -9,7 +9,8 @@
 
 namespace medseg {
 
-/// y = x Wᵀ + b, and with an adapter (LoRA, arXiv 2106.09685): + (alpha / r) · dropout(x) Aᵀ Bᵀ.
+/// y = x Wᵀ + b, and with an adapter (LoRA, arXiv 2106.09685): + s · dropout(x) Aᵀ Bᵀ, s = alpha / r or, rank
+/// stabilised (rsLoRA, arXiv 2312.03732), alpha / √r.
 /// Keys: weight [out, in], bias [out]; lora_A.weight [r, in], lora_B.weight [out, r] (as PEFT names them).
 /// Weights start as torch.nn.Linear's (Kaiming uniform, a = sqrt 5) unless loaded.
 class Linear : public Module {
@@ -19,9 +20,9 @@ class Linear : public Module {
   at::Tensor forward(const at::Tensor& x) const;  ///< [..., in] -> [..., out]
 
   /// A from Kaiming uniform, B zero: the output does not change until trained. Both require a gradient.
-  void add_adapter(std::int64_t rank, double alpha, double dropout);
+  void add_adapter(std::int64_t rank, double alpha, double dropout, bool rank_stabilised = false);
   bool has_adapter() const { return rank_ > 0; }
-  /// W + (alpha/r) B A in fp32; the layer stays as it is. Without an adapter: W.
+  /// W + s B A in fp32; the layer stays as it is. Without an adapter: W.
   at::Tensor merged_weight() const;
   /// W becomes merged_weight(), and the adapter is gone.
   void merge_adapter();

@@ -46,6 +46,9 @@ class Module {
   void train(bool on = true);
   bool is_training() const { return training_; }
 
+  /// For move_to: what a module computes with beside parameters and buffers (tables, statistics) goes to `device` too.
+  virtual void move_constants(at::Device /*device*/) {}
+
  protected:
   /// `member` must live as long as this module. Takes `value` as the initial value. Nothing requires a gradient
   /// until whoever trains says so.
@@ -72,7 +75,7 @@ bool is_frozen_matrix(const std::string& name, const at::Tensor& tensor);
 /// For cast_parameters: what is kept in bf16, to be widened where no autocast runs.
 bool is_bf16(const std::string& name, const at::Tensor& tensor);
 
-/// All parameters and buffers to another device.
+/// All parameters, buffers and constants to another device.
 void move_to(Module& module, at::Device device);
 
 }  // namespace medseg

@@ -32,19 +32,19 @@ struct EncoderInputs {
 EncoderInputs encoder_inputs(const Image& image, const Segmenter& model,
                              const BundleOptions& options);
 
-/// Runs both encoders, with gradients where a parameter of theirs wants one.
-ImageFeatures encode(const EncoderInputs& inputs, const Segmenter& model, bool bf16);
+/// Runs both encoders in `precision` (precision.h) on the model's device, with gradients where a parameter of theirs wants one.
+ImageFeatures encode(const EncoderInputs& inputs, const Segmenter& model, at::ScalarType precision);
 
-/// The two steps above on one picture, without autograd.
+/// The two steps above on one picture, without autograd; the features lie in the machine's memory, whatever the device.
 ImageFeatures encode_image(const Image& image, const Segmenter& model, const BundleOptions& options,
-                           bool bf16);
+                           at::ScalarType precision);
 
 /// In memory, keyed by the picture's bytes; values are shared and never change. Safe for several threads.
 /// Only valid while encoders do not train and pictures are not augmented.
 class FeatureCache {
  public:
   /// `limit_bytes`: beyond it features are computed again each time (least recently used go first).
-  FeatureCache(const Segmenter& model, const BundleOptions& options, bool bf16,
+  FeatureCache(const Segmenter& model, const BundleOptions& options, at::ScalarType precision,
                std::uint64_t limit_bytes);
 
   std::shared_ptr<const ImageFeatures> get(const Image& image);
@@ -60,7 +60,7 @@ class FeatureCache {
   };
   const Segmenter& model_;
   const BundleOptions& options_;
-  bool bf16_;
+  at::ScalarType precision_;
   std::uint64_t limit_bytes_, bytes_ = 0, clock_ = 0, hits_ = 0, misses_ = 0;
   std::map<std::string, Entry> entries_;
   std::mutex mutex_;  ///< not held while a picture is encoded

@@ -20,7 +20,7 @@ struct TrainedParameter {
 };
 
 /// L2 norm over all gradients together, before clipping; where it exceeds `limit` (> 0) all are scaled by
-/// limit / (norm + 1e-6). Parameters without a gradient do not take part.
+/// limit / (norm + 1e-6), unless the norm is not finite. Parameters without a gradient do not take part.
 double clip_gradients(const std::vector<TrainedParameter>& parameters, double limit);
 
 /// Decoupled weight decay (arXiv 1711.05101), bias-corrected, one fused call a group. What has no gradient does not move,
@@ -31,6 +31,8 @@ class AdamW {
 
   /// One step at the peak rates times `factor`; gradients are dropped afterwards.
   void step(double factor);
+  /// For a step that is not taken: nothing moves, nor does it count as one.
+  void drop_gradients();
 
   const std::vector<TrainedParameter>& parameters() const { return parameters_; }
   /// Peak rate of parameter i.

@@ -60,6 +60,7 @@ struct DataOptions {
 struct LoraOptions {
   std::int64_t rank = 8;
   double alpha = 16;
+  bool rslora = false;
   double dropout = 0.05;
   std::vector<std::string> targets = {"q_proj", "v_proj"};
   std::string adapter;
@@ -68,14 +69,19 @@ struct LoraOptions {
   static void fields(Self& self, Visitor&& visit) {
     visit("rank", self.rank, at_least(0), "0: no adapters");
     visit("alpha", self.alpha, at_least(0), "an adapter's output is scaled by alpha / rank");
+    visit("rslora", self.rslora, {},
+          "scale by alpha / sqrt(rank) instead: high ranks learn as fast as low ones (arXiv "
+          "2312.03732)");
     visit("dropout", self.dropout, in_range(0, 0.99));
-    visit("targets", self.targets, {}, "last part of the language model's projection names");
+    visit("targets", self.targets, {},
+          "projections of the language model: last parts of names (\"q_proj\"), or globs over "
+          "whole names (\"*\", \"model.layers.[0-3].*.q_proj\")");
     visit("adapter", self.adapter, {},
           "a PEFT folder to start from; rank, alpha and targets must be its own");
   }
 };
 
-/// Parameters whose name contains one of `match` train at a rate of their own; the first group that matches counts.
+/// Parameters that one of `match` names train at a rate of their own; the first group that matches counts.
 struct GroupOptions {
   std::vector<std::string> match;
   double lr = 0.0;
@@ -83,7 +89,8 @@ struct GroupOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
-    visit("match", self.match, {}, "substrings of parameter names");
+    visit("match", self.match, {},
+          "parts of parameter names, or globs over whole names (\"model.layers.*\")");
     visit("lr", self.lr, at_least(0));
     visit("weight_decay", self.weight_decay, at_least(0));
   }
@@ -159,6 +166,22 @@ struct EmaOptions {
   }
 };
 
+/// Loss scaling for "fp16" (grad_scaler.h); the defaults are those of torch.amp.GradScaler.
+struct ScalerOptions {
+  double init_scale = 65536, growth = 2.0, backoff = 0.5;
+  std::int64_t growth_interval = 2000;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("init_scale", self.init_scale, in_range(1e-30, 1e38),
+          "what losses are multiplied by at first, so that gradients fit fp16");
+    visit("growth", self.growth, in_range(1, 1e6),
+          "times this after growth_interval steps without an overflow");
+    visit("backoff", self.backoff, in_range(1e-6, 1), "times this after an overflow");
+    visit("growth_interval", self.growth_interval, in_range(1, 1e9), "optimiser steps");
+  }
+};
+
 /// Further masks decoded with remembered prompts (replay.h).
 struct ReplayOptions {
   std::int64_t masks = 0, memory = 8, pool = 1;
@@ -188,6 +211,9 @@ struct TrainOptions {
   ScheduleOptions schedule;
   LossOptions loss;
   EmaOptions ema;
+  ScalerOptions scaler;
+  std::string non_finite = "stop";
+  std::int64_t non_finite_limit = 10;
   ReplayOptions replay;
   std::int64_t evaluate_every = 500, evaluate_limit = 0, save_every = 500, keep = 2;
   std::string best = "dice_over_targets";
@@ -199,12 +225,15 @@ struct TrainOptions {
     visit("batch_size", self.batch_size, at_least(1), "dialogues per micro-batch");
     visit("accumulation", self.accumulation, at_least(1), "micro-batches per optimiser step");
     visit("device", self.device, {}, "\"cpu\" or \"cuda\"");
-    visit("precision", self.precision, {},
-          "\"bf16\" (autocast; frozen matrices stored in bf16) or \"fp32\"");
+    visit(
+        "precision", self.precision, {},
+        "\"bf16\" or \"fp16\" (autocast; frozen matrices stored so, what trains in fp32; fp16 with "
+        "loss scaling), or \"fp32\"");
     visit("seed", self.seed, at_least(0));
     visit("threads", self.threads, in_range(0, 1024), "0: as many as the machine has cores");
     visit("trainable", self.trainable, {},
-          "substrings of parameter names that train, beside the adapters");
+          "parts of names of parameters that train, beside the adapters, or globs over whole names "
+          "(\"model.layers.*\")");
     visit("token_rows", self.token_rows, {},
           "\"new\": of embed_tokens and lm_head only the rows of added tokens; \"all\"");
     visit("standardise_vision", self.standardise_vision, {},
@@ -215,6 +244,13 @@ struct TrainOptions {
     visit("schedule", self.schedule);
     visit("loss", self.loss);
     visit("ema", self.ema);
+    visit("scaler", self.scaler);
+    visit(
+        "non_finite", self.non_finite, {},
+        "a loss or gradient that is not finite \"stop\"s the run (exit 5), or \"skip\": the step's "
+        "gradients are dropped");
+    visit("non_finite_limit", self.non_finite_limit, at_least(0),
+          "steps that \"skip\" may drop in the whole run; one more stops it");
     visit("replay", self.replay);
     visit("evaluate_every", self.evaluate_every, at_least(0), "steps; 0: only after the last");
     visit("evaluate_limit", self.evaluate_limit, at_least(0),

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "medseg/training/grad_scaler.h"
 #include "medseg/training/options.h"
 #include "medseg/training/time_table.h"
 #include "medseg/training/training_set.h"
@@ -30,7 +31,8 @@ class MaskReplay {
   void remember(const std::vector<std::string>& targets, const at::Tensor& prompts);
   /// Adds the gradients of `masks` further masks, drawn from (seed, step): rare targets come more often, by the inverse
   /// square root of their number. Does nothing before the first prompt is known.
-  void backward(const Segmenter& model, FeatureCache& cache, std::int64_t step, TimeTable& times);
+  void backward(const Segmenter& model, FeatureCache& cache, std::int64_t step, TimeTable& times,
+                const GradScaler& scaler);
 
   /// For checkpoints: "replay.TARGET" [n, C], newest last.
   std::vector<std::pair<std::string, at::Tensor>> state() const;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "medseg/training/grad_scaler.h"
 #include "medseg/training/options.h"
 #include "medseg/training/replay.h"
 #include "medseg/training/time_table.h"
@@ -16,6 +17,8 @@ struct StepReport {
   double total = 0, text = 0, bce = 0, dice = 0;
   std::int64_t tokens = 0, labelled = 0, masks = 0, samples = 0;
   std::vector<std::string> ids;
+  /// "loss_bce is nan; records a, b": the first part that was not finite, where the run goes on all the same.
+  std::string fault;
 };
 
 /// What a teacher-forced pass over a micro-batch gives.
@@ -30,9 +33,12 @@ struct MicroBatchOutput {
 MicroBatchOutput forward_micro_batch(const Segmenter& model, const TrainingBatch& batch,
                                      const LossOptions& weights, TimeTable& times);
 
-/// Adds the gradients of this micro-batch's share of the loss; `replay` (may be null) keeps its prompts. \throws RunStopped if a part is not finite.
+/// Adds the gradients of this micro-batch's share of the loss; `replay` (may be null) keeps its prompts, `scaler` (may be
+/// null) scales the loss. A part that is not finite becomes the report's `fault`, and the step is for dropping.
+/// \throws RunStopped instead, when train.non_finite is "stop".
 void backward_micro_batch(const Segmenter& model, const TrainingBatch& batch,
                           const TrainOptions& options, std::int64_t step, StepReport& report,
-                          TimeTable& times, MaskReplay* replay = nullptr);
+                          TimeTable& times, MaskReplay* replay = nullptr,
+                          const GradScaler* scaler = nullptr);
 
 }  // namespace medseg

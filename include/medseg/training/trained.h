@@ -25,13 +25,13 @@ std::vector<TrainedParameter> choose_trained(OpenBundle& bundle, const TrainOpti
 std::vector<std::string> still_initialised(const BundleOptions& options,
                                            const std::vector<TrainedParameter>& trained);
 
-/// Frozen matrices in bf16: half the memory, and no cast at every use. Saved bundles hold the values they came with: while
-/// an Original lives, the model has them back, straight from the bundle's file.
+/// Frozen matrices in bf16 or fp16: half the memory, and no cast at every use. Saved bundles hold the values they came with:
+/// while an Original lives, the model has them back, straight from the bundle's file and in the machine's memory.
 class FrozenStorage {
  public:
-  /// With `bf16` false it changes nothing but frozen matrices that the bundle keeps in bf16: those become fp32. The encoders
-  /// stay as they are: they run once a picture.
-  FrozenStorage(OpenBundle& bundle, bool bf16);
+  /// With fp32 it changes nothing but frozen matrices that the bundle keeps in bf16: those become fp32. The encoders
+  /// stay as they are: they run once a picture. \throws CheckpointError on a value beyond fp16's range.
+  FrozenStorage(OpenBundle& bundle, at::ScalarType precision);
 
   class Original {
    public:
@@ -54,7 +54,7 @@ class FrozenStorage {
 /// stored as a frozen matrix is. Twice as fast as with adapters, and the scores are those of evaluating that bundle.
 class MergedAdapters {
  public:
-  MergedAdapters(OpenBundle& bundle, FrozenStorage& frozen, bool bf16);
+  MergedAdapters(OpenBundle& bundle, FrozenStorage& frozen, at::ScalarType precision);
   ~MergedAdapters();
   MergedAdapters(const MergedAdapters&) = delete;
   MergedAdapters& operator=(const MergedAdapters&) = delete;

@@ -17,7 +17,8 @@ struct TrainRequest {
 
 /// Trains until train.steps (or the time limit) and leaves a run folder (run_folder.h). After the last step it evaluates
 /// and saves. `best` is the checkpoint with the highest score on the validation sources, the last one where there are none.
-/// \throws RunStopped if a loss or gradient is not finite (naming step, part and records; the last checkpoint stays);
+/// \throws RunStopped if a loss or gradient is not finite and train.non_finite does not let it pass (update.h; naming
+/// step, part and records; the last checkpoint stays);
 /// Error 130 or 143 after SIGINT or SIGTERM, when the step is finished and saved; ConfigError, DataError, CheckpointError.
 void train(const TrainConfig& config, const TrainRequest& request);
 

@@ -31,6 +31,11 @@ struct TrainingBatch {
 /// Samples side by side, with the truths that the masks' losses need. `tokens` is left at 0.
 TrainingBatch make_training_batch(const std::vector<Sample>& samples, const Segmenter& model);
 
+/// In page-locked memory where the batch goes to a GPU, which then copies it while it computes; as it is for the CPU.
+TrainingBatch pinned_for(at::Device device, TrainingBatch batch);
+/// All tensors on `device`; from page-locked memory without waiting for the copy.
+TrainingBatch moved_to(at::Device device, TrainingBatch batch);
+
 class TrainingSet {
  public:
   /// Reads all manifests and renders every dialogue once. `bundle` must outlive it.

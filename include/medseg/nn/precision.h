@@ -1,0 +1,23 @@
+/// \file
+/// The words of a config or a command line for a precision and a device.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+namespace medseg {
+
+/// "bf16", "fp16", "fp32".
+const std::vector<std::string>& precision_names();
+
+/// The dtype that matrix products run in (AutocastScope) and frozen matrices are stored in: kBFloat16, kHalf or kFloat.
+/// \throws ConfigError "`where`: unknown precision …" with the list.
+at::ScalarType precision_named(const std::string& where, const std::string& name);
+
+/// "cpu", or "cuda": the current GPU. \throws ConfigError "`where`: …" on another word, and where no GPU can be used.
+at::Device device_named(const std::string& where, const std::string& name);
+
+}  // namespace medseg

@@ -1,0 +1,34 @@
+#include "medseg/nn/precision.h"
+
+#include <ATen/Context.h>
+
+#include "medseg/base/error.h"
+#include "medseg/base/str.h"
+
+namespace medseg {
+
+const std::vector<std::string>& precision_names() {
+  static const std::vector<std::string> kNames = {"bf16", "fp16", "fp32"};
+  return kNames;
+}
+
+at::ScalarType precision_named(const std::string& where, const std::string& name) {
+  if (name == "bf16") return at::kBFloat16;
+  if (name == "fp16") return at::kHalf;
+  if (name == "fp32") return at::kFloat;
+  throw ConfigError(where + ": unknown precision \"" + name + "\"" +
+                    did_you_mean(name, precision_names()));
+}
+
+at::Device device_named(const std::string& where, const std::string& name) {
+  if (name == "cpu") return at::kCPU;
+  if (name != "cuda") {
+    throw ConfigError(where + ": unknown device \"" + name + "\"" +
+                      did_you_mean(name, {"cpu", "cuda"}));
+  }
+  if (!at::hasCUDA())
+    throw ConfigError(where + ": \"cuda\", but this program runs without CUDA; use \"cpu\"");
+  return at::kCUDA;
+}
+
+}  // namespace medseg
