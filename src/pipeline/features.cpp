@@ -99,8 +99,19 @@ std::shared_ptr<const ImageFeatures> FeatureCache::get(const Image& image) {
   return features;
 }
 
+std::shared_ptr<const ImageFeatures> FeatureCache::find(const Image& image) {
+  const std::string key = key_of(image);
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return nullptr;
+  ++hits_;
+  found->second.used = ++clock_;
+  return found->second.features;
+}
+
 bool FeatureCache::full() {
   const std::lock_guard lock(mutex_);
+  if (limit_bytes_ == 0) return true;
   const auto mean = entries_.empty() ? 0 : bytes_ / entries_.size();
   return bytes_ + 2 * mean > limit_bytes_;
 }

@@ -244,7 +244,10 @@ StepReport Trainer::take_step(BatchLoader& loader) {
   StepReport report;
   for (std::int64_t i = 0; i < options_.accumulation; ++i) {
     std::optional<TimeTable::Scope> scope(std::in_place, times_, "data");
-    const TrainingBatch batch = moved_to(bundle_.model->device(), loader.next());
+    TrainingBatch loaded = loader.next();
+    scope.emplace(times_, "encoders");
+    data_.complete(loaded, features_);
+    const TrainingBatch batch = moved_to(bundle_.model->device(), std::move(loaded));
     scope.reset();
     backward_micro_batch(*bundle_.model, batch, options_, done_.step, report, times_, &replay_,
                          &scaler_);

@@ -136,15 +136,41 @@ TrainingBatch TrainingSet::load(const std::vector<std::size_t>& indices,
   const at::NoGradGuard no_grad;
   std::vector<Sample> samples;
   std::int64_t tokens = 0;
+  std::vector<Image> pictures;
+  bool known = true;
   for (const auto index : indices) {
     const Item& item = items_[index];
-    samples.push_back(
-        load_sample(*manifests_[item.manifest], *item.record, bundle_, cache, options_.max_tokens));
+    const auto features_of = [&](const Image& image) {
+      auto features = cache.find(image);
+      known = known && features != nullptr;
+      pictures.push_back(image);
+      return features;
+    };
+    samples.push_back(load_sample(*manifests_[item.manifest], *item.record, bundle_, features_of,
+                                  options_.max_tokens));
     tokens += lengths_[index];
   }
-  auto batch = make_training_batch(samples, *bundle_.model);
+  TrainingBatch batch;
+  if (known) {
+    batch = make_training_batch(samples, *bundle_.model);
+  } else {
+    batch.samples = std::move(samples);
+    batch.pictures = std::move(pictures);
+  }
   batch.tokens = tokens;
   return batch;
+}
+
+void TrainingSet::complete(TrainingBatch& batch, FeatureCache& cache) const {
+  if (batch.samples.empty()) return;
+  const at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < batch.samples.size(); ++i) {
+    auto& features = batch.samples[i].features;
+    if (features == nullptr) features = cache.get(batch.pictures[i]);
+  }
+  const auto tokens = batch.tokens;
+  batch = make_training_batch(batch.samples, *bundle_.model);
+  batch.tokens = tokens;
 }
 
 std::vector<TrainingSet::MaskPlace> TrainingSet::mask_places() const {

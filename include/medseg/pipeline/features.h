@@ -48,6 +48,8 @@ class FeatureCache {
                std::uint64_t limit_bytes);
 
   std::shared_ptr<const ImageFeatures> get(const Image& image);
+  /// What get() would give without computing; null where it would have to.
+  std::shared_ptr<const ImageFeatures> find(const Image& image);
   /// Nearly at its limit: one more picture may push another out.
   bool full();
   std::uint64_t hits() const { return hits_; }

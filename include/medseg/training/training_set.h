@@ -26,6 +26,10 @@ struct TrainingBatch {
   std::int64_t tokens = 0;        ///< image tokens included, padding not
   std::int64_t masks = 0;
   std::vector<std::string> targets;  ///< label of each mask, dialogue by dialogue
+
+  /// Of a batch whose features are not all known yet (TrainingSet::complete): its samples and their pictures.
+  std::vector<Sample> samples;
+  std::vector<Image> pictures;
 };
 
 /// Samples side by side, with the truths that the masks' losses need. `tokens` is left at 0.
@@ -63,8 +67,11 @@ class TrainingSet {
   /// Features of the picture; `truth` [1, H, W] uint8 is read when it is undefined.
   PlacedMask load_place(const MaskPlace& place, FeatureCache& cache, at::Tensor& truth) const;
 
-  /// Safe to call from several threads if `cache` is.
+  /// Safe to call from several threads if `cache` is. Runs no encoder: complete() comes after it.
   TrainingBatch load(const std::vector<std::size_t>& indices, FeatureCache& cache) const;
+  /// Computes the features that `cache` did not have, for the thread of the training steps: one team of threads computes, and
+  /// what it computes depends neither on the cache's limit nor on the number of loader threads.
+  void complete(TrainingBatch& batch, FeatureCache& cache) const;
 
   /// Features of every picture, so that no encoder runs beside the training steps (two OpenMP teams on the same cores
   /// wait for each other far longer than they compute). Pictures beyond the cache's limit come later, as they are drawn.
