@@ -1,12 +1,15 @@
 #include "medseg/base/file.h"
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "medseg/base/error.h"
@@ -19,21 +22,6 @@ namespace fs = std::filesystem;
 
 [[noreturn]] void fail(const fs::path& path, const char* what) {
   throw DataError(str(path.string(), ": ", what, ": ", std::strerror(errno)));
-}
-
-void make_parents(const fs::path& path) {
-  if (!path.has_parent_path()) return;
-  std::error_code error;
-  fs::create_directories(path.parent_path(), error);
-  if (error) {
-    throw DataError(str(path.parent_path().string(), ": cannot make folder: ", error.message()));
-  }
-}
-
-// A sibling name that no other process uses, so that a rename stays on one file system.
-fs::path temporary_beside(const fs::path& path) {
-  auto name = "." + path.filename().string() + str(".", ::getpid(), ".tmp");
-  return path.parent_path() / name;
 }
 
 class Descriptor {
@@ -51,6 +39,31 @@ class Descriptor {
   int fd_;
 };
 
+void sync_folder(const fs::path& folder) {
+  const Descriptor fd(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY));
+  if (fd.get() >= 0) ::fsync(fd.get());  // not every file system can; the rename itself stands
+}
+
+void make_folders(const fs::path& folder) {
+  std::vector<fs::path> made;  // deepest first
+  std::error_code error;
+  for (auto at = folder; !at.empty() && !fs::exists(at, error); at = at.parent_path())
+    made.push_back(at);
+  fs::create_directories(folder, error);
+  if (error) throw DataError(str(folder.string(), ": cannot make folder: ", error.message()));
+  for (auto at = made.rbegin(); at != made.rend(); ++at) sync_folder(at->parent_path());
+}
+
+void make_parents(const fs::path& path) {
+  if (path.has_parent_path()) make_folders(path.parent_path());
+}
+
+// A sibling name that no other process uses, so that a rename stays on one file system.
+fs::path temporary_beside(const fs::path& path) {
+  auto name = "." + path.filename().string() + str(".", ::getpid(), ".tmp");
+  return path.parent_path() / name;
+}
+
 bool write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(fd, bytes.data(), bytes.size());
@@ -61,9 +74,23 @@ bool write_all(int fd, std::string_view bytes) {
   return true;
 }
 
-void sync_folder(const fs::path& folder) {
-  const Descriptor fd(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY));
-  if (fd.get() >= 0) ::fsync(fd.get());  // not every file system can; the rename itself stands
+void sync_tree(const fs::path& folder) {
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->is_directory()) {
+      sync_folder(entry->path());
+    } else if (entry->is_regular_file()) {
+      sync_file(entry->path());
+    }
+  }
+  if (error) throw DataError(str(folder.string(), ": cannot read: ", error.message()));
+  sync_folder(folder);
+}
+
+// False where the file system cannot.
+bool change_places(const fs::path& a, const fs::path& b) {
+  return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
 }
 
 }  // namespace
@@ -101,8 +128,30 @@ void write_file(const fs::path& path, std::string_view bytes) {
 void append_line(const fs::path& path, std::string_view line) {
   make_parents(path);
   const Descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
-  if (fd.get() < 0) fail(path, "cannot write");
-  if (!write_all(fd.get(), std::string(line) + "\n")) fail(path, "cannot write");
+  struct stat before {};
+  if (fd.get() < 0 || ::fstat(fd.get(), &before) != 0) fail(path, "cannot write");
+  if (write_all(fd.get(), std::string(line) + "\n")) return;
+  const int code = errno;
+  if (::ftruncate(fd.get(), before.st_size) != 0) {
+  }  // then the torn line stays: readers of such files skip it
+  errno = code;
+  fail(path, "cannot write");
+}
+
+void sync_file(const fs::path& path) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) fail(path, "cannot open");
+  if (::fsync(fd.get()) != 0 && errno != EINVAL && errno != EROFS) fail(path, "cannot write");
+}
+
+std::optional<std::uint64_t> free_bytes(const fs::path& path) {
+  auto there = fs::absolute(path);
+  std::error_code ignored;
+  while (!fs::exists(there, ignored) && there != there.parent_path()) there = there.parent_path();
+  struct statvfs status {};
+  if (::statvfs(there.c_str(), &status) != 0 || status.f_blocks == 0) return std::nullopt;
+  const auto blocks = ::geteuid() == 0 ? status.f_bfree : status.f_bavail;
+  return static_cast<std::uint64_t>(blocks) * status.f_frsize;
 }
 
 void refuse_foreign_folder(const fs::path& folder,
@@ -123,7 +172,7 @@ AtomicFolder::AtomicFolder(fs::path target) : target_(std::move(target)) {
   make_parents(target_);
   std::error_code error;
   fs::remove_all(temporary_, error);
-  fs::create_directories(temporary_, error);
+  fs::create_directory(temporary_, error);
   if (error) throw DataError(str(target_.string(), ": cannot make folder: ", error.message()));
 }
 
@@ -134,9 +183,17 @@ AtomicFolder::~AtomicFolder() {
 }
 
 void AtomicFolder::commit() {
-  const fs::path old = temporary_.string() + ".old";
+  sync_tree(temporary_);
   std::error_code error;
   const bool replaces = fs::exists(target_);
+  if (replaces &&
+      change_places(temporary_, target_)) {  // never a moment without the one or the other
+    committed_ = true;
+    sync_folder(target_.parent_path());
+    fs::remove_all(temporary_, error);
+    return;
+  }
+  const fs::path old = temporary_.string() + ".old";
   if (replaces) fs::rename(target_, old, error);
   if (!error) fs::rename(temporary_, target_, error);
   if (error) {

@@ -1,6 +1,8 @@
 #include "medseg/base/hash.h"
 
+#include <algorithm>
 #include <array>
+#include <memory>
 
 #include <openssl/evp.h>
 
@@ -8,20 +10,44 @@
 #include "medseg/base/file.h"
 
 namespace medseg {
+namespace {
+
+constexpr std::size_t kPiece = 16 << 20;  // of a file, that is in memory at once
+
+class Digest {
+ public:
+  Digest() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+    check(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr));
+  }
+
+  void add(std::span<const std::uint8_t> bytes) {
+    check(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()));
+  }
+
+  std::string text() {
+    std::array<unsigned char, 32> digest{};
+    check(EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr));
+    constexpr char kDigits[] = "0123456789abcdef";
+    std::string digits;
+    for (const unsigned char byte : digest) {
+      digits += kDigits[byte >> 4];
+      digits += kDigits[byte & 15];
+    }
+    return digits;
+  }
+
+ private:
+  static void check(int done) { MEDSEG_CHECK(done == 1, "sha256 failed"); }
+
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+}  // namespace
 
 std::string sha256(std::span<const std::uint8_t> bytes) {
-  std::array<unsigned char, 32> digest{};
-  unsigned int length = 0;
-  MEDSEG_CHECK(
-      EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr) == 1,
-      "sha256 failed");
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const unsigned char byte : digest) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
+  Digest digest;
+  digest.add(bytes);
+  return digest.text();
 }
 
 std::string sha256(std::string_view bytes) {
@@ -29,7 +55,15 @@ std::string sha256(std::string_view bytes) {
 }
 
 std::string sha256_of_file(const std::filesystem::path& path) {
-  return sha256(MappedFile(path).bytes());
+  const MappedFile file(path);
+  Digest digest;
+  for (auto rest = file.bytes(); !rest.empty();) {
+    const auto piece = rest.first(std::min(rest.size(), kPiece));
+    digest.add(piece);
+    file.release(piece);
+    rest = rest.subspan(piece.size());
+  }
+  return digest.text();
 }
 
 }  // namespace medseg

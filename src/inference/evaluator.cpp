@@ -6,6 +6,7 @@
 
 #include "medseg/base/file.h"
 #include "medseg/base/progress.h"
+#include "medseg/base/signals.h"
 #include "medseg/base/str.h"
 #include "medseg/nn/autocast.h"
 
@@ -55,6 +56,7 @@ Evaluation evaluate(const OpenBundle& bundle, const Manifest& manifest, const st
   if (options.show_progress)
     progress.emplace("evaluate " + split, static_cast<std::int64_t>(records.size()));
   for (std::size_t done = 0; done < records.size(); ++done) {
+    stop_if_signalled();
     const Record& record = *records[done];
     const std::string where = str(manifest.path().string(), ":", record.line);
     const Image image = load_image(manifest, record);

@@ -61,7 +61,9 @@ void check_train_config(const TrainConfig& config) {
   require_word("train.loss.reduction", train.loss.reduction, {"micro_batch_mean"});
   require_word("train.schedule.type", train.schedule.type,
                {"linear", "cosine", "polynomial", "constant"});
-  require_word("train.best", train.best, {"dice_over_targets", "giou", "ciou", "dice"});
+  const std::vector<std::string> scores = {"dice_over_targets", "giou", "ciou", "dice"};
+  require_word("train.best", train.best, scores);
+  for (const auto& name : train.also_best) require_word("train.also_best", name, scores);
   check_optimizer(train.optimizer);
   const auto total = train.schedule.total_steps > 0 ? train.schedule.total_steps : train.steps;
   if (train.schedule.type != "constant" && train.schedule.warmup_steps >= total) {

@@ -1,14 +1,18 @@
 #include "medseg/training/run_folder.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
-
-#include <unistd.h>
+#include <set>
 
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
+#include "medseg/base/log.h"
+#include "medseg/base/process.h"
 #include "medseg/base/str.h"
 #include "medseg/config/load.h"
+#include "medseg/training/checkpoint.h"
+#include "medseg/training/options.h"
 
 namespace medseg {
 namespace {
@@ -55,10 +59,19 @@ std::vector<std::int64_t> RunFolder::steps() const {
   for (const auto& entry : fs::directory_iterator(path_ / "checkpoints", none)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with("step-") || !fs::exists(entry.path() / "training.json")) continue;
-    found.push_back(std::stoll(name.substr(5)));
+    std::int64_t step = 0;
+    const char* end = name.data() + name.size();
+    if (std::from_chars(name.data() + 5, end, step).ptr == end) found.push_back(step);
   }
   std::sort(found.begin(), found.end());
   return found;
+}
+
+void RunFolder::claim() {
+  std::error_code error;
+  fs::create_directories(path_, error);
+  if (error) throw DataError(path_.string() + ": cannot make folder: " + error.message());
+  lock_ = std::make_unique<FileLock>(path_ / ".lock", path_.string());
 }
 
 void RunFolder::create() {
@@ -68,8 +81,10 @@ void RunFolder::create() {
         ": a run with checkpoints stands here; --resume goes on with it, --out names another");
   }
   std::error_code error;
-  fs::create_directories(path_, error);
-  if (error) throw DataError(path_.string() + ": cannot make folder: " + error.message());
+  for (const auto& entry : fs::directory_iterator(path_, error)) {
+    const std::string name = entry.path().filename().string();
+    if (fs::is_symlink(entry.path()) && name.starts_with("best-")) fs::remove(entry.path(), error);
+  }
   for (const char* name :
        {"metrics.jsonl", "log.txt", "run.json", "config.json", "best", "last", "checkpoints"}) {
     fs::remove_all(path_ / name, error);
@@ -82,15 +97,62 @@ std::optional<std::int64_t> RunFolder::last_step() const {
   return all.empty() ? std::nullopt : std::optional(all.back());
 }
 
+std::optional<std::int64_t> RunFolder::newest_whole() const {
+  const auto all = steps();
+  if (all.empty()) return std::nullopt;
+  std::vector<std::pair<fs::path, std::string>> damaged;  // newest first
+  for (auto step = all.rbegin(); step != all.rend(); ++step) {
+    try {
+      require_whole_checkpoint(checkpoint(*step));
+    } catch (const CheckpointError& error) {
+      damaged.emplace_back(checkpoint(*step), error.what());
+      continue;
+    }
+    for (const auto& [folder, fault] : damaged) {
+      const auto aside = folder.parent_path() / ("damaged-" + folder.filename().string());
+      std::error_code ignored;
+      fs::remove_all(aside, ignored);
+      fs::rename(folder, aside, ignored);
+      log_warning(str(fault, "; set aside as ", aside.filename().string(),
+                      ", the run goes on from ", checkpoint(*step).filename().string()));
+    }
+    return *step;
+  }
+  throw CheckpointError(str(damaged.front().second, "; of the run's ", all.size(),
+                            all.size() == 1 ? " checkpoint" : " checkpoints",
+                            " none is whole: nothing to resume from"));
+}
+
 void RunFolder::require_same_config(const nlohmann::json& config) const {
   const auto path = path_ / "config.json";
-  const auto before = parse_json(read_file(path), path.string());
+  TrainConfig defaults;  // a key that is newer than the run has its default there
+  read_options(parse_json(read_file(path), path.string()), defaults);
+  const auto before = write_options(defaults);
   for (const auto& change : nlohmann::json::diff(before, config)) {
     const auto pointer = change.at("path").get<std::string>();
     if (std::find(kMayChange.begin(), kMayChange.end(), pointer) != kMayChange.end()) continue;
     throw ConfigError(str(dotted(pointer), ": ", value_text(config, pointer),
                           ", but the run that --resume goes on with has ",
                           value_text(before, pointer)));
+  }
+}
+
+void RunFolder::require_room(std::uint64_t checkpoint_bytes, std::int64_t kept) const {
+  const auto probe = path_ / "checkpoints" / ".probe";
+  write_file(probe, "x");
+  std::error_code ignored;
+  fs::remove(probe, ignored);
+  const auto room = free_bytes(probe);
+  if (!room) return;
+  const auto numbers =
+      str(path_.string(), ": a checkpoint takes ", gigabytes_text(checkpoint_bytes), ", ",
+          gigabytes_text(*room), " are free");
+  if (*room < checkpoint_bytes) throw DataError(numbers + "; make room, or name another --out");
+  // One more than is kept: the old goes only when the new is there.
+  const auto missing =
+      std::max<std::int64_t>(kept + 1 - static_cast<std::int64_t>(steps().size()), 0);
+  if (*room < static_cast<std::uint64_t>(missing) * checkpoint_bytes) {
+    log_warning(str(numbers, ", and up to ", missing, " more will stand at once"));
   }
 }
 
@@ -102,43 +164,67 @@ void RunFolder::write_run(const nlohmann::json& run) const {
   write_file(path_ / "run.json", run.dump(2) + "\n");
 }
 
-void RunFolder::add_metrics(const nlohmann::ordered_json& line) const {
-  append_line(path_ / "metrics.jsonl", line.dump());
+void RunFolder::add_metrics(const nlohmann::ordered_json& line) {
+  const bool first = waiting_.empty();
+  waiting_ += (first ? "" : "\n") + line.dump();
+  try {
+    append_line(path_ / "metrics.jsonl", waiting_);
+    waiting_.clear();
+  } catch (const DataError& error) {
+    if (first) log_warning(str(error.what(), "; its lines wait for room"));
+  }
 }
 
-void RunFolder::rewind(std::int64_t step) const {
+void RunFolder::sync_metrics() {
+  const auto path = path_ / "metrics.jsonl";
+  if (!waiting_.empty()) append_line(path, waiting_);
+  waiting_.clear();
+  sync_file(path);
+}
+
+void RunFolder::rewind(std::int64_t step, bool owes_evaluation) const {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(path_ / "checkpoints", ignored)) {
     if (entry.path().filename().string().starts_with(".")) fs::remove_all(entry.path(), ignored);
+  }
+  for (const auto& entry : fs::directory_iterator(path_, ignored)) {
+    if (entry.is_symlink() && !fs::exists(entry.path())) fs::remove(entry.path(), ignored);
   }
   const auto path = path_ / "metrics.jsonl";
   if (!fs::exists(path)) return;
   std::string kept;
   for (const auto& line : split(read_file(path), '\n')) {
     const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object() || json.value("step", step + 1) > step)
-      continue;  // a torn last line goes too
+    if (!json.is_object()) continue;  // a torn last line goes too
+    const auto of = json.value("step", step + 1);
+    if (of > step || (of == step && owes_evaluation && json.contains("split"))) continue;
     kept += line + "\n";
   }
   write_file(path, kept);
 }
 
-void RunFolder::publish(std::int64_t last, std::optional<std::int64_t> best,
+void RunFolder::publish(std::int64_t last, const std::map<std::string, std::int64_t>& best,
                         std::int64_t keep) const {
   const auto relative = [&](std::int64_t step) {
     return fs::path("checkpoints") / checkpoint(step).filename();
   };
+  std::set<std::int64_t> stay = {last};
   point(path_ / "last", relative(last));
-  if (best) point(path_ / "best", relative(*best));
+  for (const auto& [link, step] : best) {
+    point(path_ / link, relative(step));
+    stay.insert(step);
+  }
   const auto all = steps();
   const auto count = static_cast<std::int64_t>(all.size());
   for (std::int64_t i = 0; i < count - keep; ++i) {
     const auto step = all[static_cast<std::size_t>(i)];
-    if (step == last || step == best) continue;
-    // The state goes first: whatever the removal leaves is no checkpoint.
+    if (stay.contains(step)) continue;
+    // In one step it is no checkpoint any more, whatever becomes of the removal.
+    const auto removed = path_ / "checkpoints" / ("." + checkpoint(step).filename().string());
     std::error_code ignored;
-    fs::remove(checkpoint(step) / "training.json", ignored);
-    fs::remove_all(checkpoint(step), ignored);
+    fs::remove_all(removed, ignored);
+    fs::rename(checkpoint(step), removed, ignored);
+    fs::remove_all(removed, ignored);
   }
 }
 

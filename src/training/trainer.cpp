@@ -15,6 +15,7 @@
 #include "medseg/base/process.h"
 #include "medseg/base/progress.h"
 #include "medseg/base/random.h"
+#include "medseg/base/signals.h"
 #include "medseg/base/str.h"
 #include "medseg/inference/evaluator.h"
 #include "medseg/nn/precision.h"
@@ -24,7 +25,7 @@
 #include "medseg/training/schedule.h"
 #include "medseg/training/step.h"
 #include "medseg/training/update.h"
-#include "signals.h"
+#include "saving.h"
 
 namespace medseg {
 namespace {
@@ -46,6 +47,9 @@ OpenBundle open_for_training(const TrainConfig& config) {
   return bundle;
 }
 
+/// A score's name as in the config, and its mean over the validation sources.
+using NamedScores = std::vector<std::pair<std::string, double>>;
+
 class Trainer {
  public:
   Trainer(const TrainConfig& config, const TrainRequest& request);
@@ -54,12 +58,16 @@ class Trainer {
   void note_stop(const std::string& reason);
 
  private:
+  void forget_lost_bests();
   Sampler make_sampler() const;
   bool trains(const std::string& prefix) const;
   void standardise_vision();
   StepReport take_step(BatchLoader& loader);
-  double evaluate_model();
-  void save(bool is_best);
+  void prepare_features();
+  void after_step(bool last);
+  NamedScores evaluate_model();
+  void take_bests(const NamedScores& scores, Progressed& done) const;
+  void save(Progressed done, bool last_chance);
   void write_step(const StepReport& report, const Update& update, double factor, double seconds);
   void write_run(const std::string& state);
   bool due(std::int64_t every) const { return every > 0 && done_.step % every == 0; }
@@ -79,6 +87,7 @@ class Trainer {
   MaskReplay replay_;
   std::vector<std::pair<DataSource, Manifest>> validation_;
   Progressed done_;
+  Saving saving_;
   TimeTable times_;
   Stopwatch watch_;
   bool resumed_ = false;
@@ -113,20 +122,26 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
         "train.trainable");
   }
   const auto effective = write_options(config_);
-  const auto from = request_.resume ? folder_.last_step() : std::nullopt;
-  if (from) {
+  folder_.claim();
+  const bool resumes = request_.resume && folder_.last_step();
+  if (resumes) {
     folder_.require_same_config(effective);
-    done_ = load_checkpoint(folder_.checkpoint(*from), optimizer_, ema_, scaler_);
-    replay_.restore(load_replay(folder_.checkpoint(*from)));
-    folder_.rewind(done_.step);
+    log_to_file(folder_.path() / "log.txt");
+    const auto from = folder_.checkpoint(*folder_.newest_whole());
+    done_ = load_checkpoint(from, optimizer_, ema_, scaler_);
+    replay_.restore(load_replay(from));
+    folder_.rewind(done_.step, done_.owes_evaluation);
     resumed_ = true;
   } else {
     folder_.create();
+    log_to_file(folder_.path() / "log.txt");
   }
+  forget_lost_bests();
+  folder_.require_room(checkpoint_bytes(bundle_, optimizer_, ema_, scaler_),
+                       options_.keep + 1 + static_cast<std::int64_t>(options_.also_best.size()));
   seconds_before_ = done_.seconds;
-  log_to_file(folder_.path() / "log.txt");
-  log_info(from ? str("resume: goes on after step ", done_.step)
-                : "train: " + folder_.path().string());
+  log_info(resumes ? str("resume: goes on after step ", done_.step)
+                   : "train: " + folder_.path().string());
   folder_.write_config(effective);
 
   std::int64_t count = 0;
@@ -177,14 +192,44 @@ void Trainer::standardise_vision() {
   bundle_.model->standardise_vision(mean, deviation, trained && !resumed_);
 }
 
+// Links of the scores that this run keeps the best checkpoints by.
+std::map<std::string, std::int64_t> best_links(const Progressed& done) {
+  std::map<std::string, std::int64_t> links;
+  if (done.best_step) links["best"] = *done.best_step;
+  for (const auto& [name, best] : done.also_best) links["best-" + name] = best.step;
+  return links;
+}
+
+// Where a run goes on from an older checkpoint than its newest, the best of that time may be gone already.
+void Trainer::forget_lost_bests() {
+  const auto lost = [this](std::int64_t step) {
+    return !std::filesystem::exists(folder_.checkpoint(step) / "training.json");
+  };
+  if (done_.best_step && lost(*done_.best_step)) {
+    done_.best_step.reset();
+    done_.best_score = -1;
+  }
+  std::erase_if(done_.also_best, [&](const auto& best) { return lost(best.second.step); });
+  if (resumed_) folder_.publish(done_.step, best_links(done_), options_.keep);
+}
+
+// Nothing is lost to a signal here: what was saved stands.
+void Trainer::prepare_features() {
+  const TimeTable::Scope scope(times_, "features");
+  try {
+    data_.fill(features_);
+    if (options_.standardise_vision) standardise_vision();
+  } catch (const Interrupted& error) {
+    throw Error(error.exit_code(), str(error.what(), " before a step was done; ",
+                                       resumed_ ? str("--resume goes on after step ", done_.step)
+                                                : std::string("nothing was to be saved")));
+  }
+}
+
 /// The loop: steps, and what is due after each.
 void Trainer::run() {
   const SignalWatch signals;
-  {
-    const TimeTable::Scope scope(times_, "features");
-    data_.fill(features_);
-    if (options_.standardise_vision) standardise_vision();
-  }
+  prepare_features();
   const auto device = bundle_.model->device();
   BatchLoader loader(
       [&](const auto& indices) { return pinned_for(device, data_.load(indices, features_)); },
@@ -193,6 +238,7 @@ void Trainer::run() {
   const auto total_steps =
       options_.schedule.total_steps > 0 ? options_.schedule.total_steps : options_.steps;
   bool last = done_.step >= options_.steps;
+  if (done_.owes_evaluation) after_step(last);
   while (!last) {
     const Stopwatch step_watch;
     const StepReport report = take_step(loader);
@@ -213,19 +259,7 @@ void Trainer::run() {
 
     last = done_.step >= options_.steps ||
            (options_.time_limit_s > 0 && done_.seconds >= options_.time_limit_s);
-    const int signal = signals.caught();
-    bool is_best = false;
-    if (!validation_.empty() && signal == 0 && (due(options_.evaluate_every) || last)) {
-      const double score = evaluate_model();
-      is_best = score > done_.best_score;
-      if (is_best) done_.best_score = score;
-    }
-    if (is_best || due(options_.save_every) || last || signal != 0)
-      save(is_best || (last && validation_.empty()));
-    if (signal != 0) {
-      throw Error(128 + signal, str("stopped by signal ", signal, " after step ", done_.step,
-                                    ", saved; --resume goes on"));
-    }
+    after_step(last);
   }
   bar.finish();
   write_run("done");
@@ -233,6 +267,44 @@ void Trainer::run() {
   log_info(str("train: ", done_.step, " steps in ", duration_text(done_.seconds), "; best is step ",
                done_.best_step.value_or(done_.step), " -> ", (folder_.path() / "best").string(),
                "; peak memory ", gigabytes_text(peak_memory_bytes())));
+}
+
+/// Evaluation and saves, when they are due. A signal stops the run here; an evaluation that it leaves undone is owed by the
+/// run that goes on, so that both together do what one would have done.
+void Trainer::after_step(bool last) {
+  int signal = caught_signal();
+  Progressed done = done_;
+  done.owes_evaluation = !validation_.empty() && (due(options_.evaluate_every) || last);
+  bool is_best = false;
+  if (done.owes_evaluation && signal == 0) {
+    try {
+      take_bests(evaluate_model(), done);
+      done.owes_evaluation = false;
+      is_best = best_links(done) != best_links(done_);
+    } catch (const Interrupted&) {
+      signal = caught_signal();
+    }
+  }
+  if (last && validation_.empty()) done.best_step = done.step;
+  if (is_best || due(options_.save_every) || last || signal != 0 || saving_.owed(done.step))
+    save(std::move(done), last || signal != 0);
+  if (signal != 0) {
+    throw Error(128 + signal, str("stopped by signal ", signal, " after step ", done_.step,
+                                  ", saved; --resume goes on"));
+  }
+}
+
+void Trainer::take_bests(const NamedScores& scores, Progressed& done) const {
+  for (const auto& [name, score] : scores) {
+    if (name == options_.best && score > done.best_score) {
+      done.best_score = score;
+      done.best_step = done.step;
+    }
+    const auto& also = options_.also_best;
+    if (std::find(also.begin(), also.end(), name) == also.end()) continue;
+    auto& best = done.also_best[name];
+    if (score > best.score) best = {done.step, score};
+  }
 }
 
 StepReport Trainer::take_step(BatchLoader& loader) {
@@ -256,7 +328,7 @@ StepReport Trainer::take_step(BatchLoader& loader) {
   return report;
 }
 
-double Trainer::evaluate_model() {
+NamedScores Trainer::evaluate_model() {
   const TimeTable::Scope scope(times_, "evaluation");
   const at::NoGradGuard no_grad;
   bundle_.model->language().train(false);
@@ -267,42 +339,51 @@ double Trainer::evaluate_model() {
   evaluation.limit = options_.evaluate_limit;
   evaluation.precision = precision_;
   evaluation.show_progress = false;
-  double sum = 0;
+  NamedScores sums;
+  std::vector<nlohmann::ordered_json> lines;
   for (const auto& [source, manifest] : validation_) {
     const Stopwatch watch;
     const Scores scores = evaluate(bundle_, manifest, source.split, features_, evaluation).scores;
-    folder_.add_metrics({{"step", done_.step},
-                         {"split", source.split},
-                         {"manifest", source.manifest},
-                         {"n", scores.n},
-                         {"giou", scores.giou},
-                         {"ciou", scores.ciou},
-                         {"dice", scores.dice},
-                         {"dice_over_targets", scores.dice_over_targets},
-                         {"seg_count_accuracy", scores.seg_count_accuracy},
-                         {"name_accuracy", scores.name_accuracy},
-                         {"false_positive_rate", scores.false_positive_rate},
-                         {"seconds", watch.seconds()}});
+    lines.push_back({{"step", done_.step},
+                     {"split", source.split},
+                     {"manifest", source.manifest},
+                     {"n", scores.n},
+                     {"giou", scores.giou},
+                     {"ciou", scores.ciou},
+                     {"dice", scores.dice},
+                     {"dice_over_targets", scores.dice_over_targets},
+                     {"seg_count_accuracy", scores.seg_count_accuracy},
+                     {"name_accuracy", scores.name_accuracy},
+                     {"false_positive_rate", scores.false_positive_rate},
+                     {"seconds", watch.seconds()}});
     log_info(str("step ", done_.step, " ", source.split, ": gIoU ", fixed(scores.giou, 3),
                  ", Dice over targets ", fixed(scores.dice_over_targets, 3), ", [SEG] count ",
                  fixed(scores.seg_count_accuracy, 3), ", names ", fixed(scores.name_accuracy, 3),
                  ", false positives ", fixed(scores.false_positive_rate, 3), " (",
                  fixed(watch.seconds(), 0), " s)"));
-    const double score = options_.best == "giou"   ? scores.giou
-                         : options_.best == "ciou" ? scores.ciou
-                         : options_.best == "dice" ? scores.dice
-                                                   : scores.dice_over_targets;
-    sum += std::isfinite(score) ? score : 0.0;  // a split without any mask
+    const NamedScores named = {{"dice_over_targets", scores.dice_over_targets},
+                               {"giou", scores.giou},
+                               {"ciou", scores.ciou},
+                               {"dice", scores.dice}};
+    for (std::size_t i = 0; i < named.size(); ++i) {
+      if (sums.size() <= i) sums.emplace_back(named[i].first, 0.0);
+      if (std::isfinite(named[i].second)) sums[i].second += named[i].second;  // a split has masks
+    }
   }
-  return sum / static_cast<double>(validation_.size());
+  for (const auto& line : lines) folder_.add_metrics(line);  // all splits or none
+  for (auto& [name, sum] : sums) sum /= static_cast<double>(validation_.size());
+  return sums;
 }
 
-void Trainer::save(bool is_best) {
+void Trainer::save(Progressed done, bool last_chance) {
   const TimeTable::Scope scope(times_, "saving");
-  if (is_best) done_.best_step = done_.step;
-  save_checkpoint(folder_.checkpoint(done_.step), bundle_, frozen_, optimizer_, ema_, scaler_,
-                  done_, write_options(config_), replay_.state());
-  folder_.publish(done_.step, done_.best_step, options_.keep);
+  const bool saved = saving_.attempt(done.step, last_chance, [&] {
+    folder_.sync_metrics();  // history first: a checkpoint never knows of steps that it lacks
+    save_checkpoint(folder_.checkpoint(done.step), bundle_, frozen_, optimizer_, ema_, scaler_, done,
+                    write_options(config_), replay_.state());
+    folder_.publish(done.step, best_links(done), options_.keep);
+  });
+  if (saved) done_ = std::move(done);
 }
 
 // What is not finite is left out; "dropped" says why.
@@ -341,6 +422,8 @@ void Trainer::write_run(const std::string& state) {
   if (scaler_.is_on()) run_["skipped_steps"] = scaler_.skipped();
   if (done_.best_step)
     run_["best"] = {{"step", *done_.best_step}, {"score", done_.best_score}, {"by", options_.best}};
+  for (const auto& [name, best] : done_.also_best)
+    run_["also_best"][name] = {{"step", best.step}, {"score", best.score}};
   folder_.write_run(run_);
 }
 

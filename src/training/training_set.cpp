@@ -10,6 +10,7 @@
 #include "medseg/base/hash.h"
 #include "medseg/base/log.h"
 #include "medseg/base/progress.h"
+#include "medseg/base/signals.h"
 #include "medseg/base/str.h"
 #include "medseg/pipeline/preprocess.h"
 
@@ -219,6 +220,7 @@ std::pair<at::Tensor, at::Tensor> TrainingSet::vision_statistics(FeatureCache& c
   at::Tensor sum, squares;
   double count = 0;
   for (const auto& [path, item] : pictures()) {
+    stop_if_signalled();
     const auto picture = cache.get(load_image(*manifests_[item->manifest], *item->record));
     const auto features = picture->vision.to(at::kDouble);  // [N, Dv]
     sum = sum.defined() ? sum + features.sum(0) : features.sum(0);
@@ -238,6 +240,7 @@ void TrainingSet::fill(FeatureCache& cache) const {
   std::int64_t done = 0;
   for (const auto& [path, item] : all) {
     if (cache.full()) break;
+    stop_if_signalled();
     cache.get(load_image(*manifests_[item->manifest], *item->record));
     bar.update(++done);
   }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,17 +21,24 @@ std::string read_file(const std::filesystem::path& path);
 /// and the temporary file is gone.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
-/// Appends one line ('\n' is added) and flushes. \throws DataError.
+/// Appends one line ('\n' is added), whole or not at all: on a full disk the file keeps its length. \throws DataError.
 void append_line(const std::filesystem::path& path, std::string_view line);
+
+/// Returns when the file's bytes would survive a power cut. \throws DataError.
+void sync_file(const std::filesystem::path& path);
+
+/// What this process may still write where `path` is or will be; nothing if the file system does not tell.
+std::optional<std::uint64_t> free_bytes(const std::filesystem::path& path);
 
 /// Replacing a folder removes what is in it: never a stranger's files. \throws DataError "FOLDER: …" if it is a file or holds
 /// anything whose name is not one of `own`; without `own`, if it holds anything.
 void refuse_foreign_folder(const std::filesystem::path& folder,
                            const std::function<bool(const std::string& name)>& own = {});
 
-/// A folder that appears whole or not at all: fill `path()`, then `commit()`.
-/// Destroyed without commit, it removes what was written. An existing folder at the
-/// target is replaced by commit(); where a user names the target, refuse_foreign_folder comes first.
+/// A folder that appears whole or not at all, also over a power cut: fill `path()`, then `commit()`, which fsyncs every file
+/// and folder in it before the rename and the parent after. Destroyed without commit, it removes what was written. An existing
+/// folder at the target is replaced by commit(), on most file systems in one step; where a user names the target,
+/// refuse_foreign_folder comes first.
 class AtomicFolder {
  public:
   explicit AtomicFolder(std::filesystem::path target);

@@ -24,6 +24,7 @@ struct Evaluation {
 };
 
 /// Within a record the model's own earlier answers are the history of later turns (as a user would have it).
+/// \throws Interrupted between records after a signal, where a SignalWatch lives.
 Evaluation evaluate(const OpenBundle& bundle, const Manifest& manifest, const std::string& split,
                     FeatureCache& cache, const EvaluationOptions& options);
 

@@ -217,6 +217,7 @@ struct TrainOptions {
   ReplayOptions replay;
   std::int64_t evaluate_every = 500, evaluate_limit = 0, save_every = 500, keep = 2;
   std::string best = "dice_over_targets";
+  std::vector<std::string> also_best;
   double time_limit_s = 0.0;
 
   template <class Self, class Visitor>
@@ -258,6 +259,8 @@ struct TrainOptions {
     visit("save_every", self.save_every, at_least(0), "steps; 0: only after the last");
     visit("keep", self.keep, at_least(1), "newest checkpoints that stay, beside the best");
     visit("best", self.best, {}, "score that chooses best/: dice_over_targets, giou, ciou or dice");
+    visit("also_best", self.also_best, {},
+          "further scores whose best checkpoints stay, each behind a link best-SCORE");
     visit("time_limit_s", self.time_limit_s, at_least(0),
           "after so many seconds the run ends as if at its last step; 0: never");
   }

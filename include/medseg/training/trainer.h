@@ -17,9 +17,12 @@ struct TrainRequest {
 
 /// Trains until train.steps (or the time limit) and leaves a run folder (run_folder.h). After the last step it evaluates
 /// and saves. `best` is the checkpoint with the highest score on the validation sources, the last one where there are none.
+/// A save that fails on the way is logged and tried again; the checkpoints before it stay.
 /// \throws RunStopped if a loss or gradient is not finite and train.non_finite does not let it pass (update.h; naming
 /// step, part and records; the last checkpoint stays);
-/// Error 130 or 143 after SIGINT or SIGTERM, when the step is finished and saved; ConfigError, DataError, CheckpointError.
+/// Error 130 or 143 after SIGINT or SIGTERM: a step under way is finished and saved, an evaluation is left to the run that
+/// goes on; ConfigError, DataError (also when the disk has no room for one checkpoint, or for the last one); CheckpointError
+/// (also when `resume` finds checkpoints, but none that is whole).
 void train(const TrainConfig& config, const TrainRequest& request);
 
 }  // namespace medseg

@@ -1,0 +1,51 @@
+#include "medseg/base/signals.h"
+
+#include <csignal>
+
+#include "medseg/base/str.h"
+
+namespace medseg {
+namespace {
+
+volatile std::sig_atomic_t noted = 0;
+
+struct sigaction before_int, before_term, before_limit;
+
+void note(int signal) {
+  noted = signal;
+  struct sigaction at_once {};
+  at_once.sa_handler = SIG_DFL;
+  sigaction(SIGINT, &at_once, nullptr);
+  sigaction(SIGTERM, &at_once, nullptr);
+}
+
+}  // namespace
+
+SignalWatch::SignalWatch() {
+  noted = 0;
+  struct sigaction action {};
+  action.sa_handler = note;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, &before_int);
+  sigaction(SIGTERM, &action, &before_term);
+  action.sa_handler = SIG_IGN;
+  sigaction(SIGXFSZ, &action, &before_limit);  // a limit on files is an error of the write
+}
+
+SignalWatch::~SignalWatch() {
+  sigaction(SIGINT, &before_int, nullptr);
+  sigaction(SIGTERM, &before_term, nullptr);
+  sigaction(SIGXFSZ, &before_limit, nullptr);
+  noted = 0;
+}
+
+int caught_signal() { return noted; }
+
+Interrupted::Interrupted(int signal) : Error(128 + signal, str("stopped by signal ", signal)) {}
+
+void stop_if_signalled() {
+  if (const int signal = caught_signal(); signal != 0) throw Interrupted(signal);
+}
+
+}  // namespace medseg
