@@ -100,7 +100,8 @@ TEST_F(DurableFiles, ALockIsHeldOnceAndGoesWithItsProcess) {
 
 TEST_F(DurableFiles, TheHashOfAFileIsThatOfItsBytes) {
   std::string bytes((40 << 20) + 17, '\0');
-  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 2654435761U >> 13);
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    bytes[i] = static_cast<char>(i * 2654435761U >> 13);
   write_file(folder_ / "large", bytes);
   EXPECT_EQ(sha256_of_file(folder_ / "large"), sha256(bytes));
   write_file(folder_ / "empty", "");
