@@ -49,13 +49,11 @@ void write_sums(const fs::path& folder) {
 }
 
 nlohmann::json state_json(const Progressed& progress) {
-  nlohmann::json state = {{"format", "medseg-training-1"},
-                          {"step", progress.step},
-                          {"drawn", progress.drawn},
-                          {"dropped", progress.dropped},
-                          {"best_score", progress.best_score},
-                          {"owes_evaluation", progress.owes_evaluation},
-                          {"seconds", progress.seconds}};
+  nlohmann::json state = {
+      {"format", "medseg-training-1"},     {"step", progress.step},
+      {"drawn", progress.drawn},           {"dropped", progress.dropped},
+      {"best_score", progress.best_score}, {"owes_evaluation", progress.owes_evaluation},
+      {"seconds", progress.seconds}};
   if (progress.best_step) state["best_step"] = *progress.best_step;
   for (const auto& [name, best] : progress.also_best)
     state["also_best"][name] = {{"step", best.step}, {"score", best.score}};

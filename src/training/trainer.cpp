@@ -379,8 +379,8 @@ void Trainer::save(Progressed done, bool last_chance) {
   const TimeTable::Scope scope(times_, "saving");
   const bool saved = saving_.attempt(done.step, last_chance, [&] {
     folder_.sync_metrics();  // history first: a checkpoint never knows of steps that it lacks
-    save_checkpoint(folder_.checkpoint(done.step), bundle_, frozen_, optimizer_, ema_, scaler_, done,
-                    write_options(config_), replay_.state());
+    save_checkpoint(folder_.checkpoint(done.step), bundle_, frozen_, optimizer_, ema_, scaler_,
+                    done, write_options(config_), replay_.state());
     folder_.publish(done.step, best_links(done), options_.keep);
   });
   if (saved) done_ = std::move(done);

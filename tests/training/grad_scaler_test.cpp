@@ -88,7 +88,7 @@ class Applied : public testing::Test {
   TrainedParameter first_ = parameter("first"), second_ = parameter("second");
   AdamW optimizer_{options_.optimizer, {first_, second_}};
   Ema ema_{0.5, {first_, second_}};
-  StepReport report_{.ids = {"a", "b"}};
+  StepReport report_{.ids = {"a", "b"}, .fault = {}};
   std::int64_t step_ = 0, dropped_ = 0;
   GradScaler off_{{}, false, at::kCPU}, on_{{.init_scale = 16}, true, at::kCPU};
 };

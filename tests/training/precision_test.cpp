@@ -4,6 +4,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/training/trainer.h"
+#include "medseg/training/training_set.h"
 #include "tiny_run.h"
 
 namespace medseg::tiny {

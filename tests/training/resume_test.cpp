@@ -187,7 +187,8 @@ TEST_F(Resume, ACheckpointTakesWhatWasForetold) {
     auto bundle = open_bundle(options.model);
     const AdamW optimizer(options.train.optimizer, choose_trained(bundle, options.train));
     const Ema ema(options.train.ema.decay, optimizer.parameters());
-    const auto told = static_cast<double>(checkpoint_bytes(bundle, optimizer, ema));
+    const auto told = static_cast<double>(
+        checkpoint_bytes(bundle, optimizer, ema, GradScaler({}, false, at::kCPU)));
     EXPECT_NEAR(told / static_cast<double>(bytes_in(root_ / precision / "last")), 1.0, 0.2);
   }
 }
@@ -245,7 +246,7 @@ TEST_F(Resume, LongWorkEndsSoonAfterASignal) {
   auto bundle = open_bundle(root_ / "start");
   const auto options = config();
   const TrainingSet data(options.data, bundle);
-  FeatureCache cache(*bundle.model, bundle.options, false, 1 << 20);
+  FeatureCache cache(*bundle.model, bundle.options, at::kFloat, 1 << 20);
   const auto manifest = Manifest::read(root_ / "data/manifest.jsonl");
   EvaluationOptions evaluation;
   evaluation.show_progress = false;
