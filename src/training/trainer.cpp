@@ -72,6 +72,7 @@ class Trainer {
   void write_run(const std::string& state);
   bool due(std::int64_t every) const { return every > 0 && done_.step % every == 0; }
 
+  Stopwatch loading_;
   TrainConfig config_;
   const TrainOptions& options_;
   TrainRequest request_;
@@ -215,6 +216,7 @@ void Trainer::forget_lost_bests() {
 
 // Nothing is lost to a signal here: what was saved stands.
 void Trainer::prepare_features() {
+  times_.add("loading", loading_.seconds(), recent_peak_bytes());
   const TimeTable::Scope scope(times_, "features");
   try {
     data_.fill(features_);
@@ -417,7 +419,10 @@ void Trainer::write_run(const std::string& state) {
   run_["seconds"] = done_.seconds;
   run_["updated"] = utc_now();
   run_["peak_memory_bytes"] = peak_memory_bytes();
-  for (const auto& [part, seconds] : times_.parts()) run_["seconds_by_part"][part] = seconds;
+  for (const auto& part : times_.parts()) {
+    run_["seconds_by_part"][part.name] = part.seconds;
+    run_["peak_memory_by_part"][part.name] = part.peak_bytes;
+  }
   if (done_.dropped > 0) run_["dropped_steps"] = done_.dropped;
   if (scaler_.is_on()) run_["skipped_steps"] = scaler_.skipped();
   if (done_.best_step)

@@ -196,5 +196,19 @@ TEST(Process, PeakMemoryRemembersWhatWasGivenBack) {
   EXPECT_EQ(gigabytes_text(3'456'000'000), "3.46 GB");
 }
 
+TEST(Process, ARecentPeakForgetsWhatWasBefore) {
+  constexpr std::size_t kBytes = std::size_t{96} << 20;
+  { const std::vector<char> touched(kBytes, '\1'); }
+  const auto highest = peak_memory_bytes();
+  begin_recent_peak();
+  const auto resident = resident_memory_bytes();
+  if (recent_peak_bytes() == highest) GTEST_SKIP() << "this kernel has no /proc/self/clear_refs";
+  EXPECT_LT(recent_peak_bytes(), highest - kBytes / 2);
+  EXPECT_NEAR(static_cast<double>(recent_peak_bytes()), static_cast<double>(resident), 4e6);
+  { const std::vector<char> touched(kBytes / 2, '\1'); }
+  EXPECT_GE(recent_peak_bytes(), resident + kBytes / 2);
+  EXPECT_GE(peak_memory_bytes(), highest);
+}
+
 }  // namespace
 }  // namespace medseg

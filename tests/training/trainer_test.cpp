@@ -202,6 +202,8 @@ TEST_F(TinyRun, KeepsTheBestAndTheNewest) {
   const auto run = nlohmann::json::parse(read_file(root_ / "a/run.json"));
   EXPECT_EQ(run["state"], "done");
   EXPECT_TRUE(run["seconds_by_part"].contains("backward"));
+  for (const char* part : {"loading", "language forward", "backward"})
+    EXPECT_GT(run["peak_memory_by_part"][part].get<std::uint64_t>(), 10'000'000U) << part;
   EXPECT_EQ(run["data"][0]["sha256"].get<std::string>().size(), 64U);
 }
 

@@ -1,23 +1,32 @@
 /// \file
-/// Where the time of a run went.
+/// Where the time of a run went, and how much memory each part of it needed.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "medseg/base/clock.h"
+#include "medseg/base/process.h"
 #include "medseg/base/str.h"
 
 namespace medseg {
 
 class TimeTable {
  public:
-  /// Adds its lifetime to a part.
+  struct Part {
+    std::string name;
+    double seconds = 0;
+    std::uint64_t peak_bytes =
+        0;  ///< most of the whole process that was resident while the part ran
+  };
+
+  /// Adds its lifetime to a part. One at a time: a scope within another would take the other's peak away.
   class Scope {
    public:
-    Scope(TimeTable& table, const char* part) : table_(table), part_(part) {}
-    ~Scope() { table_.add(part_, watch_.seconds()); }
+    Scope(TimeTable& table, const char* part) : table_(table), part_(part) { begin_recent_peak(); }
+    ~Scope() { table_.add(part_, watch_.seconds(), recent_peak_bytes()); }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
@@ -27,28 +36,26 @@ class TimeTable {
     Stopwatch watch_;
   };
 
-  void add(const std::string& part, double seconds) {
-    for (auto& [name, sum] : parts_) {
-      if (name == part) {
-        sum += seconds;
-        return;
-      }
-    }
-    parts_.emplace_back(part, seconds);
+  void add(const std::string& name, double seconds, std::uint64_t peak_bytes) {
+    auto part = std::find_if(parts_.begin(), parts_.end(),
+                             [&](const Part& known) { return known.name == name; });
+    if (part == parts_.end()) part = parts_.insert(part, Part{name});
+    part->seconds += seconds;
+    part->peak_bytes = std::max(part->peak_bytes, peak_bytes);
   }
 
-  const std::vector<std::pair<std::string, double>>& parts() const { return parts_; }
+  const std::vector<Part>& parts() const { return parts_; }
 
   /// "data 0.4 s, language forward 61.0 s, …"
   std::string text() const {
     std::vector<std::string> words;
-    for (const auto& [name, seconds] : parts_)
-      words.push_back(str(name, " ", fixed(seconds, 1), " s"));
+    for (const auto& part : parts_)
+      words.push_back(str(part.name, " ", fixed(part.seconds, 1), " s"));
     return join(words, ", ");
   }
 
  private:
-  std::vector<std::pair<std::string, double>> parts_;
+  std::vector<Part> parts_;
 };
 
 }  // namespace medseg
