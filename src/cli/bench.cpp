@@ -71,15 +71,17 @@ void bench_sam_vit(const Bench& bench) {
 }
 
 void bench(const BenchArguments& arguments) {
-  const std::vector<std::string> known = {"grounding", "sam_vit", "load"};
+  const std::vector<std::string> known = {"grounding", "sam_vit", "load", "train"};
   if (std::find(known.begin(), known.end(), arguments.what) == known.end()) {
     throw ConfigError("bench: unknown measurement \"" + arguments.what + "\"" +
                       did_you_mean(arguments.what, known));
   }
+  if (arguments.what == "train") return bench_train(arguments);
   const bool loads = arguments.what == "load";
   if (loads == arguments.files.empty())
     throw ConfigError(loads ? "bench load: name a file of weights"
-                            : "bench: only load takes files");
+                            : "bench: only load and train take files");
+  if (!arguments.overrides.empty()) throw ConfigError("bench: --set is for train");
   if (arguments.threads > 0) at::set_num_threads(arguments.threads);
   const Bench timer(arguments);
   if (loads) return bench_load(timer, arguments.files);
@@ -127,8 +129,10 @@ void add_bench(CLI::App& app) {
       "what", arguments->what,
       "grounding: encoders and mask decoder, milliseconds a picture or mask; "
       "sam_vit: SAM's ViT-B at 1024 pixels; load: every tensor of a weight file into "
-      "memory of its own");
-  command->add_option("FILE", arguments->files, "weight files for load");
+      "memory of its own; train: a few steps of a training config, part by part");
+  command->add_option("FILE", arguments->files, "weight files for load, the config for train");
+  command->add_option("--set", arguments->overrides, "a.b=value: changes the config of train")
+      ->allow_extra_args(false);
   command->add_option("--only", arguments->only, "measurements whose name contains this");
   command->add_option("--precision", arguments->precision, "fp32 or bf16 alone")
       ->check(CLI::IsMember({"fp32", "bf16"}));
@@ -136,7 +140,9 @@ void add_bench(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   command->add_option("--threads", arguments->threads, "0: as many as there are");
   command->add_flag("--json", arguments->json, "one JSON object a measurement");
-  command->footer("Example: medseg bench grounding --only mask_decoder --json");
+  command->footer(
+      "Example: medseg bench grounding --only mask_decoder --json\n"
+      "         medseg bench train configs/train/demo.json --runs 10");
   command->callback([arguments] { bench(*arguments); });
 }
 

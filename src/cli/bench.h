@@ -11,7 +11,8 @@ namespace medseg {
 
 struct BenchArguments {
   std::string what = "grounding";
-  std::vector<std::string> files;  ///< of `load`
+  std::vector<std::string> files;      ///< of `load`; the config of `train`
+  std::vector<std::string> overrides;  ///< of the config
   std::string only;
   std::string precision;
   int threads = 0;
@@ -34,5 +35,9 @@ class Bench {
 /// Opens each file and brings every tensor into memory of its own, block formats as fp32, all kept until the last.
 /// Without a warm-up: the first run is what a program meets that starts with a file the system has read before.
 void bench_load(const Bench& bench, const std::vector<std::string>& files);
+
+/// Trains for `runs` steps after two that are not counted: time, peak memory, operations and share of the machine's matrix
+/// product peak of every part, as a table or as JSON lines.
+void bench_train(const BenchArguments& arguments);
 
 }  // namespace medseg

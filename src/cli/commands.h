@@ -11,6 +11,7 @@ void add_model_audit(CLI::App& model);  ///< `model audit`, a subcommand of `mod
 void add_model_trace(CLI::App& model);
 void add_tokenize(CLI::App& app);
 void add_config(CLI::App& app);
+void add_plan(CLI::App& app);
 void add_train(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_score(CLI::App& app);

@@ -46,6 +46,7 @@ int run_cli(int argc, char** argv) {
   add_model(app);
   add_tokenize(app);
   add_config(app);
+  add_plan(app);
   add_train(app);
   add_evaluate(app);
   add_score(app);

@@ -43,7 +43,7 @@ void widen_as_in_file(Segmenter& model, const TensorFile& file) {
   }
   for (const auto& [name, tensor] : model.named_parameters()) {
     if (tensor->scalar_type() == at::kBFloat16 && !narrow.contains(name))
-      *tensor = at::empty(tensor->sizes(), at::kFloat);
+      *tensor = at::empty(tensor->sizes(), tensor->options().dtype(at::kFloat));
   }
 }
 
@@ -63,6 +63,16 @@ std::unique_ptr<Segmenter> without_values(const SegmenterOptions& options,
   } catch (const ConfigError& error) {
     throw CheckpointError(where + ": model." + error.what());
   }
+}
+
+std::unique_ptr<Segmenter> sized_as_in_file(const SegmenterOptions& options, const TensorFile& file,
+                                            const std::filesystem::path& bundle) {
+  const auto& infos = file.tensors();
+  const bool bf16 = std::any_of(infos.begin(), infos.end(), is_bf16_matrix);
+  auto model =
+      without_values(options, bf16 ? at::kBFloat16 : at::kFloat, (bundle / "config.json").string());
+  if (bf16) widen_as_in_file(*model, file);
+  return model;
 }
 
 /// What is written: adapters merged, new token rows in place, every tensor in its own dtype.
@@ -141,14 +151,16 @@ void refuse_all_but_bundle(const std::filesystem::path& folder) {
 std::unique_ptr<Segmenter> load_segmenter(const std::filesystem::path& bundle,
                                           const BundleOptions& options) {
   const auto file = open_tensor_file(weights_of_bundle(bundle));
-  const auto& infos = file->tensors();
-  const bool bf16 = std::any_of(infos.begin(), infos.end(), is_bf16_matrix);
-  auto model = without_values(options.model, bf16 ? at::kBFloat16 : at::kFloat,
-                              (bundle / "config.json").string());
-  if (bf16) widen_as_in_file(*model, *file);
+  auto model = sized_as_in_file(options.model, *file, bundle);
   const auto report = load_into(*model, *file, same_names(*file));
   refuse_faults(report, file->path().string() + ": does not fit config.json");
   return model;
+}
+
+std::unique_ptr<Segmenter> outline_segmenter(const std::filesystem::path& bundle,
+                                             const BundleOptions& options) {
+  const ShapesOnly shapes_only;
+  return sized_as_in_file(options.model, *open_tensor_file(weights_of_bundle(bundle)), bundle);
 }
 
 std::vector<TensorToWrite> fit_to_model(std::vector<TensorToWrite> tensors,

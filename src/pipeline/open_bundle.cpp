@@ -102,13 +102,24 @@ std::unique_ptr<Tokenizer> open_bundle_tokenizer(const std::filesystem::path& pa
   return tokenizer;
 }
 
-OpenBundle open_bundle(const std::filesystem::path& path) {
+namespace {
+
+template <class Load>
+OpenBundle opened(const std::filesystem::path& path, const Load& load) {
   OpenBundle bundle;
   bundle.path = path;
   bundle.options = read_bundle_options(path);
   bundle.tokenizer = open_bundle_tokenizer(path, bundle.options);  // before gigabytes are read
-  bundle.model = load_segmenter(path, bundle.options);
+  bundle.model = load(path, bundle.options);
   return bundle;
+}
+
+}  // namespace
+
+OpenBundle open_bundle(const std::filesystem::path& path) { return opened(path, load_segmenter); }
+
+OpenBundle outline_bundle(const std::filesystem::path& path) {
+  return opened(path, outline_segmenter);
 }
 
 }  // namespace medseg

@@ -13,6 +13,18 @@
 
 namespace medseg {
 
+at::Tensor replay_loss(const Segmenter& model, const at::Tensor& embeddings,
+                       const at::Tensor& prompts, const std::vector<MaskTruth>& truths,
+                       const TrainOptions& options) {
+  const auto device = model.device().type();
+  const AutocastScope autocast(device, precision_named("train.precision", options.precision));
+  const auto decoded =
+      model.grounding().decode_batch(embeddings, prompts, at::arange(prompts.size(0), at::kLong));
+  const AutocastScope full_precision(device, at::kFloat);
+  const auto losses = batch_mask_losses(decoded.mask_logits, truths);
+  return (losses.bce * options.loss.bce + losses.dice * options.loss.dice) * options.replay.weight;
+}
+
 MaskReplay::MaskReplay(const TrainOptions& options, const TrainingSet& data)
     : options_(options), data_(data) {
   if (!is_on()) return;
@@ -67,16 +79,8 @@ void MaskReplay::backward(const Segmenter& model, FeatureCache& cache, std::int6
     prompts.push_back(known[random.below(known.size())]);
     truths.push_back({source.truth.to(model.device(), at::kFloat), sample.features->frame});
   }
-  const auto device = model.device();
-  const AutocastScope autocast(device.type(),
-                               precision_named("train.precision", options_.precision));
-  const auto decoded =
-      model.grounding().decode_batch(at::stack(embeddings), at::stack(prompts).to(device),
-                                     at::arange(options_.replay.masks, at::kLong));
-  const AutocastScope full_precision(device.type(), at::kFloat);
-  const auto losses = batch_mask_losses(decoded.mask_logits, truths);
-  const auto loss =
-      (losses.bce * options_.loss.bce + losses.dice * options_.loss.dice) * options_.replay.weight;
+  const auto loss = replay_loss(model, at::stack(embeddings), at::stack(prompts).to(model.device()),
+                                truths, options_);
   scaler.scale(loss).backward();
 }
 

@@ -216,7 +216,7 @@ void Trainer::forget_lost_bests() {
 
 // Nothing is lost to a signal here: what was saved stands.
 void Trainer::prepare_features() {
-  times_.add("loading", loading_.seconds(), recent_peak_bytes());
+  times_.add({"loading", loading_.seconds(), recent_peak_bytes()});
   const TimeTable::Scope scope(times_, "features");
   try {
     data_.fill(features_);
@@ -420,8 +420,9 @@ void Trainer::write_run(const std::string& state) {
   run_["updated"] = utc_now();
   run_["peak_memory_bytes"] = peak_memory_bytes();
   for (const auto& part : times_.parts()) {
-    run_["seconds_by_part"][part.name] = part.seconds;
-    run_["peak_memory_by_part"][part.name] = part.peak_bytes;
+    auto& noted = run_["parts"][part.name];
+    noted = {{"seconds", part.seconds}, {"peak_memory_bytes", part.peak_bytes}};
+    if (part.flops > 0) noted["flops"] = part.flops;
   }
   if (done_.dropped > 0) run_["dropped_steps"] = done_.dropped;
   if (scaler_.is_on()) run_["skipped_steps"] = scaler_.skipped();

@@ -80,6 +80,9 @@ void TrainingSet::add_source(const DataSource& source) {
     }
     items_.push_back({index, record, source.weight, taught(*record)});
     lengths_.push_back(length);
+    labelled_.push_back(static_cast<std::int64_t>(dialogue.labels.size()) -
+                        std::count(dialogue.labels.begin(), dialogue.labels.end(), kIgnoreLabel));
+    masks_.push_back(static_cast<std::int64_t>(masks));
   }
   if (dropped > 0) {
     log_warning(str(source.manifest, ": ", dropped, " of ", records.size(),
@@ -213,6 +216,20 @@ std::map<std::filesystem::path, const TrainingSet::Item*> TrainingSet::pictures(
     pictures.emplace(manifests_[item.manifest]->folder() / item.record->image, &item);
   }
   return pictures;
+}
+
+std::pair<std::vector<std::pair<int, int>>, std::int64_t> TrainingSet::picture_sizes(
+    std::size_t most) const {
+  const auto all = pictures();
+  const auto stride = std::max<std::size_t>(1, (all.size() + most - 1) / most);
+  std::vector<std::pair<int, int>> sizes;
+  std::size_t place = 0;
+  for (const auto& [path, item] : all) {
+    if (place++ % stride != 0) continue;
+    const auto image = load_image(*manifests_[item->manifest], *item->record);
+    sizes.emplace_back(image.width, image.height);
+  }
+  return {sizes, static_cast<std::int64_t>(all.size())};
 }
 
 std::pair<at::Tensor, at::Tensor> TrainingSet::vision_statistics(FeatureCache& cache) const {

@@ -82,5 +82,23 @@ TEST_F(TrainCommand, DocumentsEveryField) {
   }
 }
 
+TEST_F(TrainCommand, PlanSaysWhatTrainWouldSay) {
+  const auto unknown = run({"plan", config_.string(), "--set", "train.stepps=300"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_NE(unknown.err.find("train.stepps: unknown key"), std::string::npos);
+  const auto nowhere = run({"plan", config_.string()});
+  EXPECT_EQ(nowhere.code, 4);
+  EXPECT_NE(nowhere.err.find("nowhere/bundle"), std::string::npos);
+  EXPECT_EQ(run({"plan", config_.string(), "--memory", "-1"}).code, 2);
+  EXPECT_EQ(nowhere.out, "");
+}
+
+TEST_F(TrainCommand, BenchTrainWantsOneConfig) {
+  EXPECT_EQ(run({"bench", "train"}).code, 2);
+  EXPECT_EQ(run({"bench", "train", config_.string(), config_.string()}).code, 2);
+  EXPECT_EQ(run({"bench", "train", config_.string()}).code, 4);
+  EXPECT_EQ(run({"bench", "grounding", "--set", "train.steps=3"}).code, 2);
+}
+
 }  // namespace
 }  // namespace medseg

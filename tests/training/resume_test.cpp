@@ -109,7 +109,7 @@ TEST_F(Resume, TheCacheIsNoPartOfTheNumbers) {
     train(options, to(root_ / run));
     expect_same("cached", run);
     const auto times = nlohmann::json::parse(read_file(root_ / run / "run.json"));
-    EXPECT_GT(times["seconds_by_part"]["encoders"].get<double>(), 0.0);
+    EXPECT_GT(times["parts"]["encoders"]["seconds"].get<double>(), 0.0);
   }
 }
 

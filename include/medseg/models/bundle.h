@@ -74,6 +74,11 @@ BundleOptions read_bundle_options(const std::filesystem::path& bundle);
 std::unique_ptr<Segmenter> load_segmenter(const std::filesystem::path& bundle,
                                           const BundleOptions& options);
 
+/// The model that load_segmenter would give, in shapes and dtypes alone (torch's meta device): it can be counted and searched
+/// by name, not computed with. Reads the headers of the weights. \throws CheckpointError.
+std::unique_ptr<Segmenter> outline_segmenter(const std::filesystem::path& bundle,
+                                             const BundleOptions& options);
+
 /// Writes config.json and model.safetensors into `folder` (which the caller makes appear atomically, with the
 /// tokenizer's files). Adapters are merged into the written weights, the model in memory keeps them. `provenance` is free JSON.
 void save_bundle(const std::filesystem::path& folder, Segmenter& model,

@@ -40,6 +40,8 @@ struct OpenBundle {
 };
 /// Loads all, behind the guard of open_bundle_tokenizer. \throws CheckpointError.
 OpenBundle open_bundle(const std::filesystem::path& path);
+/// The same with an outline of the model (outline_segmenter), which takes no memory. \throws CheckpointError.
+OpenBundle outline_bundle(const std::filesystem::path& path);
 /// The guard itself, asked of a bundle that is opened and of one that is about to be written; `where` begins its message.
 /// \throws CheckpointError.
 void check_tokenizer(const std::filesystem::path& where, const BundleOptions& options,

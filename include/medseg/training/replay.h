@@ -22,6 +22,12 @@
 
 namespace medseg {
 
+/// The loss of one step's replayed masks, weighted: each prompt [M, C] against the picture of the same index,
+/// `embeddings` [M, C, h, w].
+at::Tensor replay_loss(const Segmenter& model, const at::Tensor& embeddings,
+                       const at::Tensor& prompts, const std::vector<MaskTruth>& truths,
+                       const TrainOptions& options);
+
 class MaskReplay {
  public:
   MaskReplay(const TrainOptions& options, const TrainingSet& data);

@@ -10,6 +10,7 @@
 #include "medseg/base/clock.h"
 #include "medseg/base/process.h"
 #include "medseg/base/str.h"
+#include "medseg/nn/flop_count.h"
 
 namespace medseg {
 
@@ -19,14 +20,17 @@ class TimeTable {
     std::string name;
     double seconds = 0;
     std::uint64_t peak_bytes =
-        0;  ///< most of the whole process that was resident while the part ran
+        0;             ///< most of the whole process that was resident while the part ran
+    double flops = 0;  ///< of its matrix products, where a FlopCount lives
   };
 
   /// Adds its lifetime to a part. One at a time: a scope within another would take the other's peak away.
   class Scope {
    public:
     Scope(TimeTable& table, const char* part) : table_(table), part_(part) { begin_recent_peak(); }
-    ~Scope() { table_.add(part_, watch_.seconds(), recent_peak_bytes()); }
+    ~Scope() {
+      table_.add({part_, watch_.seconds(), recent_peak_bytes(), counted_flops() - flops_before_});
+    }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
@@ -34,14 +38,16 @@ class TimeTable {
     TimeTable& table_;
     const char* part_;
     Stopwatch watch_;
+    double flops_before_ = counted_flops();
   };
 
-  void add(const std::string& name, double seconds, std::uint64_t peak_bytes) {
+  void add(const Part& more) {
     auto part = std::find_if(parts_.begin(), parts_.end(),
-                             [&](const Part& known) { return known.name == name; });
-    if (part == parts_.end()) part = parts_.insert(part, Part{name});
-    part->seconds += seconds;
-    part->peak_bytes = std::max(part->peak_bytes, peak_bytes);
+                             [&](const Part& known) { return known.name == more.name; });
+    if (part == parts_.end()) part = parts_.insert(part, Part{.name = more.name});
+    part->seconds += more.seconds;
+    part->peak_bytes = std::max(part->peak_bytes, more.peak_bytes);
+    part->flops += more.flops;
   }
 
   const std::vector<Part>& parts() const { return parts_; }

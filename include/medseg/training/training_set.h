@@ -49,6 +49,10 @@ class TrainingSet {
 
   std::size_t size() const { return items_.size(); }
   const std::vector<std::int64_t>& lengths() const { return lengths_; }
+  const std::vector<std::int64_t>& labelled() const { return labelled_; }  ///< tokens of answers
+  const std::vector<std::int64_t>& masks() const { return masks_; }  ///< `[SEG]` of all answers
+  /// Width and height of some of the pictures, at most `most`, evenly spread, and how many there are.
+  std::pair<std::vector<std::pair<int, int>>, std::int64_t> picture_sizes(std::size_t most) const;
 
   /// Visits of each record per epoch: weight of its source, balance of targets, weight of absent turns.
   const std::vector<double>& visits() const { return visits_; }
@@ -101,7 +105,7 @@ class TrainingSet {
   const OpenBundle& bundle_;
   std::vector<std::unique_ptr<Manifest>> manifests_;
   std::vector<Item> items_;
-  std::vector<std::int64_t> lengths_;
+  std::vector<std::int64_t> lengths_, labelled_, masks_;
   std::vector<double> visits_;
   mutable std::map<std::filesystem::path, std::shared_ptr<const ImageFeatures>>
       placed_;  ///< of load_place, one thread
