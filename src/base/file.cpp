@@ -125,17 +125,21 @@ void write_file(const fs::path& path, std::string_view bytes) {
   sync_folder(path.parent_path());
 }
 
-void append_line(const fs::path& path, std::string_view line) {
+void append_bytes(const fs::path& path, std::string_view bytes) {
   make_parents(path);
   const Descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   struct stat before {};
   if (fd.get() < 0 || ::fstat(fd.get(), &before) != 0) fail(path, "cannot write");
-  if (write_all(fd.get(), std::string(line) + "\n")) return;
+  if (write_all(fd.get(), bytes)) return;
   const int code = errno;
   if (::ftruncate(fd.get(), before.st_size) != 0) {
-  }  // then the torn line stays: readers of such files skip it
+  }  // then the torn piece stays: readers of such files skip it
   errno = code;
   fail(path, "cannot write");
+}
+
+void append_line(const fs::path& path, std::string_view line) {
+  append_bytes(path, std::string(line) + "\n");
 }
 
 void sync_file(const fs::path& path) {

@@ -51,6 +51,7 @@ int run_cli(int argc, char** argv) {
   add_evaluate(app);
   add_score(app);
   add_table(app);
+  add_report(app);
   add_predict(app);
   add_chat(app);
   add_bench(app);

@@ -11,6 +11,7 @@
 #include "medseg/base/process.h"
 #include "medseg/base/str.h"
 #include "medseg/config/load.h"
+#include "medseg/metrics/event_file.h"
 #include "medseg/training/checkpoint.h"
 #include "medseg/training/options.h"
 
@@ -20,9 +21,9 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::vector<std::string> kMayChange = {
-    "/train/steps",   "/train/evaluate_every", "/train/evaluate_limit",  "/train/save_every",
-    "/train/keep",    "/train/time_limit_s",   "/train/threads",         "/data/workers",
-    "/data/cache_gb", "/train/non_finite",     "/train/non_finite_limit"};
+    "/train/steps",   "/train/evaluate_every", "/train/evaluate_limit",   "/train/save_every",
+    "/train/keep",    "/train/time_limit_s",   "/train/threads",          "/data/workers",
+    "/data/cache_gb", "/train/non_finite",     "/train/non_finite_limit", "/train/show_answers"};
 
 // A link that is always there: made beside and renamed over the old one.
 void point(const fs::path& link, const fs::path& target) {
@@ -83,10 +84,11 @@ void RunFolder::create() {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(path_, error)) {
     const std::string name = entry.path().filename().string();
-    if (fs::is_symlink(entry.path()) && name.starts_with("best-")) fs::remove(entry.path(), error);
+    const bool is_link = fs::is_symlink(entry.path()) && name.starts_with("best-");
+    if (is_link || EventFile::is_event_file(entry.path())) fs::remove(entry.path(), error);
   }
-  for (const char* name :
-       {"metrics.jsonl", "log.txt", "run.json", "config.json", "best", "last", "checkpoints"}) {
+  for (const char* name : {"metrics.jsonl", "log.txt", "run.json", "config.json", "best", "last",
+                           "checkpoints", "answers"}) {
     fs::remove_all(path_ / name, error);
   }
   write_file(path_ / "metrics.jsonl", "");  // an unwritable folder is found before training

@@ -22,6 +22,7 @@
 #include "medseg/training/checkpoint.h"
 #include "medseg/training/loader.h"
 #include "medseg/training/run_folder.h"
+#include "medseg/training/run_view.h"
 #include "medseg/training/schedule.h"
 #include "medseg/training/step.h"
 #include "medseg/training/update.h"
@@ -68,6 +69,7 @@ class Trainer {
   NamedScores evaluate_model();
   void take_bests(const NamedScores& scores, Progressed& done) const;
   void save(Progressed done, bool last_chance);
+  void add_metrics(const nlohmann::ordered_json& line);
   void write_step(const StepReport& report, const Update& update, double factor, double seconds);
   void write_run(const std::string& state);
   bool due(std::int64_t every) const { return every > 0 && done_.step % every == 0; }
@@ -77,6 +79,7 @@ class Trainer {
   const TrainOptions& options_;
   TrainRequest request_;
   RunFolder folder_;
+  RunView view_;
   at::ScalarType precision_;
   OpenBundle bundle_;
   AdamW optimizer_;
@@ -101,6 +104,7 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
       options_(config_.train),
       request_(request),
       folder_(request.out),
+      view_(request.out),
       precision_(precision_named("train.precision", options_.precision)),
       bundle_(open_for_training(config)),
       optimizer_(options_.optimizer, choose_trained(bundle_, options_)),
@@ -144,6 +148,7 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
   log_info(resumes ? str("resume: goes on after step ", done_.step)
                    : "train: " + folder_.path().string());
   folder_.write_config(effective);
+  view_.begin(done_.step, done_.owes_evaluation, effective);
 
   std::int64_t count = 0;
   for (const auto& parameter : optimizer_.parameters()) count += parameter.tensor.numel();
@@ -265,6 +270,8 @@ void Trainer::run() {
   }
   bar.finish();
   write_run("done");
+  view_.finish();
+  view_.refresh_page(/*at_the_end=*/true);
   log_info("time: " + times_.text());
   log_info(str("train: ", done_.step, " steps in ", duration_text(done_.seconds), "; best is step ",
                done_.best_step.value_or(done_.step), " -> ", (folder_.path() / "best").string(),
@@ -343,9 +350,13 @@ NamedScores Trainer::evaluate_model() {
   evaluation.show_progress = false;
   NamedScores sums;
   std::vector<nlohmann::ordered_json> lines;
+  std::vector<ShownSource> shown;
   for (const auto& [source, manifest] : validation_) {
     const Stopwatch watch;
-    const Scores scores = evaluate(bundle_, manifest, source.split, features_, evaluation).scores;
+    const Evaluation answered = evaluate(bundle_, manifest, source.split, features_, evaluation);
+    const Scores& scores = answered.scores;
+    shown.push_back(
+        {source.split, source.manifest, shown_answers(answered, manifest, options_.show_answers)});
     lines.push_back({{"step", done_.step},
                      {"split", source.split},
                      {"manifest", source.manifest},
@@ -372,7 +383,9 @@ NamedScores Trainer::evaluate_model() {
       if (std::isfinite(named[i].second)) sums[i].second += named[i].second;  // a split has masks
     }
   }
-  for (const auto& line : lines) folder_.add_metrics(line);  // all splits or none
+  for (const auto& line : lines) add_metrics(line);  // all splits or none
+  view_.show(done_.step, shown);
+  view_.refresh_page();
   for (auto& [name, sum] : sums) sum /= static_cast<double>(validation_.size());
   return sums;
 }
@@ -385,7 +398,14 @@ void Trainer::save(Progressed done, bool last_chance) {
                     done, write_options(config_), replay_.state());
     folder_.publish(done.step, best_links(done), options_.keep);
   });
+  view_.sync();
+  view_.refresh_page();
   if (saved) done_ = std::move(done);
+}
+
+void Trainer::add_metrics(const nlohmann::ordered_json& line) {
+  folder_.add_metrics(line);
+  view_.add_metrics(line);
 }
 
 // What is not finite is left out; "dropped" says why.
@@ -410,7 +430,7 @@ void Trainer::write_step(const StepReport& report, const Update& update, double 
     line["skipped"] = scaler_.skipped();
   }
   line["seconds"] = seconds;
-  folder_.add_metrics(line);
+  add_metrics(line);
 }
 
 void Trainer::write_run(const std::string& state) {
@@ -436,6 +456,7 @@ void Trainer::write_run(const std::string& state) {
 void Trainer::note_stop(const std::string& reason) {
   try {
     write_run("stopped: " + reason);
+    view_.refresh_page(/*at_the_end=*/true);
   } catch (const DataError&) {  // the disk may be what stopped it
   }
 }

@@ -21,7 +21,9 @@ std::string read_file(const std::filesystem::path& path);
 /// and the temporary file is gone.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
-/// Appends one line ('\n' is added), whole or not at all: on a full disk the file keeps its length. \throws DataError.
+/// Appends, whole or not at all: on a full disk the file keeps its length. Parents are made. \throws DataError.
+void append_bytes(const std::filesystem::path& path, std::string_view bytes);
+/// The same of one line ('\n' is added).
 void append_line(const std::filesystem::path& path, std::string_view line);
 
 /// Returns when the file's bytes would survive a power cut. \throws DataError.

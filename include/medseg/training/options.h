@@ -215,7 +215,8 @@ struct TrainOptions {
   std::string non_finite = "stop";
   std::int64_t non_finite_limit = 10;
   ReplayOptions replay;
-  std::int64_t evaluate_every = 500, evaluate_limit = 0, save_every = 500, keep = 2;
+  std::int64_t evaluate_every = 500, evaluate_limit = 0, show_answers = 4;
+  std::int64_t save_every = 500, keep = 2;
   std::string best = "dice_over_targets";
   std::vector<std::string> also_best;
   double time_limit_s = 0.0;
@@ -256,6 +257,9 @@ struct TrainOptions {
     visit("evaluate_every", self.evaluate_every, at_least(0), "steps; 0: only after the last");
     visit("evaluate_limit", self.evaluate_limit, at_least(0),
           "records per validation split; 0: all");
+    visit("show_answers", self.show_answers, in_range(0, 1000),
+          "answers per validation split and evaluation as pictures, for TensorBoard and the run's "
+          "page");
     visit("save_every", self.save_every, at_least(0), "steps; 0: only after the last");
     visit("keep", self.keep, at_least(1), "newest checkpoints that stay, beside the best");
     visit("best", self.best, {}, "score that chooses best/: dice_over_targets, giou, ciou or dice");

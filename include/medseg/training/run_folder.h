@@ -5,6 +5,7 @@
 ///     run.json         command, versions, data hashes, seed, threads; at the end where the time went
 ///     metrics.jsonl    a line per optimiser step, a line per evaluation
 ///     log.txt
+///     run.html, events.out.tfevents.*, answers/   what a person looks at (run_view.h)
 ///     checkpoints/step-00000500/   bundles with the state to go on from (training.json, training.safetensors)
 ///     best, last       links to two of them; best-SCORE to the best by each score of train.also_best
 #pragma once
@@ -43,7 +44,7 @@ class RunFolder {
   std::optional<std::int64_t> newest_whole() const;
 
   /// \throws ConfigError naming the first key in which `config` differs from the run's, but for keys that may change:
-  /// train.{steps,evaluate_every,evaluate_limit,save_every,keep,time_limit_s,threads}, data.{workers,cache_gb}.
+  /// train.{steps,evaluate_every,evaluate_limit,save_every,keep,time_limit_s,threads,show_answers}, data.{workers,cache_gb}.
   void require_same_config(const nlohmann::json& config) const;
   /// Compares what checkpoints of this size need with what the file system has: a warning where not all that are kept at once
   /// will fit. \throws DataError with both numbers if not even one does, or if the folder of checkpoints cannot be written.

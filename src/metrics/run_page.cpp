@@ -1,0 +1,263 @@
+#include "medseg/metrics/run_page.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "html.h"
+#include "medseg/base/clock.h"
+#include "medseg/base/error.h"
+#include "medseg/base/file.h"
+#include "medseg/base/str.h"
+#include "medseg/metrics/line_chart.h"
+
+namespace medseg {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kStyle =
+    "body{font:15px/1.45 system-ui,sans-serif;margin:0 auto;padding:1rem;max-width:1120px;"
+    "color:#1c2126;background:#fff}"
+    "h1{font-size:1.3rem}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}"
+    ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:"
+    "1rem}"
+    "figure{margin:0}figcaption{font-size:.85rem}"
+    ".tiles{display:flex;flex-wrap:wrap;gap:.6rem 2rem}.tiles div "
+    "b{display:block;font-size:1.25rem}"
+    "table{border-collapse:collapse;font-size:.85rem}"
+    "td{padding:.1rem .8rem .1rem 0;vertical-align:top;overflow-wrap:anywhere}"
+    "td:first-child{white-space:nowrap;opacity:.7}"
+    "pre{font-size:.8rem;overflow:auto;max-height:30rem;border:1px solid #8886;padding:.6rem}"
+    ".answer{border-top:1px solid #8886;padding:.8rem 0}.answer img{max-width:100%;display:block}"
+    ".answer p{margin:.3rem 0;white-space:pre-wrap;overflow-wrap:anywhere}"
+    ".bar{background:#0072b2;height:.6rem;display:inline-block;vertical-align:middle}"
+    "@media(prefers-color-scheme:dark){body{color:#dde3e8;background:#14181c}}";
+
+// What comes first, in this order; other numbers of metrics.jsonl stand below, folded.
+const std::vector<std::pair<std::string, std::string>> kCharts = {
+    {"loss", "loss, all parts weighted"},
+    {"loss_text", "loss of the text"},
+    {"loss_bce", "cross entropy of the masks"},
+    {"loss_dice", "Dice loss of the masks"},
+    {"lr", "rate"},
+    {"grad_norm", "norm of the gradient, before clipping"},
+    {"seconds", "seconds a step"},
+    {"loss_scale", "loss scale"}};
+const std::vector<std::string> kOverlaps = {"dice_over_targets", "giou", "ciou", "dice"};
+const std::vector<std::string> kShares = {"seg_count_accuracy", "name_accuracy",
+                                          "false_positive_rate"};
+
+struct Metrics {
+  std::map<std::string, Curve> train;
+  std::map<std::string, std::map<std::string, Curve>> evaluations;  // by split, by score
+  double last_step = 0, seconds = 0, samples = 0;
+};
+
+Json parse_file(const fs::path& path) {
+  try {
+    return Json::parse(read_file(path));
+  } catch (const nlohmann::json::parse_error& error) {
+    throw DataError(str(path.string(), ": not JSON near byte ", error.byte));
+  }
+}
+
+void add_line(const Json& line, Metrics& metrics) {
+  const auto step = line.at("step").get<double>();
+  const bool scores = line.contains("split");
+  std::string source;
+  if (scores) source = str(line.at("split").get<std::string>(), "\n", line.value("manifest", ""));
+  auto& curves = scores ? metrics.evaluations[source] : metrics.train;
+  for (const auto& [key, value] : line.items()) {
+    if (!value.is_number() || key == "step") continue;
+    curves[key].name = key;
+    curves[key].points.emplace_back(step, value.get<double>());
+  }
+  metrics.last_step = std::max(metrics.last_step, step);
+  if (scores) return;
+  metrics.seconds += line.value("seconds", 0.0);
+  metrics.samples += line.value("samples", 0.0);
+}
+
+Metrics read_metrics(const fs::path& path) {
+  const std::string text = read_file(path);
+  Metrics metrics;
+  int number = 0;
+  for (const auto& line : split(text.substr(0, text.rfind('\n') + 1), '\n')) {
+    ++number;
+    if (line.empty()) continue;
+    try {
+      add_line(Json::parse(line), metrics);
+    } catch (const nlohmann::json::exception&) {
+      throw DataError(str(path.string(), ":", number,
+                          ": not a line of metrics, expected an object with a number \"step\""));
+    }
+  }
+  return metrics;
+}
+
+// "split" where one manifest has it, else with the manifest's path.
+std::string shown_source(const std::string& source, const Metrics& metrics) {
+  const auto name = split(source, '\n');
+  const auto same = std::count_if(
+      metrics.evaluations.begin(), metrics.evaluations.end(),
+      [&](const auto& other) { return split(other.first, '\n').front() == name.front(); });
+  return same > 1 ? name.front() + " of " + name.back() : name.front();
+}
+
+std::string tile(const std::string& name, const std::string& value) {
+  return "<div><b>" + html(value) + "</b>" + html(name) + "</div>";
+}
+
+std::string tiles(const Json& run, const Json& config, const Metrics& metrics) {
+  std::string text = "<div class=\"tiles\">";
+  if (run.contains("state"))
+    text += tile("state",
+                 run["state"].is_string() ? run["state"].get<std::string>() : run["state"].dump());
+  std::string steps = fixed(metrics.last_step, 0);
+  const Json::json_pointer all("/train/steps");
+  if (config.contains(all) && config.at(all).is_number()) steps += " of " + config.at(all).dump();
+  text += tile("steps", steps);
+  const auto loss = metrics.train.find("loss");
+  if (loss != metrics.train.end())
+    text += tile("last loss", fixed(loss->second.points.back().second, 4));
+  for (const auto& [source, scores] : metrics.evaluations) {
+    const auto found = scores.find("dice_over_targets");
+    if (found == scores.end()) continue;
+    const auto& points = found->second.points;
+    const auto best =
+        *std::max_element(points.begin(), points.end(),
+                          [](const auto& a, const auto& b) { return a.second < b.second; });
+    text += tile(str("best Dice over targets, ", shown_source(source, metrics), ", step ",
+                     fixed(best.first, 0)),
+                 fixed(best.second, 3));
+  }
+  if (metrics.seconds > 0) {
+    text += tile("in training steps", duration_text(metrics.seconds));
+    text += tile("samples a second", fixed(metrics.samples / metrics.seconds, 2));
+  }
+  return text + "</div>\n";
+}
+
+std::string charts(const Metrics& metrics) {
+  std::string text = "<div class=\"charts\">\n";
+  std::set<std::string> shown;
+  for (const auto& [key, title] : kCharts) {
+    const auto found = metrics.train.find(key);
+    shown.insert(key);
+    if (found != metrics.train.end()) text += line_chart({title, {found->second}, /*smooth=*/true});
+  }
+  for (const auto& [source, scores] : metrics.evaluations) {
+    for (const auto& [title, keys] :
+         {std::pair{"overlap", kOverlaps}, std::pair{"answers", kShares}}) {
+      LineChart chart{str(title, ", ", shown_source(source, metrics)), {}, false};
+      for (const auto& key : keys) {
+        if (scores.contains(key)) chart.curves.push_back(scores.at(key));
+      }
+      text += line_chart(chart);
+    }
+  }
+  text += "</div>\n<details><summary>more curves</summary><div class=\"charts\">\n";
+  for (const auto& [key, curve] : metrics.train) {
+    if (!shown.contains(key)) text += line_chart({key, {curve}, /*smooth=*/true});
+  }
+  return text + "</div></details>\n";
+}
+
+std::string picture_source(const fs::path& folder, const std::string& name) {
+  const auto path = folder / name;
+  if (fs::path(name).filename() != name || !fs::exists(path))
+    throw DataError((folder / "answers.json").string() + ": no such picture: " + name);
+  const std::string bytes = read_file(path);
+  if (!bytes.starts_with("\x89PNG")) throw DataError(path.string() + ": no PNG");
+  return "data:image/png;base64," + base64(bytes);
+}
+
+std::string answers(const fs::path& folder) {
+  const auto path = folder / "answers.json";
+  if (!fs::exists(path)) return "";
+  const Json file = parse_file(path);
+  try {
+    std::string text = str("<h2>Answers after step ", file.at("step").get<std::int64_t>(),
+                           "</h2><p>Expected masks to the left, the answer's to the right.</p>\n");
+    for (const auto& answer : file.at("answers")) {
+      const auto said = [&](const char* key) { return html(answer.at(key).get<std::string>()); };
+      text +=
+          str("<div class=\"answer\"><img alt=\"\" src=\"",
+              picture_source(folder, answer.at("picture").get<std::string>()), "\"><p><b>",
+              said("question"), "</b></p><p>expected: ", said("expected"),
+              "</p><p>answered: ", said("answer"), "</p><p><small>", said("split"), ", ",
+              said("id"), ", turn ", answer.at("turn").get<std::int64_t>(), "</small></p></div>\n");
+    }
+    return text;
+  } catch (const nlohmann::json::exception& error) {
+    throw DataError(path.string() + ": not the answers of a run: " + error.what());
+  }
+}
+
+void add_rows(const std::string& path, const Json& json, std::string& rows) {
+  if (json.is_structured()) {
+    for (const auto& [key, value] : json.items())
+      add_rows(path.empty() ? key : path + "." + key, value, rows);
+    return;
+  }
+  rows += "<tr><td>" + html(path) + "</td><td>" +
+          html(json.is_string() ? json.get<std::string>() : json.dump()) + "</td></tr>\n";
+}
+
+std::string where_time_went(const Json& run) {
+  const auto parts = run.find("seconds_by_part");
+  if (parts == run.end() || !parts->is_object()) return "";
+  double sum = 0;
+  for (const auto& [part, seconds] : parts->items())
+    sum += seconds.is_number() ? seconds.get<double>() : 0;
+  if (sum <= 0) return "";
+  std::string text = "<h2>Where the time went</h2><table>\n";
+  for (const auto& [part, seconds] : parts->items()) {
+    if (!seconds.is_number()) continue;
+    const double share = seconds.get<double>() / sum;
+    text += str("<tr><td>", html(part), "</td><td>", duration_text(seconds.get<double>()),
+                "</td><td>", fixed(100 * share, 1),
+                " %</td><td><span class=\"bar\" style=\"width:", fixed(300 * share, 0),
+                "px\"></span></td></tr>\n");
+  }
+  return text + "</table>\n";
+}
+
+}  // namespace
+
+bool is_run_folder(const fs::path& folder) { return fs::is_regular_file(folder / "metrics.jsonl"); }
+
+std::string run_page(const fs::path& folder) {
+  if (!is_run_folder(folder))
+    throw DataError(folder.string() + ": no run folder, expected metrics.jsonl in it");
+  const Metrics metrics = read_metrics(folder / "metrics.jsonl");
+  const auto optional = [&](const char* name) {
+    return fs::exists(folder / name) ? parse_file(folder / name) : Json::object();
+  };
+  const Json run = optional("run.json"), config = optional("config.json");
+  const auto whole = (fs::absolute(folder) / "").lexically_normal().parent_path();
+  const std::string title = "medseg run " + html(whole.filename().string());
+  std::string page =
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
+      "style-src 'unsafe-inline'\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width\">\n<title>" +
+      title + "</title>\n<style>" + kStyle + line_chart_style() + "</style></head><body>\n<h1>" +
+      title + "</h1>\n";
+  page += tiles(run, config, metrics) + "<h2>Curves</h2>\n" + charts(metrics) +
+          answers(folder / "answers") + where_time_went(run);
+  std::string rows;
+  add_rows("", run, rows);
+  page += "<h2>The run</h2><table>\n" + rows + "</table>\n";
+  page += "<h2>Effective config</h2><pre>" + html(config.dump(2)) + "</pre>\n";
+  return page + str("<p><small>written ", utc_now(), "</small></p></body></html>\n");
+}
+
+void write_run_page(const fs::path& folder) { write_file(folder / "run.html", run_page(folder)); }
+
+}  // namespace medseg

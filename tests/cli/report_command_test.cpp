@@ -1,0 +1,47 @@
+// `medseg report` as its user meets it.
+#include <filesystem>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "medseg/base/file.h"
+#include "medseg/base/str.h"
+#include "support/run_cli.h"
+
+namespace medseg {
+namespace {
+
+class ReportCommand : public ::testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::create_directories(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / str("medseg-report-", ::getpid());
+};
+
+TEST_F(ReportCommand, WritesThePageAndSaysWhere) {
+  write_file(folder_ / "metrics.jsonl", "{\"step\": 1, \"loss\": 2.5}\n");
+  const auto outcome = run_words({"report", folder_.string()});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, (folder_ / "run.html").string() + "\n");
+  EXPECT_NE(read_file(folder_ / "run.html").find("<svg"), std::string::npos);
+}
+
+TEST_F(ReportCommand, SaysWhatItCannotReport) {
+  const auto none = run_words({"report", folder_.string()});
+  EXPECT_EQ(none.code, 3);
+  EXPECT_NE(none.err.find("no run folder, expected metrics.jsonl in it"), std::string::npos)
+      << none.err;
+  write_file(folder_ / "predictions.jsonl", "");
+  const auto evaluated = run_words({"report", folder_.string()});
+  EXPECT_EQ(evaluated.code, 3);
+  EXPECT_NE(evaluated.err.find("`medseg table` shows these scores"), std::string::npos)
+      << evaluated.err;
+  EXPECT_EQ(run_words({"report", (folder_ / "absent").string()}).code, 3);
+  EXPECT_EQ(run_words({"report"}).code, 2);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run.html"));
+}
+
+}  // namespace
+}  // namespace medseg
