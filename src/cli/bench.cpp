@@ -71,7 +71,7 @@ void bench_sam_vit(const Bench& bench) {
 }
 
 void bench(const BenchArguments& arguments) {
-  const std::vector<std::string> known = {"grounding", "sam_vit", "load", "train"};
+  const std::vector<std::string> known = {"grounding", "sam_vit", "language", "load", "train"};
   if (std::find(known.begin(), known.end(), arguments.what) == known.end()) {
     throw ConfigError("bench: unknown measurement \"" + arguments.what + "\"" +
                       did_you_mean(arguments.what, known));
@@ -86,6 +86,7 @@ void bench(const BenchArguments& arguments) {
   const Bench timer(arguments);
   if (loads) return bench_load(timer, arguments.files);
   if (arguments.what == "sam_vit") return bench_sam_vit(timer);
+  if (arguments.what == "language") return bench_language(timer);
   bench_encoders(timer);
   bench_decoder(timer);
 }
@@ -94,8 +95,7 @@ void bench(const BenchArguments& arguments) {
 
 void Bench::measure(const std::string& name, const std::string& precision, std::int64_t pieces,
                     const std::function<void()>& work, bool warm_up) const {
-  if (name.find(arguments_.only) == std::string::npos) return;
-  if (!arguments_.precision.empty() && precision != arguments_.precision) return;
+  if (!wants(name, precision)) return;
   const AutocastScope autocast(at::kCPU, precision_named("--precision", precision));
   if (warm_up) work();  // caches, kernels and the allocator
   std::vector<double> times;
@@ -121,6 +121,34 @@ void Bench::measure(const std::string& name, const std::string& precision, std::
   }
 }
 
+bool Bench::wants(const std::string& name, const std::string& precision) const {
+  const bool named =
+      name.find(arguments_.only) != std::string::npos || arguments_.only.starts_with(name + ".");
+  return named && (arguments_.precision.empty() || precision == arguments_.precision);
+}
+
+void Bench::run_once(const std::string& precision, const std::function<void()>& work) const {
+  const AutocastScope autocast(at::kCPU, precision_named("--precision", precision));
+  work();
+}
+
+void Bench::report(const std::string& name, double value, const std::string& unit,
+                   const std::string& precision) const {
+  if (!wants(name, precision)) return;
+  if (arguments_.json) {
+    const nlohmann::ordered_json line = {{"name", name},
+                                         {"value", value},
+                                         {"unit", unit},
+                                         {"runs", 1},
+                                         {"threads", at::get_num_threads()},
+                                         {"precision", precision}};
+    std::cout << line.dump() << std::endl;
+  } else {
+    std::cout << name << std::string(name.size() < 44 ? 44 - name.size() : 1, ' ') << precision
+              << "  " << fixed(value, 1) << " " << unit << std::endl;
+  }
+}
+
 void add_bench(CLI::App& app) {
   auto arguments = std::make_shared<BenchArguments>();
   auto* command = app.add_subcommand(
@@ -128,7 +156,9 @@ void add_bench(CLI::App& app) {
   command->add_option(
       "what", arguments->what,
       "grounding: encoders and mask decoder, milliseconds a picture or mask; "
-      "sam_vit: SAM's ViT-B at 1024 pixels; load: every tensor of a weight file into "
+      "sam_vit: SAM's ViT-B at 1024 pixels; language: a training pass of SmolLM2-135M's and "
+      "TinyLlama-1.1B's sizes with and without activation checkpointing, frozen matrices in bf16, "
+      "int8 or nf4, time and memory; load: every tensor of a weight file into "
       "memory of its own; train: a few steps of a training config, part by part");
   command->add_option("FILE", arguments->files, "weight files for load, the config for train");
   command->add_option("--set", arguments->overrides, "a.b=value: changes the config of train")

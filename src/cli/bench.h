@@ -27,6 +27,13 @@ class Bench {
 
   void measure(const std::string& name, const std::string& precision, std::int64_t pieces,
                const std::function<void()>& work, bool warm_up = true) const;
+  /// Whether a measurement of this name, or one whose name it begins, is asked for.
+  bool wants(const std::string& name, const std::string& precision) const;
+  /// One run in this precision, unmeasured.
+  void run_once(const std::string& precision, const std::function<void()>& work) const;
+  /// A number that is no time, as measure() prints its.
+  void report(const std::string& name, double value, const std::string& unit,
+              const std::string& precision) const;
 
  private:
   const BenchArguments& arguments_;
@@ -39,5 +46,10 @@ void bench_load(const Bench& bench, const std::vector<std::string>& files);
 /// Trains for `runs` steps after two that are not counted: time, peak memory, operations and share of the machine's matrix
 /// product peak of every part, as a table or as JSON lines.
 void bench_train(const BenchArguments& arguments);
+
+/// Forward and backward passes of language models with random weights, layers checkpointed or not, frozen matrices in bf16,
+/// int8 or nf4: milliseconds a dialogue, bytes of the weights, and the most bytes of tensors beside them (counted, so equal
+/// from run to run).
+void bench_language(const Bench& bench);
 
 }  // namespace medseg

@@ -75,14 +75,26 @@ std::unique_ptr<Segmenter> sized_as_in_file(const SegmenterOptions& options, con
   return model;
 }
 
+/// A matrix kept in few bits: one at a time is wide, or a checkpoint would take the memory that they spare.
+TensorToWrite wide_when_written(const std::string& name, const Linear& layer) {
+  const auto dtype = layer.has_adapter() ? at::kFloat : layer.weight.scalar_type();
+  auto written = to_write(name, layer.weight.to(at::kMeta, dtype));
+  written.load = [&layer] { return layer.merged_weight(); };
+  return written;
+}
+
 /// What is written: adapters merged, new token rows in place, every tensor in its own dtype.
 std::vector<TensorToWrite> tensors_to_save(Segmenter& model) {
   std::map<std::string, at::Tensor> changed;
+  std::map<std::string, const Linear*> low_bit;
   std::set<std::string> left_out;
   for (const auto& [name, layer] : model.modules_of_type<Linear>()) {
-    if (!layer->has_adapter()) continue;
-    changed[name + ".weight"] = layer->merged_weight();
-    left_out.insert({name + ".lora_A.weight", name + ".lora_B.weight"});
+    if (layer->low_bit()) {
+      low_bit[name + ".weight"] = layer;
+    } else if (layer->has_adapter()) {
+      changed[name + ".weight"] = layer->merged_weight();
+    }
+    if (layer->has_adapter()) left_out.insert({name + ".lora_A.weight", name + ".lora_B.weight"});
   }
   for (const auto& [name, tensor] : model.plain_projector()) changed[name] = tensor;
   const auto& language = model.language();
@@ -94,6 +106,10 @@ std::vector<TensorToWrite> tensors_to_save(Segmenter& model) {
   for (const auto& named : {model.named_parameters(), model.named_buffers()}) {
     for (const auto& [name, tensor] : named) {
       if (left_out.contains(name)) continue;
+      if (const auto found = low_bit.find(name); found != low_bit.end()) {
+        tensors.push_back(wide_when_written(name, *found->second));
+        continue;
+      }
       const auto found = changed.find(name);
       tensors.push_back(
           to_write(name, (found != changed.end() ? found->second : tensor->detach()).cpu()));

@@ -1,9 +1,12 @@
 #include "medseg/models/llama.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/nn/activation_checkpoint.h"
 #include "medseg/nn/attention.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/gated_silu.h"
@@ -69,6 +72,12 @@ struct Pass {
   std::int64_t window = 0;  // 0 also where all tokens fit it
   KvCache* past = nullptr;
 };
+
+bool trains(Module& module) {
+  const auto parameters = module.named_parameters();
+  return std::any_of(parameters.begin(), parameters.end(),
+                     [](const auto& named) { return named.second->requires_grad(); });
+}
 
 }  // namespace
 
@@ -177,7 +186,16 @@ at::Tensor Llama::forward(const at::Tensor& embeddings, KvCache* past) const {
             .past = past};
   if (T > 1 && !pass.causal) pass.mask = causal_mask(T, start, window, device);
   auto x = embeddings.to(compute_dtype(embeddings));
-  for (const auto& layer : layers_) x = layer->forward(x, pass);
+  for (const auto& layer : layers_) {
+    if (checkpoints_layers_ && past == nullptr) {
+      const auto block = [&one = *layer, pass](const at::Tensor& in) {
+        return one.forward(in, pass);
+      };
+      x = checkpointed(block, x, trains(*layer));
+    } else {
+      x = layer->forward(x, pass);
+    }
+  }
   if (past != nullptr) past->advance(T);
   return rms_norm(x, norm_, options_.norm_eps);
 }

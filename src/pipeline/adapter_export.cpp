@@ -9,6 +9,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
+#include "medseg/base/log.h"
 #include "medseg/base/str.h"
 #include "medseg/config/load.h"
 #include "medseg/models/audit.h"
@@ -26,6 +27,7 @@ struct Run {
   std::string base;
   double alpha = 0, dropout = 0;
   bool rslora = false;
+  std::string storage = "precision";  ///< of the frozen matrices that the adapter learned beside
 };
 
 Run read_run(const fs::path& checkpoint) {
@@ -33,11 +35,13 @@ Run read_run(const fs::path& checkpoint) {
   try {
     const auto json = parse_json(read_file(path), path.string());
     const auto& provenance = json.at("provenance");
-    const auto& lora = provenance.at("config").at("train").at("lora");
+    const auto& train = provenance.at("config").at("train");
+    const auto& lora = train.at("lora");
     return {.base = provenance.at("trained_from").get<std::string>(),
             .alpha = lora.at("alpha").get<double>(),
             .dropout = lora.at("dropout").get<double>(),
-            .rslora = lora.value("rslora", false)};
+            .rslora = lora.value("rslora", false),
+            .storage = train.value("frozen_storage", std::string("precision"))};
   } catch (const nlohmann::json::exception&) {
     throw CheckpointError(path.string() + ": provenance: no run that trained an adapter");
   } catch (const Error& error) {
@@ -123,6 +127,13 @@ ExportReport export_adapter(const fs::path& checkpoint, const fs::path& folder) 
   adapter.some_layers_only = leaves_out_layers(adapter.layers, *weights);
   adapter.saved_modules.assign(saved.begin(), saved.end());
   write_adapter(folder, adapter);
+  if (run.storage != "precision") {
+    log_warning(str(checkpoint.string(), ": trained beside weights in ", run.storage,
+                    "; load the base as such (bitsandbytes: ",
+                    run.storage == "nf4" ? "load_in_4bit, nf4, no double quantisation"
+                                         : "load_in_8bit, without outliers",
+                    "), or the answers differ a little"));
+  }
   return {.written = 2 * adapter.layers.size() + adapter.replaced.size(), .left_out = {}};
 }
 

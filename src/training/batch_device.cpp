@@ -13,7 +13,10 @@ TrainingBatch changed(TrainingBatch batch, const Change& change) {
   };
   apply(batch.dialogues.vision_features);
   apply(batch.image_embeddings);
-  for (auto& truth : batch.truths) apply(truth.masks);
+  for (auto& truth : batch.truths) {
+    apply(truth.masks);
+    apply(truth.distances);
+  }
   return batch;
 }
 

@@ -129,7 +129,8 @@ std::uint64_t checkpoint_bytes(OpenBundle& bundle, const AdamW& optimizer, const
                                const GradScaler& scaler) {
   std::set<std::string> moved;  // saved in float32, whatever they came in
   for (const auto& [name, layer] : bundle.model->modules_of_type<Linear>()) {
-    if (layer->has_adapter()) moved.insert(name + ".weight");
+    const bool wide = layer->low_bit() && layer->weight.scalar_type() == at::kFloat;
+    if (layer->has_adapter() || wide) moved.insert(name + ".weight");
   }
   for (const auto& parameter : optimizer.parameters()) {
     const auto& name = parameter.name;

@@ -5,6 +5,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/training/further_losses.h"
 
 namespace medseg {
 namespace {
@@ -63,18 +64,21 @@ std::pair<at::Tensor, at::Tensor> mask_losses(const at::Tensor& logits, const at
 }
 
 BatchMaskLosses batch_mask_losses(const at::Tensor& mask_logits,
-                                  const std::vector<MaskTruth>& truths) {
+                                  const std::vector<MaskTruth>& truths,
+                                  const LossOptions& options) {
   std::vector<std::int64_t> first = {0};  // of each picture, in mask_logits
   for (const auto& truth : truths) first.push_back(first.back() + truth.masks.size(0));
   const auto count = first.back();
   MEDSEG_CHECK(mask_logits.size(0) == count,
                str("masks: ", mask_logits.size(0), " decoded, ", count, " true"));
-  BatchMaskLosses total{at::zeros({}, mask_logits.options().dtype(at::kFloat)),
-                        at::zeros({}, mask_logits.options().dtype(at::kFloat))};
+  const auto zero = [&] { return at::zeros({}, mask_logits.options().dtype(at::kFloat)); };
+  BatchMaskLosses total{zero(), zero()};
+  if (options.focal > 0) total.focal = zero();
+  if (options.boundary > 0) total.boundary = zero();
   std::vector<bool> done(truths.size(), false);
   for (std::size_t i = 0; i < truths.size(); ++i) {
     if (done[i]) continue;
-    std::vector<at::Tensor> logits, masks;
+    std::vector<at::Tensor> logits, masks, distances;
     std::vector<double> weights;  // of each mask in the batch's loss
     for (std::size_t j = i; j < truths.size(); ++j) {
       if (done[j] || !same_frame(truths[i].frame, truths[j].frame)) continue;
@@ -83,6 +87,10 @@ BatchMaskLosses batch_mask_losses(const at::Tensor& mask_logits,
       if (n == 0) continue;
       logits.push_back(mask_logits.slice(0, first[j], first[j + 1]));
       masks.push_back(truths[j].masks);
+      if (options.boundary > 0) {
+        const auto& known = truths[j].distances;
+        distances.push_back(known.defined() ? known : boundary_distances(truths[j].masks));
+      }
       const auto of_picture = static_cast<double>(n);
       weights.insert(
           weights.end(), static_cast<std::size_t>(n),
@@ -96,8 +104,26 @@ BatchMaskLosses batch_mask_losses(const at::Tensor& mask_logits,
     const auto weight = at::tensor(weights, bce.options());
     total.bce = total.bce + (bce * weight).sum();
     total.dice = total.dice + (dice * weight).sum();
+    const auto add = [&](at::Tensor& sum, const at::Tensor& loss) {
+      sum = sum + (loss * weight).sum();
+    };
+    if (options.focal > 0)
+      add(total.focal, focal_loss(in_pixels, truth, options.focal_gamma, options.focal_alpha));
+    if (options.boundary > 0) add(total.boundary, boundary_loss(in_pixels, at::cat(distances)));
   }
   return total;
+}
+
+at::Tensor with_further_losses(const at::Tensor& total, const BatchMaskLosses& losses,
+                               const LossOptions& options) {
+  auto sum = total;
+  if (losses.focal.defined()) sum = sum + losses.focal * options.focal;
+  if (losses.boundary.defined()) sum = sum + losses.boundary * options.boundary;
+  return sum;
+}
+
+void add_distances(std::vector<MaskTruth>& truths) {
+  for (auto& truth : truths) truth.distances = boundary_distances(truth.masks);
 }
 
 }  // namespace medseg

@@ -56,6 +56,9 @@ void check_train_config(const TrainConfig& config) {
   const TrainOptions& train = config.train;
   require_word("train.device", train.device, {"cpu", "cuda"});
   require_word("train.precision", train.precision, precision_names());
+  require_word("train.frozen_storage", train.frozen_storage, {"precision", "int8", "nf4"});
+  require_word("train.activation_checkpointing", train.activation_checkpointing,
+               {"none", "blocks"});
   require_word("train.non_finite", train.non_finite, {"stop", "skip"});
   require_word("train.token_rows", train.token_rows, {"all", "new"});
   require_word("train.loss.reduction", train.loss.reduction, {"micro_batch_mean"});

@@ -21,8 +21,9 @@ at::Tensor replay_loss(const Segmenter& model, const at::Tensor& embeddings,
   const auto decoded =
       model.grounding().decode_batch(embeddings, prompts, at::arange(prompts.size(0), at::kLong));
   const AutocastScope full_precision(device, at::kFloat);
-  const auto losses = batch_mask_losses(decoded.mask_logits, truths);
-  return (losses.bce * options.loss.bce + losses.dice * options.loss.dice) * options.replay.weight;
+  const auto losses = batch_mask_losses(decoded.mask_logits, truths, options.loss);
+  const auto of_masks = losses.bce * options.loss.bce + losses.dice * options.loss.dice;
+  return with_further_losses(of_masks, losses, options.loss) * options.replay.weight;
 }
 
 MaskReplay::MaskReplay(const TrainOptions& options, const TrainingSet& data)

@@ -20,10 +20,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kMayChange = {
-    "/train/steps",   "/train/evaluate_every", "/train/evaluate_limit",   "/train/save_every",
-    "/train/keep",    "/train/time_limit_s",   "/train/threads",          "/data/workers",
-    "/data/cache_gb", "/train/non_finite",     "/train/non_finite_limit", "/train/show_answers"};
+const std::vector<std::string> kMayChange = {"/train/steps",
+                                             "/train/evaluate_every",
+                                             "/train/evaluate_limit",
+                                             "/train/save_every",
+                                             "/train/keep",
+                                             "/train/time_limit_s",
+                                             "/train/threads",
+                                             "/data/workers",
+                                             "/data/cache_gb",
+                                             "/train/non_finite",
+                                             "/train/non_finite_limit",
+                                             "/train/show_answers",
+                                             "/train/activation_checkpointing"};
 
 // A link that is always there: made beside and renamed over the old one.
 void point(const fs::path& link, const fs::path& target) {

@@ -42,12 +42,16 @@ MicroBatchOutput forward_micro_batch(const Segmenter& model, const TrainingBatch
                                                   output.language.seg_dialogue);
     scope.emplace(times, "losses");
     const AutocastScope full_precision(device.type(), at::kFloat);
-    if (!batch.truths.empty()) losses = batch_mask_losses(output.masks.mask_logits, batch.truths);
+    if (!batch.truths.empty())
+      losses = batch_mask_losses(output.masks.mask_logits, batch.truths, weights);
   }
   output.bce = losses.bce;
   output.dice = losses.dice;
+  output.focal = losses.focal;
+  output.boundary = losses.boundary;
   output.total = output.language.text_loss * weights.text + losses.bce * weights.bce +
                  losses.dice * weights.dice;
+  output.total = with_further_losses(output.total, losses, weights);
   return output;
 }
 
@@ -67,6 +71,8 @@ void backward_micro_batch(const Segmenter& model, const TrainingBatch& batch,
   report.text += value("loss_text", output.language.text_loss);
   report.bce += value("loss_bce", output.bce);
   report.dice += value("loss_dice", output.dice);
+  if (output.focal.defined()) report.focal += value("loss_focal", output.focal);
+  if (output.boundary.defined()) report.boundary += value("loss_boundary", output.boundary);
   report.total += value("loss", output.total);
   if (replay != nullptr && batch.masks > 0 && model.has_grounding() && report.fault.empty())
     replay->remember(batch.targets, output.language.prompts);

@@ -9,6 +9,7 @@
 #include <ATen/ATen.h>
 
 #include "medseg/base/log.h"
+#include "medseg/base/process.h"
 #include "medseg/base/str.h"
 #include "medseg/models/audit.h"
 #include "medseg/training/patterns.h"
@@ -262,8 +263,16 @@ std::vector<TrainedParameter> choose_trained(OpenBundle& bundle, const TrainOpti
   return trained;
 }
 
-FrozenStorage::FrozenStorage(OpenBundle& bundle, at::ScalarType precision) : bundle_(bundle.path) {
+FrozenStorage::FrozenStorage(OpenBundle& bundle, at::ScalarType precision,
+                             const std::string& storage)
+    : bundle_(bundle.path) {
+  if (storage != "precision") store_low_bit(*bundle.model, precision, storage);
+  std::set<const at::Tensor*> low_bit;
+  for (const auto& [name, layer] : bundle.model->modules_of_type<Linear>()) {
+    if (layer->low_bit()) low_bit.insert(&layer->weight);
+  }
   for (const auto& [name, tensor] : bundle.model->named_parameters()) {
+    if (low_bit.contains(tensor)) continue;
     const bool language = name.starts_with("model.layers.") || is_token_matrix(name);
     const bool projector = contains(name, "mm_projector") || contains(name, "text_hidden_fcs");
     if (tensor->requires_grad() || tensor->dim() != 2 || !(language || projector)) continue;
@@ -275,6 +284,33 @@ FrozenStorage::FrozenStorage(OpenBundle& bundle, at::ScalarType precision) : bun
     }
     cast_.emplace_back(name, tensor);
   }
+}
+
+void FrozenStorage::store_low_bit(Segmenter& model, at::ScalarType precision,
+                                  const std::string& storage) {
+  std::int64_t before = 0, after = 0;
+  for (const auto& [name, layer] : model.modules_of_type<Linear>()) {
+    if (!name.starts_with("model.layers.") || layer->weight.requires_grad()) continue;
+    before += static_cast<std::int64_t>(layer->weight.nbytes());
+    // As the bundle has it, unless bf16 would round what the run computes with.
+    const bool bf16 = layer->weight.scalar_type() == at::kBFloat16 && precision == at::kBFloat16;
+    try {
+      if (precision == at::kHalf && !layer->weight.to(at::kHalf).isfinite().all().item<bool>())
+        throw CheckpointError("values beyond fp16's range; train.precision \"bf16\" holds them");
+      layer->store_low_bit(low_bit_type_named("train.frozen_storage", storage),
+                           bf16 ? at::kBFloat16 : at::kFloat);
+    } catch (const CheckpointError& error) {
+      throw CheckpointError(bundle_.string() + ": " + name + ".weight: " + error.what());
+    }
+    after += layer->low_bit()->bytes();
+  }
+  if (after == 0) {
+    throw ConfigError("train.frozen_storage: \"" + storage +
+                      "\", but every projection of the language model trains");
+  }
+  log_info(str("language model's projections in ", storage, ": ",
+               gigabytes_text(static_cast<std::uint64_t>(before)), " are ",
+               gigabytes_text(static_cast<std::uint64_t>(after))));
 }
 
 FrozenStorage::Original::Original(FrozenStorage& storage) : storage_(storage) {
@@ -297,13 +333,20 @@ MergedAdapters::MergedAdapters(OpenBundle& bundle, FrozenStorage& frozen,
   const FrozenStorage::Original original(frozen);
   for (const auto& [name, layer] : bundle.model->modules_of_type<Linear>()) {
     if (!layer->has_adapter()) continue;
-    layer->answer_with(layer->merged_weight().to(layer->lora_a.device(), precision));
+    if (layer->low_bit()) {  // as large as few bits were to spare
+      layer->answer_merged(precision);
+    } else {
+      layer->answer_with(layer->merged_weight().to(layer->lora_a.device(), precision));
+    }
     layers_.push_back(layer);
   }
 }
 
 MergedAdapters::~MergedAdapters() {
-  for (Linear* layer : layers_) layer->answer_with({});
+  for (Linear* layer : layers_) {
+    layer->answer_with({});
+    layer->answer_merged({});
+  }
 }
 
 Ema::Ema(double decay, const std::vector<TrainedParameter>& parameters) : decay_(decay) {

@@ -41,6 +41,7 @@ OpenBundle open_for_training(const TrainConfig& config) {
     throw ConfigError(str("train.replay.pool: ", pool, " does not divide the feature grid of ",
                           bundle.model->grounding().encoder().grid()));
   }
+  bundle.model->language().checkpoint_layers(config.train.activation_checkpointing == "blocks");
   move_to(*bundle.model, device);
   if (!device.is_cpu()) return bundle;  // there the encoders' plain passes run
   if (bundle.model->has_grounding()) bundle.model->grounding().encoder().prepare_frozen();
@@ -110,7 +111,7 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
       optimizer_(options_.optimizer, choose_trained(bundle_, options_)),
       ema_(options_.ema.decay, optimizer_.parameters()),
       scaler_(options_.scaler, precision_ == at::kHalf, bundle_.model->device()),
-      frozen_(bundle_, precision_),
+      frozen_(bundle_, precision_, options_.frozen_storage),
       data_(config_.data, bundle_),
       features_(*bundle_.model, bundle_.options, precision_,
                 static_cast<std::uint64_t>(config_.data.cache_gb * 1e9)),
@@ -239,7 +240,11 @@ void Trainer::run() {
   prepare_features();
   const auto device = bundle_.model->device();
   BatchLoader loader(
-      [&](const auto& indices) { return pinned_for(device, data_.load(indices, features_)); },
+      [&](const auto& indices) {
+        auto batch = data_.load(indices, features_);
+        if (options_.loss.boundary > 0) add_distances(batch.truths);
+        return pinned_for(device, std::move(batch));
+      },
       make_sampler(), options_.batch_size, config_.data.workers);
   Progress bar("train", options_.steps);
   const auto total_steps =
@@ -417,6 +422,8 @@ void Trainer::write_step(const StepReport& report, const Update& update, double 
     line["loss_text"] = report.text;
     line["loss_bce"] = report.bce;
     line["loss_dice"] = report.dice;
+    if (options_.loss.focal > 0) line["loss_focal"] = report.focal;
+    if (options_.loss.boundary > 0) line["loss_boundary"] = report.boundary;
   }
   if (update.moved) line["grad_norm"] = update.grad_norm;
   line["lr"] = options_.optimizer.lr * factor;

@@ -116,6 +116,11 @@ class Llama : public Module {
   /// \throws DataError beyond max_positions.
   at::Tensor forward(const at::Tensor& embeddings, KvCache* past = nullptr) const;
 
+  /// From now on a decoder layer keeps its input alone for the gradient and runs again in the backward pass: the same bits,
+  /// a third more time, and of the layers' activations those of one layer at a time. Passes without gradients, and layers
+  /// that no gradient passes through, stay as they are.
+  void checkpoint_layers(bool on) { checkpoints_layers_ = on; }
+
   /// [..., D] -> [..., V] with embed_tokens (tied) or `head`.
   at::Tensor logits(const at::Tensor& hidden) const;
 
@@ -142,6 +147,7 @@ class Llama : public Module {
   at::Tensor norm_;
   at::Tensor cosine_, sine_;  // [max_positions, head_dim / 2] float32
   std::int64_t split_at_ = -1;
+  bool checkpoints_layers_ = false;
 };
 
 }  // namespace medseg

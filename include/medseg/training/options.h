@@ -139,6 +139,7 @@ struct ScheduleOptions {
 
 struct LossOptions {
   double text = 1.0, bce = 2.0, dice = 0.5, prompt_gradient = 1.0, label_smoothing = 0.0;
+  double focal = 0.0, focal_gamma = 2.0, focal_alpha = 0.25, boundary = 0.0;
   std::string reduction = "micro_batch_mean";
 
   template <class Self, class Visitor>
@@ -146,6 +147,16 @@ struct LossOptions {
     visit("text", self.text, at_least(0), "weight of the cross entropy over the answers' tokens");
     visit("bce", self.bce, at_least(0), "weight of the masks' binary cross entropy");
     visit("dice", self.dice, at_least(0), "weight of the masks' Dice loss");
+    visit(
+        "focal", self.focal, at_least(0),
+        "weight of the masks' focal loss (arXiv 1708.02002), the mean over pixels of -a (1 - p)^g "
+        "log p; SAM's recipe has 20, with Dice 1 and no bce");
+    visit("focal_gamma", self.focal_gamma, in_range(0, 16), "g; 0 is cross entropy");
+    visit("focal_alpha", self.focal_alpha, in_range(-1, 1),
+          "a on a mask, 1 - a elsewhere; below 0: 1 everywhere");
+    visit("boundary", self.boundary, at_least(0),
+          "weight of the masks' boundary loss (arXiv 1812.07032), the mean over pixels of p times "
+          "the signed distance to the mask in pixels; its authors take 0.01 beside a Dice loss");
     visit("prompt_gradient", self.prompt_gradient, at_least(0),
           "share of the masks' gradient that reaches the language model; the segmentation head "
           "gets all");
@@ -201,6 +212,7 @@ struct ReplayOptions {
 struct TrainOptions {
   std::int64_t steps = 5000, batch_size = 2, accumulation = 10;
   std::string device = "cpu", precision = "bf16";
+  std::string frozen_storage = "precision", activation_checkpointing = "none";
   std::int64_t seed = 0, threads = 0;
   std::vector<std::string> trainable = {"lm_head", "embed_tokens", "mask_decoder",
                                         "text_hidden_fcs"};
@@ -231,6 +243,15 @@ struct TrainOptions {
         "precision", self.precision, {},
         "\"bf16\" or \"fp16\" (autocast; frozen matrices stored so, what trains in fp32; fp16 with "
         "loss scaling), or \"fp32\"");
+    visit("frozen_storage", self.frozen_storage, {},
+          "how the language model's frozen projections are kept: as train.precision says, in "
+          "\"int8\" "
+          "(a scale a row) or in \"nf4\" (4 bits, a scale a block of 64), which is QLoRA (arXiv "
+          "2305.14314); the run's bundles hold the rounded values, which it trained beside");
+    visit(
+        "activation_checkpointing", self.activation_checkpointing, {},
+        "\"blocks\": each layer of the language model keeps its input alone and runs again in the "
+        "backward pass; the same bits, less memory, more time");
     visit("seed", self.seed, at_least(0));
     visit("threads", self.threads, in_range(0, 1024), "0: as many as the machine has cores");
     visit("trainable", self.trainable, {},

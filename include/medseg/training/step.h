@@ -15,6 +15,7 @@ namespace medseg {
 /// Sums over the micro-batches of an optimiser step; losses are already divided by their number.
 struct StepReport {
   double total = 0, text = 0, bce = 0, dice = 0;
+  double focal = 0, boundary = 0;  ///< 0 too where they are off
   std::int64_t tokens = 0, labelled = 0, masks = 0, samples = 0;
   std::vector<std::string> ids;
   /// "loss_bce is nan; records a, b": the first part that was not finite, where the run goes on all the same.
@@ -26,6 +27,7 @@ struct MicroBatchOutput {
   SegmenterOutput language;
   MaskOutput masks;             ///< undefined without a `[SEG]` or a grounding part
   at::Tensor bce, dice, total;  ///< scalars; `total` is the weighted sum with the text loss
+  at::Tensor focal, boundary;   ///< scalars; undefined where they are off or there is no mask
 };
 
 /// Text loss, masks and, where the batch has truths, their losses, in the precision of the caller's AutocastScope (the

@@ -1,0 +1,90 @@
+#include <memory>
+
+#include <ATen/ATen.h>
+
+#include "bench.h"
+#include "medseg/base/str.h"
+#include "medseg/models/llama.h"
+#include "medseg/nn/cross_entropy.h"
+#include "medseg/nn/linear.h"
+#include "medseg/nn/tensor_memory.h"
+
+namespace medseg {
+namespace {
+
+struct Size {
+  const char* name;
+  LlamaOptions options;
+  std::int64_t batch, tokens;
+};
+
+/// Of SmolLM2-135M, the demonstration's, and of TinyLlama-1.1B.
+std::vector<Size> sizes() {
+  return {{"135m",
+           {.vocabulary = 49155,
+            .width = 576,
+            .layers = 30,
+            .heads = 9,
+            .kv_heads = 3,
+            .mlp_width = 1536,
+            .tied_head = true},
+           8,
+           256},
+          {"1b",
+           {.vocabulary = 32003,
+            .width = 2048,
+            .layers = 22,
+            .heads = 32,
+            .kv_heads = 4,
+            .mlp_width = 5632},
+           2,
+           512}};
+}
+
+/// Frozen matrices in bf16 or in few bits, adapters of rank 8 on q and v.
+std::unique_ptr<Llama> make_model(const LlamaOptions& options, const std::string& storage) {
+  auto model = std::make_unique<Llama>(options, at::kBFloat16);
+  for (const auto& [name, layer] : model->modules_of_type<Linear>()) {
+    if (storage != "bf16")
+      layer->store_low_bit(low_bit_type_named("storage", storage), at::kBFloat16);
+    if (name.ends_with("q_proj") || name.ends_with("v_proj")) layer->add_adapter(8, 16, 0.05);
+  }
+  model->train();
+  return model;
+}
+
+/// As in training: logits for the answer alone, here the last quarter.
+void pass(const Llama& model, const at::Tensor& embeddings, const at::Tensor& labels) {
+  const auto hidden = model.forward(embeddings);
+  const auto width = hidden.size(2), tokens = hidden.size(1);
+  const auto answer = hidden.slice(1, tokens - tokens / 4).reshape({-1, width});
+  cross_entropy(model.logits(answer), labels).backward();
+}
+
+}  // namespace
+
+void bench_language(const Bench& bench) {
+  for (const auto& [size, options, batch, tokens] : sizes()) {
+    for (const std::string storage : {"bf16", "int8", "nf4"}) {
+      for (const std::string checkpointing : {"none", "blocks"}) {
+        const auto name = str("language.", size, ".", storage, ".", checkpointing);
+        if (!bench.wants(name, "bf16")) continue;
+        at::manual_seed(1);
+        const TensorMemory weights;
+        const auto model = make_model(options, storage);
+        model->checkpoint_layers(checkpointing == "blocks");
+        bench.report(name + ".weights", static_cast<double>(weights.live()) / 1e6, "MB", "bf16");
+        const auto embeddings = at::randn({batch, tokens, options.width});
+        const auto labels = at::randint(0, options.vocabulary, {batch * (tokens / 4)}, at::kLong);
+        bench.measure(name + ".forward_backward", "bf16", batch,
+                      [&] { pass(*model, embeddings, labels); });
+        const TensorMemory activations;
+        bench.run_once("bf16", [&] { pass(*model, embeddings, labels); });
+        bench.report(name + ".activations", static_cast<double>(activations.peak()) / 1e6, "MB",
+                     "bf16");
+      }
+    }
+  }
+}
+
+}  // namespace medseg
