@@ -19,10 +19,21 @@ struct EvaluateArguments {
   std::int64_t limit = 0;
   bool json = false;
   bool baselines = false;
+  std::filesystem::path features;
+  std::string features_dtype;
 };
 
 constexpr std::uint64_t kCacheBytes = std::uint64_t{1}
                                       << 30;  // a split's pictures come in runs; this is ample
+
+FeatureCacheOptions cache_options(const EvaluateArguments& arguments) {
+  FeatureCacheOptions options{.precision = arguments.model.dtype(),
+                              .limit_bytes = kCacheBytes,
+                              .folder = arguments.features};
+  if (!arguments.features_dtype.empty())
+    options.storage = precision_named("--cache-dtype", arguments.features_dtype);
+  return options;
+}
 
 void score_what_needs_no_training(const EvaluateArguments& arguments) {
   const Manifest manifest = Manifest::read(arguments.manifest);
@@ -33,7 +44,7 @@ void score_what_needs_no_training(const EvaluateArguments& arguments) {
   } else {
     // The decoder alone answers here, and it is published: parts that only answers need may still be untrained.
     const OpenBundle bundle = open_model(arguments.model, BundleUse::kBoxPrompts);
-    FeatureCache cache(*bundle.model, bundle.options, arguments.model.dtype(), kCacheBytes);
+    FeatureCache cache(*bundle.model, bundle.options, cache_options(arguments));
     baselines = score_baselines(manifest, arguments.training_split, arguments.split, &bundle,
                                 &cache, arguments.model.dtype());
   }
@@ -53,7 +64,7 @@ void evaluate_model(const EvaluateArguments& arguments) {
   if (arguments.model.bundle.empty()) throw ConfigError("--model: missing");
   const OpenBundle bundle = open_model(arguments.model);
   const Manifest manifest = Manifest::read(arguments.manifest);
-  FeatureCache cache(*bundle.model, bundle.options, arguments.model.dtype(), kCacheBytes);
+  FeatureCache cache(*bundle.model, bundle.options, cache_options(arguments));
   EvaluationOptions options;
   options.generation = arguments.model.generation(bundle);
   options.limit = arguments.limit;
@@ -63,6 +74,11 @@ void evaluate_model(const EvaluateArguments& arguments) {
   log_info("wrote " + (arguments.out / "predictions.jsonl").string() + ", " +
            (arguments.out / "scores.json").string() + "; peak memory " +
            gigabytes_text(peak_memory_bytes()));
+  if (cache.folder() != nullptr) {
+    const auto counts = cache.counts();
+    log_info(str("features: ", counts.from_disk, " read from ", arguments.features.string(), ", ",
+                 counts.computed, " computed, ", counts.written, " added"));
+  }
   std::cout << (arguments.json ? scores_json(evaluation.scores) + "\n"
                                : scores_table(evaluation.scores));
 }
@@ -86,6 +102,12 @@ void add_evaluate(CLI::App& app) {
                     "slice and, with --model, its decoder prompted with the true box");
   command->add_option("--training-split", arguments->training_split,
                       "split that --baselines learn from");
+  command->add_option("--feature-cache", arguments->features,
+                      "folder that keeps features of the frozen encoders, as data.cache_dir of a "
+                      "training config");
+  command->add_option("--cache-dtype", arguments->features_dtype,
+                      "what features are stored in: bf16, fp16 or fp32; that of --precision where "
+                      "it is left out");
   command->add_flag("--json", arguments->json, "scores as one JSON object");
   command->footer(
       "Example: medseg evaluate --model runs/demo/best --data data/demo/manifest.jsonl --split "

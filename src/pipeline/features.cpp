@@ -3,20 +3,31 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include "medseg/base/hash.h"
-#include "medseg/base/str.h"
+#include "medseg/base/error.h"
 #include "medseg/nn/autocast.h"
+#include "medseg/pipeline/feature_folder.h"
 #include "medseg/pipeline/preprocess.h"
 
 namespace medseg {
 namespace {
 
-std::string key_of(const Image& image) {
-  return str(image.width, "x", image.height, "x", image.channels, ":",
-             sha256(std::span<const std::uint8_t>(image.pixels)));
+std::uint64_t bytes_of(const at::Tensor& tensor) { return tensor.defined() ? tensor.nbytes() : 0; }
+
+std::uint64_t bytes_of(const ImageFeatures& features) {
+  return bytes_of(features.vision) + bytes_of(features.grounding);
 }
 
-std::uint64_t bytes_of(const at::Tensor& tensor) { return tensor.defined() ? tensor.nbytes() : 0; }
+// Of one picture, as it is kept.
+at::Tensor stored(const at::Tensor& of_one, at::ScalarType precision, at::ScalarType storage) {
+  auto kept = of_one.squeeze(0).to(storage).contiguous();
+  const auto overflows = [](const at::Tensor& x) { return x.isinf().any().item<bool>(); };
+  if (storage == at::kHalf && precision != at::kHalf && overflows(kept) && !overflows(of_one))
+    throw ConfigError(
+        "data.cache_dtype: \"fp16\" does not hold the features of this model (beyond 65504); "
+        "\"bf16\" "
+        "does");
+  return kept;
+}
 
 }  // namespace
 
@@ -36,27 +47,27 @@ EncoderInputs encoder_inputs(const Image& image, const Segmenter& model,
   return inputs;
 }
 
-ImageFeatures encode(const EncoderInputs& inputs, const Segmenter& model,
-                     at::ScalarType precision) {
+ImageFeatures encode(const EncoderInputs& inputs, const Segmenter& model, at::ScalarType precision,
+                     std::optional<at::ScalarType> storage) {
   const auto device = model.device();
   const AutocastScope autocast(device.type(), precision);
-  const auto stored = [&](const at::Tensor& of_one) {
-    return of_one.squeeze(0).to(precision).contiguous();
-  };
+  const auto kept_as = storage.value_or(precision);
   ImageFeatures features;
   features.frame = inputs.frame;
-  if (model.has_vision())
-    features.vision = stored(model.vision().features(inputs.vision.to(device)));
+  if (model.has_vision()) {
+    features.vision = stored(model.vision().features(inputs.vision.to(device)), precision, kept_as);
+  }
   if (model.has_grounding()) {
-    features.grounding = stored(model.grounding().encoder().forward(inputs.grounding.to(device)));
+    features.grounding = stored(model.grounding().encoder().forward(inputs.grounding.to(device)),
+                                precision, kept_as);
   }
   return features;
 }
 
 ImageFeatures encode_image(const Image& image, const Segmenter& model, const BundleOptions& options,
-                           at::ScalarType precision) {
+                           at::ScalarType precision, std::optional<at::ScalarType> storage) {
   const at::NoGradGuard no_grad;  // not InferenceMode: training reads these tensors under autograd
-  auto features = encode(encoder_inputs(image, model, options), model, precision);
+  auto features = encode(encoder_inputs(image, model, options), model, precision, storage);
   for (auto* tensor : {&features.vision, &features.grounding}) {
     if (tensor->defined()) *tensor = tensor->cpu();
   }
@@ -64,27 +75,69 @@ ImageFeatures encode_image(const Image& image, const Segmenter& model, const Bun
 }
 
 FeatureCache::FeatureCache(const Segmenter& model, const BundleOptions& options,
-                           at::ScalarType precision, std::uint64_t limit_bytes)
-    : model_(model), options_(options), precision_(precision), limit_bytes_(limit_bytes) {}
+                           const FeatureCacheOptions& how)
+    : model_(model), options_(options), how_(how) {
+  if (how_.folder.empty()) return;
+  folder_ = std::make_unique<FeatureFolder>(
+      how_.folder,
+      feature_form(model, options, how_.precision, how_.storage.value_or(how_.precision)),
+      how_.keep_free_bytes);
+}
 
-std::shared_ptr<const ImageFeatures> FeatureCache::get(const Image& image) {
-  const std::string key = key_of(image);
-  std::unique_lock lock(mutex_);
-  ++clock_;
-  if (const auto found = entries_.find(key); found != entries_.end()) {
-    ++hits_;
-    found->second.used = clock_;
-    return found->second.features;
+FeatureCache::FeatureCache(const Segmenter& model, const BundleOptions& options,
+                           at::ScalarType precision, std::uint64_t limit_bytes)
+    : FeatureCache(model, options, {.precision = precision, .limit_bytes = limit_bytes}) {}
+
+FeatureCache::~FeatureCache() = default;
+
+std::shared_ptr<const ImageFeatures> FeatureCache::get(const Image& image, PictureKind kind) {
+  if (auto known = find(image, kind)) return known;
+  auto computed = compute(image);
+  {
+    const std::lock_guard lock(mutex_);
+    ++counts_.computed;
+    if (kind == PictureKind::kAugmented) ++counts_.augmented;
   }
-  ++misses_;
-  lock.unlock();
-  auto features =
-      std::make_shared<const ImageFeatures>(encode_image(image, model_, options_, precision_));
-  lock.lock();
+  if (kind == PictureKind::kAugmented) return computed;
+  const auto key = pixels_key(image);
+  if (folder_) folder_->add(key, *computed);
+  return remember(key, std::move(computed));
+}
+
+std::shared_ptr<const ImageFeatures> FeatureCache::find(const Image& image, PictureKind kind) {
+  if (kind == PictureKind::kAugmented) return nullptr;
+  const auto key = pixels_key(image);
+  if (auto known = recall(key)) return known;
+  auto kept = folder_ ? folder_->find(key) : nullptr;
+  if (!kept) return nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    ++counts_.from_disk;
+  }
+  return remember(key, std::move(kept));
+}
+
+std::shared_ptr<const ImageFeatures> FeatureCache::compute(const Image& image) const {
+  return std::make_shared<const ImageFeatures>(
+      encode_image(image, model_, options_, how_.precision, how_.storage));
+}
+
+std::shared_ptr<const ImageFeatures> FeatureCache::recall(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return nullptr;
+  ++counts_.from_memory;
+  found->second.used = ++clock_;
+  return found->second.features;
+}
+
+std::shared_ptr<const ImageFeatures> FeatureCache::remember(
+    const std::string& key, std::shared_ptr<const ImageFeatures> features) {
+  const std::lock_guard lock(mutex_);
   if (const auto found = entries_.find(key); found != entries_.end())
     return found->second.features;  // another's
-  const std::uint64_t bytes = bytes_of(features->vision) + bytes_of(features->grounding);
-  while (!entries_.empty() && bytes_ + bytes > limit_bytes_) {
+  const auto bytes = bytes_of(*features);
+  while (!entries_.empty() && bytes_ + bytes > how_.limit_bytes) {
     auto oldest = entries_.begin();
     for (auto it = entries_.begin(); it != entries_.end(); ++it) {
       if (it->second.used < oldest->second.used) oldest = it;
@@ -92,28 +145,34 @@ std::shared_ptr<const ImageFeatures> FeatureCache::get(const Image& image) {
     bytes_ -= oldest->second.bytes;
     entries_.erase(oldest);
   }
-  if (bytes <= limit_bytes_) {
-    entries_[key] = {features, bytes, clock_};
+  if (bytes <= how_.limit_bytes) {
+    entries_[key] = {features, bytes, ++clock_};
     bytes_ += bytes;
   }
   return features;
 }
 
-std::shared_ptr<const ImageFeatures> FeatureCache::find(const Image& image) {
-  const std::string key = key_of(image);
-  const std::lock_guard lock(mutex_);
-  const auto found = entries_.find(key);
-  if (found == entries_.end()) return nullptr;
-  ++hits_;
-  found->second.used = ++clock_;
-  return found->second.features;
-}
-
 bool FeatureCache::full() {
   const std::lock_guard lock(mutex_);
-  if (limit_bytes_ == 0) return true;
+  if (how_.limit_bytes == 0) return true;
   const auto mean = entries_.empty() ? 0 : bytes_ / entries_.size();
-  return bytes_ + 2 * mean > limit_bytes_;
+  return bytes_ + 2 * mean > how_.limit_bytes;
+}
+
+FeatureCounts FeatureCache::counts() const {
+  FeatureCounts counts;
+  {
+    const std::lock_guard lock(mutex_);
+    counts = counts_;
+    counts.bytes_in_memory = bytes_;
+  }
+  if (folder_) {
+    counts.damaged = folder_->damaged();
+    counts.written = folder_->written();
+    counts.bytes_read = folder_->bytes_read();
+    counts.bytes_written = folder_->bytes_written();
+  }
+  return counts;
 }
 
 }  // namespace medseg

@@ -52,6 +52,8 @@ void check_train_config(const TrainConfig& config) {
   check_sources("data.train", config.data.train);
   check_sources("data.validation", config.data.validation);
   require_word("data.long_records", config.data.long_records, {"refuse", "drop"});
+  if (!config.data.cache_dtype.empty())
+    require_word("data.cache_dtype", config.data.cache_dtype, precision_names());
 
   const TrainOptions& train = config.train;
   require_word("train.device", train.device, {"cpu", "cuda"});

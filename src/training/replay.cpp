@@ -48,10 +48,11 @@ void MaskReplay::remember(const std::vector<std::string>& targets, const at::Ten
   }
 }
 
-at::Tensor MaskReplay::pooled(const ImageFeatures& features) {
-  if (options_.replay.pool == 1) return features.grounding;
+at::Tensor MaskReplay::pooled(const ImageFeatures& features, at::ScalarType precision) {
+  if (options_.replay.pool == 1) return features.grounding.to(precision);
   auto& known = pooled_[&features];
-  if (!known.defined()) known = at::avg_pool2d(features.grounding, options_.replay.pool);
+  if (!known.defined())
+    known = at::avg_pool2d(features.grounding.to(precision), options_.replay.pool);
   return known;
 }
 
@@ -76,7 +77,7 @@ void MaskReplay::backward(const Segmenter& model, FeatureCache& cache, std::int6
         sources_[static_cast<std::size_t>(std::min(drawn, reach.end() - 1) - reach.begin())];
     const auto sample = data_.load_place(source.place, cache, source.truth);
     const auto& known = memory_.at(source.place.target);
-    embeddings.push_back(pooled(*sample.features));
+    embeddings.push_back(pooled(*sample.features, cache.precision()));
     prompts.push_back(known[random.below(known.size())]);
     truths.push_back({source.truth.to(model.device(), at::kFloat), sample.features->frame});
   }

@@ -19,6 +19,7 @@
 #include "medseg/base/str.h"
 #include "medseg/inference/evaluator.h"
 #include "medseg/nn/precision.h"
+#include "medseg/pipeline/feature_folder.h"
 #include "medseg/training/checkpoint.h"
 #include "medseg/training/loader.h"
 #include "medseg/training/run_folder.h"
@@ -49,6 +50,18 @@ OpenBundle open_for_training(const TrainConfig& config) {
   return bundle;
 }
 
+FeatureCacheOptions cache_options(const DataOptions& data, at::ScalarType precision,
+                                  std::uint64_t keep_free_bytes) {
+  FeatureCacheOptions options{
+      .precision = precision,
+      .limit_bytes = static_cast<std::uint64_t>(data.cache_gb * 1e9),
+      .folder = data.cache_dir,
+      .keep_free_bytes = std::max<std::uint64_t>(keep_free_bytes, 1'000'000'000)};
+  if (!data.cache_dtype.empty())
+    options.storage = precision_named("data.cache_dtype", data.cache_dtype);
+  return options;
+}
+
 /// A score's name as in the config, and its mean over the validation sources.
 using NamedScores = std::vector<std::pair<std::string, double>>;
 
@@ -73,6 +86,7 @@ class Trainer {
   void add_metrics(const nlohmann::ordered_json& line);
   void write_step(const StepReport& report, const Update& update, double factor, double seconds);
   void write_run(const std::string& state);
+  std::uint64_t checkpoints_bytes();
   bool due(std::int64_t every) const { return every > 0 && done_.step % every == 0; }
 
   Stopwatch loading_;
@@ -113,8 +127,8 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
       scaler_(options_.scaler, precision_ == at::kHalf, bundle_.model->device()),
       frozen_(bundle_, precision_, options_.frozen_storage),
       data_(config_.data, bundle_),
-      features_(*bundle_.model, bundle_.options, precision_,
-                static_cast<std::uint64_t>(config_.data.cache_gb * 1e9)),
+      features_(*bundle_.model, bundle_.options,
+                cache_options(config_.data, precision_, checkpoints_bytes())),
       replay_(options_, data_) {
   for (const auto& source : config_.data.validation) {
     validation_.emplace_back(source, Manifest::read(source.manifest));
@@ -157,6 +171,9 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
                options_.precision, ", ", at::get_num_threads(), " threads, ",
                at::get_cpu_capability()));
   for (const auto& line : data_.coverage()) log_info(line);
+  if (const auto* kept = features_.folder())
+    log_info(str("features: kept in ", kept->path().string(), ", encoders ",
+                 kept->form().encoders.substr(0, 16)));
   run_ = {{"command", request_.command},
           {"version", "0.1.0"},
           {"started", utc_now()},
@@ -170,6 +187,13 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
   for (const auto& [path, hash] : data_.manifest_hashes())
     run_["data"].push_back({{"manifest", path}, {"sha256", hash}});
   write_run("running");
+}
+
+/// What this run's checkpoints may take at once: room that kept features must leave.
+std::uint64_t Trainer::checkpoints_bytes() {
+  if (config_.data.cache_dir.empty()) return 0;
+  const auto at_once = options_.keep + 2 + static_cast<std::int64_t>(options_.also_best.size());
+  return static_cast<std::uint64_t>(at_once) * checkpoint_bytes(bundle_, optimizer_, ema_, scaler_);
 }
 
 Sampler Trainer::make_sampler() const {
@@ -451,6 +475,7 @@ void Trainer::write_run(const std::string& state) {
     noted = {{"seconds", part.seconds}, {"peak_memory_bytes", part.peak_bytes}};
     if (part.flops > 0) noted["flops"] = part.flops;
   }
+  run_["features"] = write_options(features_.counts());
   if (done_.dropped > 0) run_["dropped_steps"] = done_.dropped;
   if (scaler_.is_on()) run_["skipped_steps"] = scaler_.skipped();
   if (done_.best_step)

@@ -38,6 +38,12 @@ std::vector<std::string> taught(const Record& record) {
   return targets;
 }
 
+// Features stored in another dtype than the run's are computed with in the run's.
+void widen(TrainingBatch& batch, const FeatureCache& cache) {
+  if (batch.image_embeddings.defined())
+    batch.image_embeddings = batch.image_embeddings.to(cache.precision());
+}
+
 }  // namespace
 
 TrainingSet::TrainingSet(const DataOptions& options, const OpenBundle& bundle)
@@ -157,6 +163,7 @@ TrainingBatch TrainingSet::load(const std::vector<std::size_t>& indices,
   TrainingBatch batch;
   if (known) {
     batch = make_training_batch(samples, *bundle_.model);
+    widen(batch, cache);
   } else {
     batch.samples = std::move(samples);
     batch.pictures = std::move(pictures);
@@ -170,10 +177,11 @@ void TrainingSet::complete(TrainingBatch& batch, FeatureCache& cache) const {
   const at::NoGradGuard no_grad;
   for (std::size_t i = 0; i < batch.samples.size(); ++i) {
     auto& features = batch.samples[i].features;
-    if (features == nullptr) features = cache.get(batch.pictures[i]);
+    if (features == nullptr) features = cache.get(batch.pictures[i], batch.samples[i].picture);
   }
   const auto tokens = batch.tokens;
   batch = make_training_batch(batch.samples, *bundle_.model);
+  widen(batch, cache);
   batch.tokens = tokens;
 }
 
@@ -184,7 +192,8 @@ std::vector<TrainingSet::MaskPlace> TrainingSet::mask_places() const {
     for (const RecordTurn* turn : answered_turns(*item.record)) {
       const auto targets = targets_of(*item.record, *turn);
       for (std::size_t k = 0; k < targets.size(); ++k) {
-        if (!seen.insert(str(item.manifest, "|", item.record->image.string(), "|", targets[k]))
+        const auto [file, slice] = picture_of(item.manifest, *item.record);
+        if (!seen.insert(str(item.manifest, "|", file.string(), "|", slice, "|", targets[k]))
                  .second)
           continue;
         places.push_back({item.manifest, item.record, turn->masks[k], targets[k]});
@@ -197,8 +206,7 @@ std::vector<TrainingSet::MaskPlace> TrainingSet::mask_places() const {
 TrainingSet::PlacedMask TrainingSet::load_place(const MaskPlace& place, FeatureCache& cache,
                                                 at::Tensor& truth) const {
   const Manifest& manifest = *manifests_[place.manifest];
-  const auto key = manifest.folder() / place.record->image;
-  auto& features = placed_[key];
+  auto& features = placed_[picture_of(place.manifest, *place.record)];
   if (!features) features = cache.get(load_image(manifest, *place.record));
   if (!truth.defined()) {
     const auto width = static_cast<int>(features->frame.image_width),
@@ -210,11 +218,15 @@ TrainingSet::PlacedMask TrainingSet::load_place(const MaskPlace& place, FeatureC
   return {features};
 }
 
-std::map<std::filesystem::path, const TrainingSet::Item*> TrainingSet::pictures() const {
-  std::map<std::filesystem::path, const Item*> pictures;
-  for (const auto& item : items_) {
-    pictures.emplace(manifests_[item.manifest]->folder() / item.record->image, &item);
-  }
+TrainingSet::Picture TrainingSet::picture_of(std::size_t manifest, const Record& record) const {
+  std::string slice;
+  if (record.slice) slice = str(record.slice->axis, ":", record.slice->index);
+  return {manifests_[manifest]->folder() / record.image, str(slice, " ", record.window)};
+}
+
+std::map<TrainingSet::Picture, const TrainingSet::Item*> TrainingSet::pictures() const {
+  std::map<Picture, const Item*> pictures;
+  for (const auto& item : items_) pictures.emplace(picture_of(item.manifest, *item.record), &item);
   return pictures;
 }
 

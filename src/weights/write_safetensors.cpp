@@ -68,7 +68,7 @@ class StreamedFile {
 };
 
 void write_one(const fs::path& path, std::span<const TensorToWrite> tensors,
-               const std::map<std::string, std::string>& metadata) {
+               const std::map<std::string, std::string>& metadata, std::size_t alignment = 8) {
   auto header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;
@@ -79,7 +79,7 @@ void write_one(const fs::path& path, std::span<const TensorToWrite> tensors,
     offset = end;
   }
   std::string text = header.dump();
-  text.append((8 - text.size() % 8) % 8, ' ');  // data starts aligned, as the reference writer does
+  while ((sizeof(std::uint64_t) + text.size()) % alignment != 0) text += ' ';
   const std::uint64_t length = text.size();
 
   StreamedFile file(path);
@@ -124,10 +124,10 @@ TensorToWrite to_write(std::string name, std::shared_ptr<const TensorFile> file,
 
 void write_safetensors(const fs::path& path,
                        const std::vector<std::pair<std::string, at::Tensor>>& tensors,
-                       const std::map<std::string, std::string>& metadata) {
+                       const std::map<std::string, std::string>& metadata, std::size_t alignment) {
   std::vector<TensorToWrite> list;
   for (const auto& [name, tensor] : tensors) list.push_back(to_write(name, tensor));
-  write_one(path, list, metadata);
+  write_one(path, list, metadata, alignment);
 }
 
 void write_checkpoint(const fs::path& folder, const std::vector<TensorToWrite>& tensors,

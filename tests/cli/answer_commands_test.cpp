@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "medseg/base/file.h"
+#include "medseg/base/str.h"
 #include "medseg/image/codec.h"
 #include "medseg/inference/generate.h"
 #include "medseg/inference/predictions.h"
@@ -101,6 +102,41 @@ TEST_F(EvaluateIntegration, AnswersInEveryPrecision) {
   }
 }
 
+TEST_F(EvaluateIntegration, AFeatureCacheChangesNoBit) {
+  const auto answers = [&](const std::string& out, const std::string& more) {
+    const Ran ran = run("evaluate " + model() + data() + "--split test --out " + at(out) + more);
+    EXPECT_EQ(ran.code, 0) << ran.errors;
+    std::vector<json> lines;
+    for (const auto& line : split(read_file(at(out + "/predictions.jsonl")), '\n')) {
+      if (line.empty()) continue;
+      lines.push_back(json::parse(line));
+      lines.back().erase("seconds");
+    }
+    return std::tuple(lines, read_file(at(out + "/scores.json")), ran.errors);
+  };
+  const std::string kept = " --feature-cache " + at("kept");
+  const auto [plain, plain_scores, none] = answers("plain", "");
+  const auto [cold, cold_scores, cold_said] = answers("cold", kept);
+  const auto [warm, warm_scores, warm_said] = answers("warm", kept);
+  EXPECT_EQ(plain.size(), 3U);
+  EXPECT_EQ(plain, cold);
+  EXPECT_EQ(plain, warm);
+  EXPECT_EQ(plain_scores, cold_scores);
+  EXPECT_EQ(plain_scores, warm_scores);
+  EXPECT_EQ(none.find("features: "), std::string::npos);
+  EXPECT_THAT(cold_said,
+              HasSubstr("features: 0 read from " + at("kept") + ", 1 computed, 1 added"));
+  EXPECT_THAT(warm_said,
+              HasSubstr("features: 1 read from " + at("kept") + ", 0 computed, 0 added"));
+
+  const auto [narrow, narrow_scores, said] = answers("narrow", kept + " --cache-dtype bf16");
+  EXPECT_THAT(said, HasSubstr("1 computed, 1 added"));
+  EXPECT_EQ(run("evaluate --baselines " + model() + data() + "--split test --out " +
+                at("baselines") + kept)
+                .code,
+            0);
+}
+
 TEST_F(EvaluateIntegration, TableStandsBesideTheBaselines) {
   ASSERT_EQ(
       run("evaluate " + model() + data() + "--split test --max-new-tokens 3 --out " + at("out"))
@@ -131,6 +167,11 @@ TEST_F(EvaluateIntegration, BadInputIsOneLineAndItsCode) {
                  "unknown precision", "none");
   expect_refused("evaluate --model " + at("bundle") + " --device gpu " + data() + out, 2,
                  "--device: unknown device \"gpu\"", "none");
+  expect_refused(
+      "evaluate " + model() + data() + "--feature-cache " + at("data/manifest.jsonl") + " " + out,
+      3, "manifest.jsonl: is a file, expected a folder", "none");
+  expect_refused("evaluate " + model() + data() + "--cache-dtype int8 " + out, 2,
+                 "--cache-dtype: unknown precision", "none");
   expect_refused("score " + at("none.jsonl") + " " + data(), 3, "none.jsonl", "none");
   expect_refused("score " + at("none.jsonl") + " " + data() + "--protocol lsia", 2,
                  "known are lisa", "none");

@@ -127,7 +127,7 @@ TEST_F(Predictions, EvaluationAsksEveryTurnAndEncodesEachPictureOnce) {
   EXPECT_EQ(evaluation.predictions[2].id, "test-2");
   EXPECT_EQ(evaluation.predictions[2].turn, 1);
   EXPECT_EQ(evaluation.predictions[2].question, "Is there a tumour?");
-  EXPECT_EQ(cache.misses(), 1U) << "both records show the same slice";
+  EXPECT_EQ(cache.counts().computed, 1U) << "both records show the same slice";
 
   write_evaluation(scratch_ / "out", evaluation);
   const auto again =

@@ -65,8 +65,8 @@ TEST(FeatureCache, RunsTheEncodersOnceAPicture) {
   const auto first = cache.get(tiny_picture(32, 24));
   EXPECT_EQ(cache.get(tiny_picture(32, 24)), first);
   cache.get(tiny_picture(24, 32));
-  EXPECT_EQ(cache.hits(), 1U);
-  EXPECT_EQ(cache.misses(), 2U);
+  EXPECT_EQ(cache.counts().from_memory, 1U);
+  EXPECT_EQ(cache.counts().computed, 2U);
   EXPECT_FALSE(first->vision.is_inference()) << "training must be able to read it";
 }
 
@@ -80,9 +80,9 @@ TEST(FeatureCache, LetsTheOldestGo) {
   cache.get(tiny_picture(32, 24, 0));
   cache.get(tiny_picture(32, 24, 2));  // slice 1 goes
   cache.get(tiny_picture(32, 24, 0));
-  EXPECT_EQ(cache.hits(), 2U);
+  EXPECT_EQ(cache.counts().from_memory, 2U);
   cache.get(tiny_picture(32, 24, 1));
-  EXPECT_EQ(cache.misses(), 4U);
+  EXPECT_EQ(cache.counts().computed, 4U);
 }
 
 TEST(FeatureCache, StoresBf16WhenAsked) {

@@ -24,6 +24,8 @@ struct Sample {
   std::vector<std::string> targets;  ///< label of each `[SEG]`
   std::shared_ptr<const ImageFeatures> features;
   std::vector<Mask> masks;  ///< [K] in the image frame
+  /// Of the picture behind `features`: augmentation says so here before they are asked for.
+  PictureKind picture = PictureKind::kOriginal;
 };
 
 /// A bundle opened for use: model, tokenizer, options.

@@ -34,6 +34,7 @@ struct DataOptions {
   double absent_weight = 1.0;
   bool group_by_length = false;
   double cache_gb = 4.0;
+  std::string cache_dir, cache_dtype;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -54,6 +55,11 @@ struct DataOptions {
           "batches of dialogues of similar length: less padding");
     visit("cache_gb", self.cache_gb, in_range(0, 4096),
           "memory for features of the frozen encoders");
+    visit("cache_dir", self.cache_dir, {},
+          "a folder that keeps these features for later runs and other processes; \"\": none");
+    visit("cache_dtype", self.cache_dtype, {},
+          "what they are stored in, in memory and there: \"fp32\", \"bf16\" or \"fp16\"; \"\": "
+          "train.precision");
   }
 };
 

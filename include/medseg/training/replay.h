@@ -45,8 +45,8 @@ class MaskReplay {
   void restore(const std::vector<std::pair<std::string, at::Tensor>>& state);
 
  private:
-  /// The picture's feature grid, replay.pool² cells averaged to one.
-  at::Tensor pooled(const ImageFeatures& features);
+  /// The picture's feature grid in the run's precision, replay.pool² cells averaged to one.
+  at::Tensor pooled(const ImageFeatures& features, at::ScalarType precision);
 
   struct Source {
     TrainingSet::MaskPlace place;

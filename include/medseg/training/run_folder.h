@@ -44,7 +44,8 @@ class RunFolder {
   std::optional<std::int64_t> newest_whole() const;
 
   /// \throws ConfigError naming the first key in which `config` differs from the run's, but for keys that may change:
-  /// train.{steps,evaluate_every,evaluate_limit,save_every,keep,time_limit_s,threads,show_answers}, data.{workers,cache_gb}.
+  /// train.{steps,evaluate_every,evaluate_limit,save_every,keep,time_limit_s,threads,show_answers,activation_checkpointing},
+  /// data.{workers,cache_gb,cache_dir}.
   void require_same_config(const nlohmann::json& config) const;
   /// Compares what checkpoints of this size need with what the file system has: a warning where not all that are kept at once
   /// will fit. \throws DataError with both numbers if not even one does, or if the folder of checkpoints cannot be written.

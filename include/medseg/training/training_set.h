@@ -78,7 +78,8 @@ class TrainingSet {
   void complete(TrainingBatch& batch, FeatureCache& cache) const;
 
   /// Features of every picture, so that no encoder runs beside the training steps (two OpenMP teams on the same cores
-  /// wait for each other far longer than they compute). Pictures beyond the cache's limit come later, as they are drawn.
+  /// wait for each other far longer than they compute). Pictures beyond the cache's limit come later, as they are drawn;
+  /// with a folder those come from it from then on.
   void fill(FeatureCache& cache) const;
   /// Mean and deviation of each channel of the tower's features over all pictures, [Dv] float32 each.
   std::pair<at::Tensor, at::Tensor> vision_statistics(FeatureCache& cache) const;
@@ -98,7 +99,10 @@ class TrainingSet {
   };
 
   void add_source(const DataSource& source);
-  std::map<std::filesystem::path, const Item*> pictures() const;  ///< one record a picture
+  /// A record's picture: the file, and which slice of it through which window.
+  using Picture = std::pair<std::filesystem::path, std::string>;
+  Picture picture_of(std::size_t manifest, const Record& record) const;
+  std::map<Picture, const Item*> pictures() const;  ///< one record a picture
   void set_visits();
 
   DataOptions options_;
@@ -107,7 +111,7 @@ class TrainingSet {
   std::vector<Item> items_;
   std::vector<std::int64_t> lengths_, labelled_, masks_;
   std::vector<double> visits_;
-  mutable std::map<std::filesystem::path, std::shared_ptr<const ImageFeatures>>
+  mutable std::map<Picture, std::shared_ptr<const ImageFeatures>>
       placed_;  ///< of load_place, one thread
 };
 

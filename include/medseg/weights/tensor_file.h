@@ -4,6 +4,7 @@
 /// Readers never execute anything, bound every size by the file, and name the file in every error.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -52,11 +53,13 @@ std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path);
 /// all threads from 32768 numbers on, and on a busy machine the wait for them takes longer than the copy.
 void copy_values(const at::Tensor& from, at::Tensor& to);
 
-/// Atomic. Tensors are written in the given order, contiguous, in their own dtype.
+/// Atomic. Tensors are written in the given order, contiguous, in their own dtype. The first starts at a multiple of
+/// `alignment` bytes: 8 is the reference writer's.
 /// \throws DataError if the disk is full; nothing is left behind then.
 void write_safetensors(const std::filesystem::path& path,
                        const std::vector<std::pair<std::string, at::Tensor>>& tensors,
-                       const std::map<std::string, std::string>& metadata = {});
+                       const std::map<std::string, std::string>& metadata = {},
+                       std::size_t alignment = 8);
 
 /// A tensor that is read when its turn to be written comes: a checkpoint larger than memory passes through.
 struct TensorToWrite {
