@@ -1,6 +1,4 @@
 // The real loop in a folder of its own, for a few steps: what `medseg train` would do, timed part by part.
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
@@ -8,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "bench.h"
 #include "medseg/base/clock.h"
@@ -29,7 +28,8 @@ constexpr std::int64_t kSide = 2048;
 /// Operations a second of a large matrix product in `precision`: the best of a few.
 double gemm_rate(at::ScalarType precision) {
   const at::NoGradGuard no_grad;
-  const auto a = at::randn({kSide, kSide}).to(precision), b = at::randn({kSide, kSide}).to(precision);
+  const auto a = at::randn({kSide, kSide}).to(precision),
+             b = at::randn({kSide, kSide}).to(precision);
   auto product = at::mm(a, b);
   double best = 0;
   for (int i = 0; i < 10; ++i) {
@@ -66,8 +66,8 @@ void bench_train(const BenchArguments& arguments) {
   auto config = read_train_config(load_config(arguments.files.front(), arguments.overrides));
   auto& train_options = config.train;
   train_options.steps = kWarm + arguments.runs;
-  train_options.schedule.total_steps = std::max(train_options.schedule.total_steps,
-                                                train_options.schedule.warmup_steps + 1);
+  train_options.schedule.total_steps =
+      std::max(train_options.schedule.total_steps, train_options.schedule.warmup_steps + 1);
   if (!arguments.precision.empty()) train_options.precision = arguments.precision;
   if (arguments.threads > 0) train_options.threads = arguments.threads;
   train_options.evaluate_every = train_options.save_every = 0;

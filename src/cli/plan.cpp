@@ -1,3 +1,5 @@
+#include "medseg/training/plan.h"
+
 #include <iostream>
 
 #include <ATen/Parallel.h>
@@ -7,7 +9,6 @@
 #include "medseg/base/clock.h"
 #include "medseg/base/str.h"
 #include "medseg/config/load.h"
-#include "medseg/training/plan.h"
 
 namespace medseg {
 namespace {
@@ -63,7 +64,8 @@ void print(const Plan& plan, const TrainConfig& config, double memory_gb) {
     std::cout << "  " << padded(part.name, 22) << right(millions(part.parameters), 12)
               << right(millions(part.trained), 12) << "\n";
   }
-  std::cout << "\n" << plan.records << " records, " << plan.pictures << " pictures\n"
+  std::cout << "\n"
+            << plan.records << " records, " << plan.pictures << " pictures\n"
             << "largest micro-batch: " << words(plan.largest) << "\n"
             << "mean micro-batch:    " << words(plan.mean) << "\n"
             << "\nmemory at the peak\n";
@@ -107,7 +109,8 @@ void add_plan(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   command->add_flag("--json", arguments->json, "one JSON object");
   command->footer(
-      "Nothing of the model is loaded: one and two of its layers are run with random weights at the\n"
+      "Nothing of the model is loaded: one and two of its layers are run with random weights at "
+      "the\n"
       "sizes of the largest micro-batch, the rest is counted.\n"
       "Example: medseg plan configs/train/demo.json --memory 8");
   command->callback([arguments] { run(*arguments); });

@@ -44,6 +44,17 @@ void add_turn(ordered_json& list, const RecordTurn& turn) {
 }  // namespace
 
 Manifest Manifest::read(const std::filesystem::path& path) {
+  return read_lines(path, [&](const ManifestFault& fault) {
+    throw DataError(str(path.string(), ":", fault.line, ": ", fault.what));
+  });
+}
+
+Manifest Manifest::read(const std::filesystem::path& path, std::vector<ManifestFault>& faults) {
+  return read_lines(path, [&](const ManifestFault& fault) { faults.push_back(fault); });
+}
+
+Manifest Manifest::read_lines(const std::filesystem::path& path,
+                              const std::function<void(const ManifestFault&)>& on_fault) {
   Manifest manifest;
   manifest.path_ = path;
   std::map<std::string, int> line_of_id;
@@ -51,18 +62,21 @@ Manifest Manifest::read(const std::filesystem::path& path) {
   for (const auto& text : medseg::split(read_file(path), '\n')) {
     ++line;
     if (trim(text).empty()) continue;
-    const std::string where = str(path.string(), ":", line, ": ");
+    Record record;
     try {
-      manifest.records_.push_back(parse_record(text));
+      record = parse_record(text);
     } catch (const DataError& error) {
-      throw DataError(where + error.what());
+      on_fault({line, "", error.what()});
+      continue;
     }
-    Record& record = manifest.records_.back();
     record.line = line;
     const auto [it, is_new] = line_of_id.emplace(record.id, line);
     if (!is_new) {
-      throw DataError(str(where, "id: \"", record.id, "\" stands in line ", it->second, " too"));
+      on_fault(
+          {line, record.id, str("id: \"", record.id, "\" stands in line ", it->second, " too")});
+      continue;
     }
+    manifest.records_.push_back(std::move(record));
   }
   if (manifest.records_.empty()) throw DataError(path.string() + ": no records");
   return manifest;

@@ -11,6 +11,7 @@
 #include "medseg/base/clock.h"
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
+#include "medseg/base/process.h"
 #include "medseg/base/str.h"
 #include "medseg/metrics/line_chart.h"
 
@@ -210,19 +211,24 @@ void add_rows(const std::string& path, const Json& json, std::string& rows) {
 }
 
 std::string where_time_went(const Json& run) {
-  const auto parts = run.find("seconds_by_part");
+  const auto parts = run.find("parts");
   if (parts == run.end() || !parts->is_object()) return "";
+  const auto number = [](const Json& part, const char* key) {
+    const auto found = part.is_object() ? part.find(key) : part.end();
+    return part.is_object() && found != part.end() && found->is_number() ? found->get<double>()
+                                                                         : 0.0;
+  };
   double sum = 0;
-  for (const auto& [part, seconds] : parts->items())
-    sum += seconds.is_number() ? seconds.get<double>() : 0;
+  for (const auto& [name, part] : parts->items()) sum += number(part, "seconds");
   if (sum <= 0) return "";
   std::string text = "<h2>Where the time went</h2><table>\n";
-  for (const auto& [part, seconds] : parts->items()) {
-    if (!seconds.is_number()) continue;
-    const double share = seconds.get<double>() / sum;
-    text += str("<tr><td>", html(part), "</td><td>", duration_text(seconds.get<double>()),
-                "</td><td>", fixed(100 * share, 1),
-                " %</td><td><span class=\"bar\" style=\"width:", fixed(300 * share, 0),
+  for (const auto& [name, part] : parts->items()) {
+    const double seconds = number(part, "seconds"), peak = number(part, "peak_memory_bytes");
+    const double share = seconds / sum;
+    text += str("<tr><td>", html(name), "</td><td>", duration_text(seconds), "</td><td>",
+                fixed(100 * share, 1), " %</td><td>",
+                peak > 0 ? gigabytes_text(static_cast<std::uint64_t>(peak)) : std::string(),
+                "</td><td><span class=\"bar\" style=\"width:", fixed(300 * share, 0),
                 "px\"></span></td></tr>\n");
   }
   return text + "</table>\n";

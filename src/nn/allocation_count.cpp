@@ -7,12 +7,12 @@
 #include <c10/core/CPUAllocator.h>
 #include <c10/util/Exception.h>
 
-
 namespace medseg {
 namespace {
 
 std::atomic<std::int64_t> live_bytes = 0, peak_bytes = 0;
-std::atomic<std::int64_t> generation = 0;  // of the count: what an earlier one made is not this one's to subtract
+std::atomic<std::int64_t> generation =
+    0;  // of the count: what an earlier one made is not this one's to subtract
 std::atomic<bool> counting = false;
 
 void add(std::int64_t bytes) {

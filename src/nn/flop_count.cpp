@@ -56,9 +56,8 @@ std::unique_ptr<at::ObserverContext> count(const at::RecordFunction& function) {
 }  // namespace
 
 FlopCount::FlopCount()
-    : handle_(at::addGlobalCallback(
-          at::RecordFunctionCallback(count).needsInputs(true).scopes({at::RecordScope::FUNCTION}))) {
-}
+    : handle_(at::addGlobalCallback(at::RecordFunctionCallback(count).needsInputs(true).scopes(
+          {at::RecordScope::FUNCTION}))) {}
 
 FlopCount::~FlopCount() { at::removeCallback(handle_); }
 

@@ -26,15 +26,9 @@ at::Tensor planes(const Image& rgb) {
 constexpr int kLongestRatio = 1 << 16;  // of the edges; beyond it sizes leave the range of int
 constexpr int kLongestSide = 1 << 15;   // of a square that is filled
 
-[[noreturn]] void refuse_shape(const Image& image) {
-  throw DataError(str("a picture of ", image.width, "x", image.height,
-                      " pixels is too long and thin for the vision encoder"));
-}
-
 // `image` in the middle of a square of one colour, offset rounded down.
 Image on_square(const Image& image, const std::vector<double>& mean) {
   const int side = std::max(image.width, image.height);
-  if (side > kLongestSide && image.width != image.height) refuse_shape(image);
   Image square{side, side, 3, {}};
   square.pixels.resize(static_cast<std::size_t>(side) * static_cast<std::size_t>(side) * 3);
   for (std::size_t i = 0; i < square.pixels.size(); ++i) {
@@ -57,9 +51,6 @@ Image short_edge_crop(const Image& image, int size) {
   const auto scaled = [&](int long_edge, int short_edge) {
     return static_cast<int>(static_cast<std::int64_t>(size) * long_edge / short_edge);
   };
-  MEDSEG_CHECK(image.width > 0 && image.height > 0, "an empty picture cannot be resized");
-  const auto longest = std::max(image.width, image.height);
-  if (longest / std::min(image.width, image.height) > kLongestRatio) refuse_shape(image);
   const bool wide = image.width > image.height;
   const int width = wide ? scaled(image.width, image.height) : size;
   const int height = wide ? size : scaled(image.height, image.width);
@@ -82,8 +73,22 @@ at::Tensor pad_right_bottom(const at::Tensor& pixels, std::int64_t size) {
 
 }  // namespace
 
+void check_vision_shape(const Image& image, const VisionPreprocess& preprocess) {
+  MEDSEG_CHECK(image.width > 0 && image.height > 0, "an empty picture cannot be resized");
+  const int longest = std::max(image.width, image.height);
+  const bool padded =
+      preprocess.mode == "pad" && longest > kLongestSide && image.width != image.height;
+  const bool cropped =
+      preprocess.mode == "crop" && longest / std::min(image.width, image.height) > kLongestRatio;
+  if (padded || cropped) {
+    throw DataError(str("a picture of ", image.width, "x", image.height,
+                        " pixels is too long and thin for the vision encoder"));
+  }
+}
+
 at::Tensor vision_input(const Image& image, const VisionPreprocess& preprocess, std::int64_t size) {
   const at::NoGradGuard no_grad;
+  check_vision_shape(image, preprocess);
   const int side = static_cast<int>(size);
   const Image rgb = to_rgb(image);
   Image scaled;

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "medseg/base/str.h"
+#include "medseg/pipeline/preprocess.h"
 
 namespace medseg {
 namespace {
@@ -67,6 +68,13 @@ Sample load_sample(const Manifest& manifest, const Record& record, const OpenBun
         str(where, ": ", length, " tokens with the picture, but max_tokens is ", max_tokens));
   }
   const Image image = load_image(manifest, record);
+  if (bundle.model->has_vision()) {
+    try {
+      check_vision_shape(image, bundle.options.vision_preprocess);
+    } catch (const DataError& error) {
+      throw DataError(where + ": " + error.what());
+    }
+  }
   for (const RecordTurn* turn : answered_turns(record)) {
     for (const auto& ids : turn->masks) {
       sample.masks.push_back(load_mask(manifest, record, ids, image.width, image.height));

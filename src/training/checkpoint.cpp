@@ -55,6 +55,7 @@ nlohmann::json state_json(const Progressed& progress) {
       {"best_score", progress.best_score}, {"owes_evaluation", progress.owes_evaluation},
       {"seconds", progress.seconds}};
   if (progress.best_step) state["best_step"] = *progress.best_step;
+  if (!progress.quarantined.empty()) state["quarantined"] = bad_samples_json(progress.quarantined);
   for (const auto& [name, best] : progress.also_best)
     state["also_best"][name] = {{"step", best.step}, {"score", best.score}};
   return state;
@@ -71,6 +72,7 @@ Progressed read_state(const fs::path& path) {
     progress.seconds = json.at("seconds").get<double>();
     progress.owes_evaluation = json.value("owes_evaluation", false);
     if (json.contains("best_step")) progress.best_step = json.at("best_step").get<std::int64_t>();
+    if (json.contains("quarantined")) progress.quarantined = bad_samples_of(json["quarantined"]);
     const auto also_best = json.value("also_best", nlohmann::json::object());
     for (const auto& [name, best] : also_best.items())
       progress.also_best[name] = {best.at("step").get<std::int64_t>(),

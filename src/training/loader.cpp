@@ -30,11 +30,11 @@ void BatchLoader::work() {
     changed_.wait(lock, [this] { return stop_ || taken_ < handed_out_ + depth_; });
     if (stop_) return;
     const auto place = taken_++;
-    const auto indices = sampler_.next(batch_size_);
+    const auto draws = sampler_.next(batch_size_);
     lock.unlock();
     Slot slot;
     try {
-      slot.batch = make_(indices);
+      slot.batch = make_(draws);
     } catch (...) {
       slot.error = std::current_exception();
     }

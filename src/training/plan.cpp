@@ -99,15 +99,18 @@ class Planner {
                      .batch_size = batch_size,
                      .shuffle = config_.data.shuffle,
                      .group_by_length = config_.data.group_by_length,
-                     .seed = static_cast<std::uint64_t>(options_.seed)});
+                     .seed = static_cast<std::uint64_t>(options_.seed),
+                     .sources = data_.sources(),
+                     .shares = data_.shares()});
     const auto dialogues = options_.steps * options_.batch_size * options_.accumulation;
-    const auto count = std::clamp<std::uint64_t>(
-        static_cast<std::uint64_t>(dialogues / batch_size), 1, kStepsDrawn);
+    const auto count = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(dialogues / batch_size),
+                                                 1, kStepsDrawn);
     StepShape largest, sum;
     double most = -1;
     for (std::uint64_t i = 0; i < count; ++i) {
       StepShape shape{.dialogues = batch_size};
-      for (const auto index : sampler.next(static_cast<std::size_t>(batch_size))) {
+      for (const auto& draw : sampler.next(static_cast<std::size_t>(batch_size))) {
+        const auto index = draw.sample;
         shape.tokens = std::max(shape.tokens, data_.lengths()[index]);
         shape.labelled += data_.labelled()[index];
         shape.masks += data_.masks()[index];
@@ -195,22 +198,21 @@ class Planner {
     if (replays && replay.pool > 1)
       features += count * map_cells(replay.pool) * static_cast<double>(at::elementSize(precision_));
     const double ahead = static_cast<double>(2 * config_.data.workers + 2) * step.batch;
-    const double held = accumulation > 1 ? step.kept + step.gradients
-                                         : std::max(step.kept, step.gradients);
-    const double in_step = std::max(step.batch + held + step.transient, step.gradients + step.replay);
+    const double held =
+        accumulation > 1 ? step.kept + step.gradients : std::max(step.kept, step.gradients);
+    const double in_step =
+        std::max(step.batch + held + step.transient, step.gradients + step.replay);
     const double moments = 2 * trained_bytes_ + (options_.ema.decay > 0 ? trained_bytes_ : 0);
     std::vector<std::pair<std::string, double>> peak = {
-        {"program", kProgram},          {"weights", weight_bytes()},
-        {"optimiser", moments},         {"features", features},
-        {"batches ahead", ahead},       {"step", in_step}};
+        {"program", kProgram},  {"weights", weight_bytes()}, {"optimiser", moments},
+        {"features", features}, {"batches ahead", ahead},    {"step", in_step}};
     peak.emplace_back("allocator", (kSlack - 1) * (ahead + in_step));
     return peak;
   }
 
   void add_time(Plan& plan, const ProbedStep& step) const {
     for (const auto& part : step.seconds) {
-      const double times =
-          part.name == "replay" ? 1.0 : static_cast<double>(options_.accumulation);
+      const double times = part.name == "replay" ? 1.0 : static_cast<double>(options_.accumulation);
       plan.seconds.emplace_back(part.name, part.seconds * times);
     }
   }
@@ -240,8 +242,8 @@ class Planner {
 };
 
 nlohmann::ordered_json json_of(const StepShape& shape) {
-  return {{"dialogues", shape.dialogues}, {"tokens", shape.tokens},
-          {"labelled", shape.labelled},   {"masks", shape.masks},
+  return {{"dialogues", shape.dialogues},       {"tokens", shape.tokens},
+          {"labelled", shape.labelled},         {"masks", shape.masks},
           {"image_height", shape.image_height}, {"image_width", shape.image_width}};
 }
 

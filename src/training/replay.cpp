@@ -5,13 +5,20 @@
 
 #include <ATen/ATen.h>
 
+#include "medseg/base/error.h"
 #include "medseg/base/random.h"
+#include "medseg/base/str.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/precision.h"
 #include "medseg/pipeline/preprocess.h"
 #include "medseg/training/losses.h"
 
 namespace medseg {
+namespace {
+
+constexpr int kTries = 1000;  // of one mask, where records are bad
+
+}  // namespace
 
 at::Tensor replay_loss(const Segmenter& model, const at::Tensor& embeddings,
                        const at::Tensor& prompts, const std::vector<MaskTruth>& truths,
@@ -56,9 +63,26 @@ at::Tensor MaskReplay::pooled(const ImageFeatures& features, at::ScalarType prec
   return known;
 }
 
-void MaskReplay::backward(const Segmenter& model, FeatureCache& cache, std::int64_t step,
-                          TimeTable& times, const GradScaler& scaler) {
-  if (!is_on() || memory_.empty()) return;
+MaskReplay::Source& MaskReplay::draw(const std::vector<double>& reach, RandomStream& random,
+                                     std::vector<BadSample>& bad) {
+  for (int tries = 0; tries < kTries; ++tries) {
+    const auto drawn =
+        std::upper_bound(reach.begin(), reach.end(), random.uniform() * reach.back());
+    auto& source =
+        sources_[static_cast<std::size_t>(std::min(drawn, reach.end() - 1) - reach.begin())];
+    const auto fault = data_.fault_of(source.place);
+    if (!fault) return source;
+    bad.push_back(*fault);
+  }
+  throw DataError(str(bad.back().place(), ": ", bad.back().why, "; train.replay drew ", kTries,
+                      " masks, and none can be read"));
+}
+
+std::vector<BadSample> MaskReplay::backward(const Segmenter& model, FeatureCache& cache,
+                                            std::int64_t step, TimeTable& times,
+                                            const GradScaler& scaler) {
+  std::vector<BadSample> bad;
+  if (!is_on() || memory_.empty()) return bad;
   const TimeTable::Scope scope(times, "replay");
   RandomStream random(static_cast<std::uint64_t>(options_.seed), "train.replay",
                       static_cast<std::uint64_t>(step));
@@ -68,13 +92,11 @@ void MaskReplay::backward(const Segmenter& model, FeatureCache& cache, std::int6
     if (memory_.contains(source.place.target)) total += source.share;
     reach.push_back(total);
   }
-  if (total <= 0) return;
+  if (total <= 0) return bad;
   std::vector<at::Tensor> embeddings, prompts;
   std::vector<MaskTruth> truths;
   for (std::int64_t i = 0; i < options_.replay.masks; ++i) {
-    const auto drawn = std::upper_bound(reach.begin(), reach.end(), random.uniform() * total);
-    auto& source =
-        sources_[static_cast<std::size_t>(std::min(drawn, reach.end() - 1) - reach.begin())];
+    auto& source = draw(reach, random, bad);
     const auto sample = data_.load_place(source.place, cache, source.truth);
     const auto& known = memory_.at(source.place.target);
     embeddings.push_back(pooled(*sample.features, cache.precision()));
@@ -84,6 +106,7 @@ void MaskReplay::backward(const Segmenter& model, FeatureCache& cache, std::int6
   const auto loss = replay_loss(model, at::stack(embeddings), at::stack(prompts).to(model.device()),
                                 truths, options_);
   scaler.scale(loss).backward();
+  return bad;
 }
 
 std::vector<std::pair<std::string, at::Tensor>> MaskReplay::state() const {

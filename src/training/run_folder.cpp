@@ -20,20 +20,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kMayChange = {"/train/steps",
-                                             "/train/evaluate_every",
-                                             "/train/evaluate_limit",
-                                             "/train/save_every",
-                                             "/train/keep",
-                                             "/train/time_limit_s",
-                                             "/train/threads",
-                                             "/data/workers",
-                                             "/data/cache_gb",
-                                             "/data/cache_dir",
-                                             "/train/non_finite",
-                                             "/train/non_finite_limit",
-                                             "/train/show_answers",
-                                             "/train/activation_checkpointing"};
+const std::vector<std::string> kMayChange = {
+    "/train/steps",          "/train/evaluate_every",
+    "/train/evaluate_limit", "/train/save_every",
+    "/train/keep",           "/train/time_limit_s",
+    "/train/threads",        "/data/workers",
+    "/data/cache_gb",        "/data/cache_dir",
+    "/train/non_finite",     "/train/non_finite_limit",
+    "/train/show_answers",   "/train/activation_checkpointing",
+    "/data/on_bad_sample",   "/data/quarantine_limit"};
 
 // A link that is always there: made beside and renamed over the old one.
 void point(const fs::path& link, const fs::path& target) {
@@ -97,8 +92,8 @@ void RunFolder::create() {
     const bool is_link = fs::is_symlink(entry.path()) && name.starts_with("best-");
     if (is_link || EventFile::is_event_file(entry.path())) fs::remove(entry.path(), error);
   }
-  for (const char* name : {"metrics.jsonl", "log.txt", "run.json", "config.json", "best", "last",
-                           "checkpoints", "answers"}) {
+  for (const char* name : {"metrics.jsonl", "quarantine.jsonl", "log.txt", "run.json",
+                           "config.json", "best", "last", "checkpoints", "answers"}) {
     fs::remove_all(path_ / name, error);
   }
   write_file(path_ / "metrics.jsonl", "");  // an unwritable folder is found before training
@@ -165,6 +160,22 @@ void RunFolder::require_room(std::uint64_t checkpoint_bytes, std::int64_t kept) 
       std::max<std::int64_t>(kept + 1 - static_cast<std::int64_t>(steps().size()), 0);
   if (*room < static_cast<std::uint64_t>(missing) * checkpoint_bytes) {
     log_warning(str(numbers, ", and up to ", missing, " more will stand at once"));
+  }
+}
+
+void RunFolder::compare_data(
+    const std::vector<std::pair<std::string, std::string>>& manifest_hashes) const {
+  const auto path = path_ / "run.json";
+  if (!fs::exists(path)) return;
+  const auto run = nlohmann::json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  if (!run.is_object() || !run.contains("data")) return;
+  for (const auto& [manifest, hash] : manifest_hashes) {
+    for (const auto& before : run["data"]) {
+      if (before.value("manifest", "") == manifest && before.value("sha256", "") != hash) {
+        log_warning(manifest +
+                    ": is not what the run began with; the records that come next are others");
+      }
+    }
   }
 }
 

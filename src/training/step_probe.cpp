@@ -62,8 +62,7 @@ TrainOptions of_few_layers(TrainOptions options, const std::vector<std::string>&
   }
   options.trainable.assign(names.begin(), names.end());
   options.lora.targets.clear();
-  for (const auto& rest : targets)
-    options.lora.targets.push_back(rest.substr(rest.rfind('.') + 1));
+  for (const auto& rest : targets) options.lora.targets.push_back(rest.substr(rest.rfind('.') + 1));
   if (targets.empty()) options.lora.rank = 0;
   options.lora.adapter.clear();
   return options;
@@ -132,8 +131,8 @@ struct Probe {
     TrainingBatch batch;
     for (std::int64_t i = 0; i < B; ++i) {
       const auto share = [&](std::int64_t all) { return all * (i + 1) / B - all * i / B; };
-      const auto text = std::max<std::int64_t>(
-          2, shape.tokens - (model.has_vision() ? places - 1 : 0));
+      const auto text =
+          std::max<std::int64_t>(2, shape.tokens - (model.has_vision() ? places - 1 : 0));
       std::vector<std::int64_t> ids(static_cast<std::size_t>(text), 0), segs;
       if (model.has_vision()) ids[0] = kImagePlaceId;
       std::vector<std::int64_t> labels(ids.size(), kNoLabel);

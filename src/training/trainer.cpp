@@ -21,7 +21,9 @@
 #include "medseg/nn/precision.h"
 #include "medseg/pipeline/feature_folder.h"
 #include "medseg/training/checkpoint.h"
+#include "medseg/training/coverage.h"
 #include "medseg/training/loader.h"
+#include "medseg/training/quarantine.h"
 #include "medseg/training/run_folder.h"
 #include "medseg/training/run_view.h"
 #include "medseg/training/schedule.h"
@@ -31,6 +33,8 @@
 
 namespace medseg {
 namespace {
+
+constexpr std::int64_t kCoveredDraws = 10'000'000;  // a second or two to count
 
 OpenBundle open_for_training(const TrainConfig& config) {
   const auto device = device_named("train.device", config.train.device);
@@ -74,7 +78,7 @@ class Trainer {
 
  private:
   void forget_lost_bests();
-  Sampler make_sampler() const;
+  SamplerOptions sampler_options() const;
   bool trains(const std::string& prefix) const;
   void standardise_vision();
   StepReport take_step(BatchLoader& loader);
@@ -104,6 +108,7 @@ class Trainer {
   TrainingSet data_;
   FeatureCache features_;
   MaskReplay replay_;
+  Quarantine quarantine_;
   std::vector<std::pair<DataSource, Manifest>> validation_;
   Progressed done_;
   Saving saving_;
@@ -126,12 +131,13 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
       ema_(options_.ema.decay, optimizer_.parameters()),
       scaler_(options_.scaler, precision_ == at::kHalf, bundle_.model->device()),
       frozen_(bundle_, precision_, options_.frozen_storage),
-      data_(config_.data, bundle_),
+      data_(config_.data, bundle_, static_cast<std::uint64_t>(options_.seed)),
       features_(*bundle_.model, bundle_.options,
                 cache_options(config_.data, precision_, checkpoints_bytes())),
-      replay_(options_, data_) {
+      replay_(options_, data_),
+      quarantine_(config_.data.quarantine_limit, request.out / "quarantine.jsonl") {
   for (const auto& source : config_.data.validation) {
-    validation_.emplace_back(source, Manifest::read(source.manifest));
+    validation_.emplace_back(source, data_.read_manifest(source.manifest));
     if (validation_.back().second.split(source.split).empty()) {
       throw DataError(source.manifest + ": no record in split \"" + source.split + "\"");
     }
@@ -150,12 +156,16 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
     const auto from = folder_.checkpoint(*folder_.newest_whole());
     done_ = load_checkpoint(from, optimizer_, ema_, scaler_);
     replay_.restore(load_replay(from));
+    folder_.compare_data(data_.manifest_hashes());
+    quarantine_.restore(done_.quarantined);
+    data_.know_bad(done_.quarantined);
     folder_.rewind(done_.step, done_.owes_evaluation);
     resumed_ = true;
   } else {
     folder_.create();
     log_to_file(folder_.path() / "log.txt");
   }
+  quarantine_.add(data_.bad());
   forget_lost_bests();
   folder_.require_room(checkpoint_bytes(bundle_, optimizer_, ema_, scaler_),
                        options_.keep + 1 + static_cast<std::int64_t>(options_.also_best.size()));
@@ -171,6 +181,9 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
                options_.precision, ", ", at::get_num_threads(), " threads, ",
                at::get_cpu_capability()));
   for (const auto& line : data_.coverage()) log_info(line);
+  const auto draws = options_.steps * options_.accumulation * options_.batch_size;
+  const auto coverage = cover(data_, sampler_options(), std::min(draws, kCoveredDraws));
+  for (const auto& line : coverage_lines(coverage)) log_info(line);
   if (const auto* kept = features_.folder())
     log_info(str("features: kept in ", kept->path().string(), ", encoders ",
                  kept->form().encoders.substr(0, 16)));
@@ -183,7 +196,8 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
           {"cpu_capability", at::get_cpu_capability()},
           {"resumed_after", done_.step},
           {"trained_numbers", count},
-          {"records", data_.size()}};
+          {"records", data_.size()},
+          {"coverage", coverage_json(coverage)}};
   for (const auto& [path, hash] : data_.manifest_hashes())
     run_["data"].push_back({{"manifest", path}, {"sha256", hash}});
   write_run("running");
@@ -196,15 +210,15 @@ std::uint64_t Trainer::checkpoints_bytes() {
   return static_cast<std::uint64_t>(at_once) * checkpoint_bytes(bundle_, optimizer_, ema_, scaler_);
 }
 
-Sampler Trainer::make_sampler() const {
-  Sampler sampler({.visits = data_.visits(),
-                   .lengths = data_.lengths(),
-                   .batch_size = options_.batch_size,
-                   .shuffle = config_.data.shuffle,
-                   .group_by_length = config_.data.group_by_length,
-                   .seed = static_cast<std::uint64_t>(options_.seed)});
-  sampler.seek(done_.drawn);
-  return sampler;
+SamplerOptions Trainer::sampler_options() const {
+  return {.visits = data_.visits(),
+          .lengths = data_.lengths(),
+          .batch_size = options_.batch_size,
+          .shuffle = config_.data.shuffle,
+          .group_by_length = config_.data.group_by_length,
+          .seed = static_cast<std::uint64_t>(options_.seed),
+          .sources = data_.sources(),
+          .shares = data_.shares()};
 }
 
 bool Trainer::trains(const std::string& prefix) const {
@@ -251,6 +265,7 @@ void Trainer::prepare_features() {
   try {
     data_.fill(features_);
     if (options_.standardise_vision) standardise_vision();
+    quarantine_.add(data_.bad());
   } catch (const Interrupted& error) {
     throw Error(error.exit_code(), str(error.what(), " before a step was done; ",
                                        resumed_ ? str("--resume goes on after step ", done_.step)
@@ -263,13 +278,15 @@ void Trainer::run() {
   const SignalWatch signals;
   prepare_features();
   const auto device = bundle_.model->device();
+  Sampler sampler(sampler_options());
+  sampler.seek(done_.drawn);
   BatchLoader loader(
-      [&](const auto& indices) {
-        auto batch = data_.load(indices, features_);
+      [&](const auto& draws) {
+        auto batch = data_.load(draws, features_);
         if (options_.loss.boundary > 0) add_distances(batch.truths);
         return pinned_for(device, std::move(batch));
       },
-      make_sampler(), options_.batch_size, config_.data.workers);
+      std::move(sampler), options_.batch_size, config_.data.workers);
   Progress bar("train", options_.steps);
   const auto total_steps =
       options_.schedule.total_steps > 0 ? options_.schedule.total_steps : options_.steps;
@@ -312,6 +329,7 @@ void Trainer::run() {
 void Trainer::after_step(bool last) {
   int signal = caught_signal();
   Progressed done = done_;
+  done.quarantined = quarantine_.list();
   done.owes_evaluation = !validation_.empty() && (due(options_.evaluate_every) || last);
   bool is_best = false;
   if (done.owes_evaluation && signal == 0) {
@@ -355,6 +373,7 @@ StepReport Trainer::take_step(BatchLoader& loader) {
   for (std::int64_t i = 0; i < options_.accumulation; ++i) {
     std::optional<TimeTable::Scope> scope(std::in_place, times_, "data");
     TrainingBatch loaded = loader.next();
+    quarantine_.add(loaded.bad);
     scope.emplace(times_, "encoders");
     data_.complete(loaded, features_);
     const TrainingBatch batch = moved_to(bundle_.model->device(), std::move(loaded));
@@ -362,7 +381,7 @@ StepReport Trainer::take_step(BatchLoader& loader) {
     backward_micro_batch(*bundle_.model, batch, options_, done_.step, report, times_, &replay_,
                          &scaler_);
   }
-  replay_.backward(*bundle_.model, features_, done_.step, times_, scaler_);
+  quarantine_.add(replay_.backward(*bundle_.model, features_, done_.step, times_, scaler_));
   return report;
 }
 
@@ -477,6 +496,7 @@ void Trainer::write_run(const std::string& state) {
   }
   run_["features"] = write_options(features_.counts());
   if (done_.dropped > 0) run_["dropped_steps"] = done_.dropped;
+  if (!quarantine_.list().empty()) run_["quarantined_records"] = quarantine_.list().size();
   if (scaler_.is_on()) run_["skipped_steps"] = scaler_.skipped();
   if (done_.best_step)
     run_["best"] = {{"step", *done_.best_step}, {"score", done_.best_score}, {"by", options_.best}};

@@ -38,57 +38,79 @@ std::vector<std::string> taught(const Record& record) {
   return targets;
 }
 
-// Features stored in another dtype than the run's are computed with in the run's.
-void widen(TrainingBatch& batch, const FeatureCache& cache) {
-  if (batch.image_embeddings.defined())
-    batch.image_embeddings = batch.image_embeddings.to(cache.precision());
-}
-
 }  // namespace
 
-TrainingSet::TrainingSet(const DataOptions& options, const OpenBundle& bundle)
-    : options_(options), bundle_(bundle) {
-  for (const auto& source : options_.train) add_source(source);
+TrainingSet::TrainingSet(const DataOptions& options, const OpenBundle& bundle, std::uint64_t seed)
+    : options_(options), bundle_(bundle), seed_(seed) {
+  for (std::size_t i = 0; i < options_.train.size(); ++i) add_source(i);
   set_visits();
 }
 
-void TrainingSet::add_source(const DataSource& source) {
-  const auto known = std::find_if(manifests_.begin(), manifests_.end(), [&](const auto& manifest) {
-    return manifest->path() == source.manifest;
-  });
+std::size_t TrainingSet::open_manifest(const std::string& path) {
+  const auto known = std::find_if(manifests_.begin(), manifests_.end(),
+                                  [&](const auto& manifest) { return manifest->path() == path; });
   const auto index = static_cast<std::size_t>(known - manifests_.begin());
   if (known == manifests_.end())
-    manifests_.push_back(std::make_unique<Manifest>(Manifest::read(source.manifest)));
+    manifests_.push_back(std::make_unique<Manifest>(read_manifest(path)));
+  return index;
+}
+
+Manifest TrainingSet::read_manifest(const std::string& path) {
+  if (!quarantines()) return Manifest::read(path);
+  std::vector<ManifestFault> faults;
+  auto manifest = Manifest::read(path, faults);
+  for (const auto& fault : faults)
+    left_out_.push_back({fault.id, path, fault.line, "line", fault.what});
+  return manifest;
+}
+
+TrainingSet::DialogueSize TrainingSet::check_dialogue(const Record& record) const {
+  const auto dialogue = render(turns_of(record), *bundle_.tokenizer, bundle_.conversation());
+  std::size_t masks = 0;
+  for (const RecordTurn* turn : answered_turns(record)) masks += turn->masks.size();
+  if (masks != dialogue.seg_positions.size()) {
+    throw DataError(str("[SEG] count ", dialogue.seg_positions.size(), ", masks ", masks));
+  }
+  if (dialogue.answers.empty()) throw DataError("no answered turn to train on");
+  const auto ignored = std::count(dialogue.labels.begin(), dialogue.labels.end(), kIgnoreLabel);
+  return {.tokens = places(dialogue.ids, bundle_.model->image_tokens()),
+          .labelled = static_cast<std::int64_t>(dialogue.labels.size()) - ignored,
+          .masks = static_cast<std::int64_t>(masks)};
+}
+
+void TrainingSet::add_source(std::size_t source_index) {
+  const DataSource& source = options_.train[source_index];
+  const auto index = open_manifest(source.manifest);
   const Manifest& manifest = *manifests_[index];
   const auto records = manifest.split(source.split);
   if (records.empty())
     throw DataError(source.manifest + ": no record in split \"" + source.split + "\"");
-  const auto image_tokens = bundle_.model->image_tokens();
   std::size_t dropped = 0;
   for (const Record* record : records) {
     const std::string where = str(source.manifest, ":", record->line);
-    const auto dialogue = render(turns_of(*record), *bundle_.tokenizer, bundle_.conversation());
-    std::size_t masks = 0;
-    for (const RecordTurn* turn : answered_turns(*record)) masks += turn->masks.size();
-    if (masks != dialogue.seg_positions.size()) {
-      throw DataError(
-          str(where, ": [SEG] count ", dialogue.seg_positions.size(), ", masks ", masks));
+    DialogueSize dialogue;
+    try {
+      dialogue = check_dialogue(*record);
+    } catch (const DataError& error) {
+      if (!quarantines()) throw DataError(where + ": " + error.what());
+      left_out_.push_back({record->id, source.manifest, record->line, "dialogue", error.what()});
+      continue;
     }
-    if (dialogue.answers.empty()) throw DataError(where + ": no answered turn to train on");
-    const auto length = places(dialogue.ids, image_tokens);
-    if (length > options_.max_tokens) {
+    if (dialogue.tokens > options_.max_tokens) {
       if (options_.long_records == "drop") {
         ++dropped;
         continue;
       }
-      throw DataError(str(where, ": ", length, " tokens with the picture, but data.max_tokens is ",
+      throw DataError(str(where, ": ", dialogue.tokens,
+                          " tokens with the picture, but data.max_tokens is ",
                           options_.max_tokens));
     }
-    items_.push_back({index, record, source.weight, taught(*record)});
-    lengths_.push_back(length);
-    labelled_.push_back(static_cast<std::int64_t>(dialogue.labels.size()) -
-                        std::count(dialogue.labels.begin(), dialogue.labels.end(), kIgnoreLabel));
-    masks_.push_back(static_cast<std::int64_t>(masks));
+    const double weight = concatenates() ? source.weight : 1.0;
+    items_.push_back({index, record, weight, taught(*record)});
+    sources_.push_back(source_index);
+    lengths_.push_back(dialogue.tokens);
+    labelled_.push_back(dialogue.labelled);
+    masks_.push_back(dialogue.masks);
   }
   if (dropped > 0) {
     log_warning(str(source.manifest, ": ", dropped, " of ", records.size(),
@@ -96,107 +118,79 @@ void TrainingSet::add_source(const DataSource& source) {
   }
 }
 
+// Targets are balanced within an epoch: among all sources, or within each.
 void TrainingSet::set_visits() {
+  visits_.assign(items_.size(), 0.0);
+  std::vector<std::vector<std::size_t>> epochs(concatenates() ? 1 : options_.train.size());
+  for (std::size_t i = 0; i < items_.size(); ++i)
+    epochs[concatenates() ? 0 : sources_[i]].push_back(i);
+  double reachable = 0;
+  for (std::size_t e = 0; e < epochs.size(); ++e) {
+    set_visits_of(epochs[e]);
+    double total = 0;
+    for (const auto i : epochs[e]) total += visits_[i];
+    const double weight = concatenates() ? 1.0 : options_.train[e].weight;
+    if (!concatenates() && weight > 0 && !(total > 0)) {
+      throw ConfigError(str("data.train[", e, "]: no record of ", options_.train[e].manifest,
+                            " is ever visited"));
+    }
+    reachable += weight * total;
+  }
+  if (!(reachable > 0))
+    throw ConfigError("data.train: every weight is 0, or every record was dropped");
+}
+
+void TrainingSet::set_visits_of(const std::vector<std::size_t>& indices) {
   std::map<std::string, double> counts;
-  for (const auto& item : items_) {
-    for (const auto& target : item.targets) counts[target] += item.weight;
+  for (const auto i : indices) {
+    for (const auto& target : items_[i].targets) counts[target] += items_[i].weight;
   }
   double commonest = 0;
   for (const auto& [target, count] : counts) commonest = std::max(commonest, count);
-  double total = 0;
-  for (const auto& item : items_) {
-    double visits = item.weight;
+  for (const auto i : indices) {
+    double visits = items_[i].weight;
     double rarest = commonest;
     bool absent = false;
-    for (const auto& target : item.targets) {
+    for (const auto& target : items_[i].targets) {
       rarest = std::min(rarest, counts[target]);
       absent = absent || target == kAbsent;
     }
     if (rarest > 0) visits *= std::pow(commonest / rarest, options_.balance);
     if (absent) visits *= options_.absent_weight;
-    visits_.push_back(visits);
-    total += visits;
+    visits_[i] = visits;
   }
-  if (!(total > 0)) throw ConfigError("data.train: every weight is 0, or every record was dropped");
 }
 
-TrainingBatch make_training_batch(const std::vector<Sample>& samples, const Segmenter& model) {
-  TrainingBatch batch;
-  std::vector<const Sample*> pointers;
-  std::vector<at::Tensor> embeddings;
-  for (const Sample& sample : samples) {
-    pointers.push_back(&sample);
-    batch.ids.push_back(sample.id);
-    batch.masks += static_cast<std::int64_t>(sample.masks.size());
-    batch.targets.insert(batch.targets.end(), sample.targets.begin(), sample.targets.end());
-    if (!model.has_grounding()) continue;
-    const ModelFrame& frame = sample.features->frame;
-    embeddings.push_back(sample.features->grounding);
-    batch.truths.push_back({mask_tensor(sample.masks, static_cast<int>(frame.image_width),
-                                        static_cast<int>(frame.image_height)),
-                            frame});
-  }
-  batch.dialogues = make_batch(pointers);
-  if (!embeddings.empty()) batch.image_embeddings = at::stack(embeddings);
-  return batch;
-}
-
-TrainingBatch TrainingSet::load(const std::vector<std::size_t>& indices,
-                                FeatureCache& cache) const {
-  const at::NoGradGuard no_grad;
-  std::vector<Sample> samples;
-  std::int64_t tokens = 0;
-  std::vector<Image> pictures;
-  bool known = true;
-  for (const auto index : indices) {
-    const Item& item = items_[index];
-    const auto features_of = [&](const Image& image) {
-      auto features = cache.find(image);
-      known = known && features != nullptr;
-      pictures.push_back(image);
-      return features;
-    };
-    samples.push_back(load_sample(*manifests_[item.manifest], *item.record, bundle_, features_of,
-                                  options_.max_tokens));
-    tokens += lengths_[index];
-  }
-  TrainingBatch batch;
-  if (known) {
-    batch = make_training_batch(samples, *bundle_.model);
-    widen(batch, cache);
+std::vector<double> TrainingSet::shares() const {
+  if (concatenates()) return {};
+  std::vector<double> shares(options_.train.size(), 0.0);
+  if (options_.mixing == "temperature") {
+    std::vector<double> sizes(shares.size(), 0.0);
+    for (const auto source : sources_) ++sizes[source];
+    for (std::size_t s = 0; s < shares.size(); ++s)
+      shares[s] = options_.train[s].weight * std::pow(sizes[s], options_.mixing_alpha);
   } else {
-    batch.samples = std::move(samples);
-    batch.pictures = std::move(pictures);
+    for (std::size_t s = 0; s < shares.size(); ++s) shares[s] = options_.train[s].weight;
   }
-  batch.tokens = tokens;
-  return batch;
-}
-
-void TrainingSet::complete(TrainingBatch& batch, FeatureCache& cache) const {
-  if (batch.samples.empty()) return;
-  const at::NoGradGuard no_grad;
-  for (std::size_t i = 0; i < batch.samples.size(); ++i) {
-    auto& features = batch.samples[i].features;
-    if (features == nullptr) features = cache.get(batch.pictures[i], batch.samples[i].picture);
-  }
-  const auto tokens = batch.tokens;
-  batch = make_training_batch(batch.samples, *bundle_.model);
-  widen(batch, cache);
-  batch.tokens = tokens;
+  double total = 0;
+  for (const double share : shares) total += share;
+  for (double& share : shares) share /= total;
+  return shares;
 }
 
 std::vector<TrainingSet::MaskPlace> TrainingSet::mask_places() const {
   std::vector<MaskPlace> places;
   std::set<std::string> seen;
-  for (const auto& item : items_) {
+  for (std::size_t index = 0; index < items_.size(); ++index) {
+    const auto& item = items_[index];
     for (const RecordTurn* turn : answered_turns(*item.record)) {
       const auto targets = targets_of(*item.record, *turn);
       for (std::size_t k = 0; k < targets.size(); ++k) {
-        const auto [file, slice] = picture_of(item.manifest, *item.record);
+        const auto [file, slice] = picture_place(item.manifest, *item.record);
         if (!seen.insert(str(item.manifest, "|", file.string(), "|", slice, "|", targets[k]))
                  .second)
           continue;
-        places.push_back({item.manifest, item.record, turn->masks[k], targets[k]});
+        places.push_back({index, item.manifest, item.record, turn->masks[k], targets[k]});
       }
     }
   }
@@ -206,7 +200,7 @@ std::vector<TrainingSet::MaskPlace> TrainingSet::mask_places() const {
 TrainingSet::PlacedMask TrainingSet::load_place(const MaskPlace& place, FeatureCache& cache,
                                                 at::Tensor& truth) const {
   const Manifest& manifest = *manifests_[place.manifest];
-  auto& features = placed_[picture_of(place.manifest, *place.record)];
+  auto& features = placed_[picture_place(place.manifest, *place.record)];
   if (!features) features = cache.get(load_image(manifest, *place.record));
   if (!truth.defined()) {
     const auto width = static_cast<int>(features->frame.image_width),
@@ -218,15 +212,16 @@ TrainingSet::PlacedMask TrainingSet::load_place(const MaskPlace& place, FeatureC
   return {features};
 }
 
-TrainingSet::Picture TrainingSet::picture_of(std::size_t manifest, const Record& record) const {
+TrainingSet::Picture TrainingSet::picture_place(std::size_t manifest, const Record& record) const {
   std::string slice;
   if (record.slice) slice = str(record.slice->axis, ":", record.slice->index);
   return {manifests_[manifest]->folder() / record.image, str(slice, " ", record.window)};
 }
 
-std::map<TrainingSet::Picture, const TrainingSet::Item*> TrainingSet::pictures() const {
-  std::map<Picture, const Item*> pictures;
-  for (const auto& item : items_) pictures.emplace(picture_of(item.manifest, *item.record), &item);
+std::map<TrainingSet::Picture, std::size_t> TrainingSet::pictures() const {
+  std::map<Picture, std::size_t> pictures;
+  for (std::size_t i = 0; i < items_.size(); ++i)
+    pictures.emplace(picture_place(items_[i].manifest, *items_[i].record), i);
   return pictures;
 }
 
@@ -236,10 +231,9 @@ std::pair<std::vector<std::pair<int, int>>, std::int64_t> TrainingSet::picture_s
   const auto stride = std::max<std::size_t>(1, (all.size() + most - 1) / most);
   std::vector<std::pair<int, int>> sizes;
   std::size_t place = 0;
-  for (const auto& [path, item] : all) {
+  for (const auto& [path, index] : all) {
     if (place++ % stride != 0) continue;
-    const auto image = load_image(*manifests_[item->manifest], *item->record);
-    sizes.emplace_back(image.width, image.height);
+    if (const auto image = picture_of(index)) sizes.emplace_back(image->width, image->height);
   }
   return {sizes, static_cast<std::int64_t>(all.size())};
 }
@@ -248,10 +242,11 @@ std::pair<at::Tensor, at::Tensor> TrainingSet::vision_statistics(FeatureCache& c
   const at::NoGradGuard no_grad;
   at::Tensor sum, squares;
   double count = 0;
-  for (const auto& [path, item] : pictures()) {
+  for (const auto& [path, index] : pictures()) {
     stop_if_signalled();
-    const auto picture = cache.get(load_image(*manifests_[item->manifest], *item->record));
-    const auto features = picture->vision.to(at::kDouble);  // [N, Dv]
+    const auto image = picture_of(index);
+    if (!image) continue;
+    const auto features = cache.get(*image)->vision.to(at::kDouble);  // [N, Dv]
     sum = sum.defined() ? sum + features.sum(0) : features.sum(0);
     const auto square = features.square().sum(0);
     squares = squares.defined() ? squares + square : square;
@@ -264,13 +259,14 @@ std::pair<at::Tensor, at::Tensor> TrainingSet::vision_statistics(FeatureCache& c
 }
 
 void TrainingSet::fill(FeatureCache& cache) const {
+  if (options_.augment.is_on() && options_.augment.share >= 1) return;
   const auto all = pictures();
   Progress bar("features", static_cast<std::int64_t>(all.size()));
   std::int64_t done = 0;
-  for (const auto& [path, item] : all) {
+  for (const auto& [path, index] : all) {
     if (cache.full()) break;
     stop_if_signalled();
-    cache.get(load_image(*manifests_[item->manifest], *item->record));
+    if (const auto image = picture_of(index)) cache.get(*image);
     bar.update(++done);
   }
 }

@@ -73,13 +73,13 @@ class RunPage : public ::testing::Test {
 TEST_F(RunPage, ShowsCurvesFactsConfigAndAnswers) {
   write_file(
       folder_ / "run.json",
-      R"({"state": "done", "threads": 2, "data": [{"sha256": "abc"}], "seconds_by_part": {"backward": 3.0, "data": 1.0}})");
+      R"({"state": "done", "threads": 2, "data": [{"sha256": "abc"}], "parts": {"backward": {"seconds": 3.0, "peak_memory_bytes": 4235284480}, "data": {"seconds": 1.0}}})");
   write_file(folder_ / "config.json", R"({"train": {"steps": 400}})");
   write_answers("What?");
   const auto page = run_page(folder_);
   for (const char* piece :
        {"loss, all parts weighted", "overlap, val", "300 of 400", "<td>threads</td><td>2</td>",
-        "data.0.sha256", "75.0 %", "&quot;steps&quot;: 400", "<b>What?</b>",
+        "data.0.sha256", "75.0 %", "4.24 GB", "&quot;steps&quot;: 400", "<b>What?</b>",
         "Answers after step 300", "data:image/png;base64,iVBORw0KGgo"}) {
     EXPECT_NE(page.find(piece), std::string::npos) << piece;
   }

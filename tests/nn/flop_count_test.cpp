@@ -18,7 +18,9 @@ TEST(FlopCount, CountsProductsOnce) {
   const auto a = at::ones({3, 5}), b = at::ones({5, 7});
   EXPECT_EQ(flops([&] { at::mm(a, b); }), 2 * 3 * 5 * 7);
   EXPECT_EQ(flops([&] { at::matmul(a, b); }), 2 * 3 * 5 * 7);
-  EXPECT_EQ(flops([&] { at::linear(at::ones({2, 3, 5}), at::ones({7, 5}), at::ones({7})); }),
+  EXPECT_EQ(flops([&] {
+              at::linear(at::ones({2, 3, 5}), at::ones({7, 5}), at::ones({7}));
+            }),
             2 * 2 * 3 * 5 * 7);
   EXPECT_EQ(flops([&] { at::bmm(at::ones({4, 3, 5}), at::ones({4, 5, 7})); }), 4 * 2 * 3 * 5 * 7);
   EXPECT_EQ(flops([&] { at::add(a, a); }), 0);
@@ -32,9 +34,13 @@ TEST(FlopCount, CountsTheBackwardPass) {
 
 TEST(FlopCount, CountsConvolutionsAndAttention) {
   const auto image = at::ones({2, 4, 10, 12});
-  EXPECT_EQ(flops([&] { at::conv2d(image, at::ones({8, 4, 3, 3}), {}, 2, 1); }),
+  EXPECT_EQ(flops([&] {
+              at::conv2d(image, at::ones({8, 4, 3, 3}), {}, 2, 1);
+            }),
             2.0 * 2 * (5 * 6) * 8 * 4 * 9);
-  EXPECT_EQ(flops([&] { at::conv2d(image, at::ones({4, 1, 3, 3}), {}, 1, 1, 1, 4); }),
+  EXPECT_EQ(flops([&] {
+              at::conv2d(image, at::ones({4, 1, 3, 3}), {}, 1, 1, 1, 4);
+            }),
             2.0 * 2 * (10 * 12) * 4 * 9);
   const auto q = at::ones({2, 4, 9, 8}), k = at::ones({2, 4, 6, 8});
   EXPECT_EQ(flops([&] { at::scaled_dot_product_attention(q, k, k); }), 2.0 * 2 * 4 * 9 * 6 * 8 * 2);

@@ -8,7 +8,6 @@
 #include <thread>
 
 #include <ATen/Parallel.h>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
@@ -357,8 +356,8 @@ TEST_F(FeatureFolderTest, ADiskThatFillsUpIsNoReasonToFail) {
     FeatureCache cache(*bundle_.model, bundle_.options, here);
     for (int i = 0; i < 200; ++i) {
       const auto image = tiny_picture(32 + i, 24);
-      EXPECT_TRUE(equal(*cache.get(image), encode_image(image, *bundle_.model, bundle_.options,
-                                                        at::kFloat)));
+      EXPECT_TRUE(equal(*cache.get(image),
+                        encode_image(image, *bundle_.model, bundle_.options, at::kFloat)));
     }
     EXPECT_GT(cache.counts().written, 4U);
     EXPECT_LT(cache.counts().written, 200U);

@@ -179,7 +179,9 @@ TEST_F(CachedRun, RefusesWhatCannotBeMeantBeforeAnythingIsMade) {
 /// NIfTI-1 of int16, 40 x 36 x `slices`, a bright block that moves from slice to slice.
 void write_volume(const fs::path& path, std::int16_t slices) {
   std::string bytes(352, '\0');
-  const auto put = [&](std::size_t at, auto value) { std::memcpy(&bytes[at], &value, sizeof value); };
+  const auto put = [&](std::size_t at, auto value) {
+    std::memcpy(&bytes[at], &value, sizeof value);
+  };
   put(0, std::int32_t{348});
   const std::int16_t sizes[] = {3, 40, 36, slices, 1, 1, 1, 1};
   for (std::size_t i = 0; i < 8; ++i) put(40 + 2 * i, sizes[i]);

@@ -57,6 +57,34 @@ TEST(TrainConfig, FaultsNameTheirPlace) {
   json = minimal();
   json["train"]["optimizer"]["betas"] = {0.9};
   EXPECT_NE(fault_of(json).find("train.optimizer.betas"), std::string::npos);
+  json = minimal();
+  json["data"]["augment"]["flp"] = 0.5;
+  EXPECT_NE(fault_of(json).find("data.augment.flp: unknown key (did you mean \"flip\"?)"),
+            std::string::npos);
+  for (const char* key :
+       {"share", "flip", "rotate", "scale", "shift", "brightness", "contrast", "gamma", "noise"}) {
+    for (const double value : {-0.1, 45.5}) {
+      json = minimal();
+      json["data"]["augment"][key] = value;
+      EXPECT_NE(fault_of(json).find(str("data.augment.", key, ": ", value, " is out of range")),
+                std::string::npos)
+          << fault_of(json);
+    }
+  }
+  json = minimal();
+  json["data"]["mixing"] = "temprature";
+  EXPECT_NE(
+      fault_of(json).find("data.mixing: unknown \"temprature\" (did you mean \"temperature\"?)"),
+      std::string::npos);
+  json = minimal();
+  json["data"]["mixing_alpha"] = 1.5;
+  EXPECT_NE(fault_of(json).find("data.mixing_alpha: 1.5 is out of range"), std::string::npos);
+  json = minimal();
+  json["data"]["on_bad_sample"] = "skip";
+  EXPECT_NE(fault_of(json).find("data.on_bad_sample: unknown \"skip\""), std::string::npos);
+  json = minimal();
+  json["data"]["quarantine_limit"] = -1;
+  EXPECT_NE(fault_of(json).find("data.quarantine_limit: -1 is out of range"), std::string::npos);
 }
 
 TEST(TrainConfig, EveryConfigOfTheProjectIsValid) {

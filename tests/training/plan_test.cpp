@@ -37,9 +37,9 @@ TEST_F(PlanTest, CountsParametersAsTrainingDoes) {
   for (const auto& part : plan.parts) {
     planned += part.parameters;
     planned_trained += part.trained;
-    EXPECT_EQ(part.name == "vision tower" || part.name == "grounding encoder" ||
-                  part.name == "projector",
-              part.trained == 0)
+    EXPECT_EQ(
+        part.name == "vision tower" || part.name == "grounding encoder" || part.name == "projector",
+        part.trained == 0)
         << part.name;
   }
   EXPECT_EQ(planned, all);

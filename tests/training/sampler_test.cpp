@@ -22,7 +22,12 @@ TEST(Sampler, AnEpochVisitsEverySampleOnceInAnOrderOfItsOwn) {
   const auto sampler = make(std::vector<double>(50, 1.0));
   for (std::uint64_t e = 0; e < 3; ++e) {
     const auto order = sampler.epoch(e);
-    EXPECT_EQ(std::set<std::size_t>(order.begin(), order.end()).size(), 50U);
+    std::set<std::size_t> seen;
+    for (const auto& draw : order) {
+      seen.insert(draw.sample);
+      EXPECT_EQ(draw.visit, e);
+    }
+    EXPECT_EQ(seen.size(), 50U);
     EXPECT_EQ(order.size(), 50U);
   }
   EXPECT_NE(sampler.epoch(0), sampler.epoch(1));
@@ -34,14 +39,16 @@ TEST(Sampler, FractionsTakeTurnsOverEpochs) {
   const auto sampler = make({1.0, 2.4, 0.25, 0.0});
   std::vector<int> visits(4, 0);
   for (std::uint64_t e = 0; e < 20; ++e) {
-    for (const auto i : sampler.epoch(e)) ++visits[i];
+    for (const auto& draw : sampler.epoch(e)) {
+      EXPECT_EQ(draw.visit, static_cast<std::uint64_t>(visits[draw.sample]));
+      ++visits[draw.sample];
+    }
   }
   EXPECT_EQ(visits, (std::vector<int>{20, 48, 5, 0}));
 }
 
 TEST(Sampler, GoesOnFromTheCountAlone) {
   auto whole = make({1.0, 2.4, 0.25, 1.0, 1.0});
-  std::vector<std::size_t> all;
   for (int i = 0; i < 20; ++i) {
     auto other = make({1.0, 2.4, 0.25, 1.0, 1.0});
     other.seek(whole.drawn());
@@ -62,19 +69,19 @@ TEST(Sampler, GroupsBatchesOfSimilarLength) {
   for (int b = 0; b < 16; ++b) {
     const auto batch = sampler.next(4);
     std::vector<std::int64_t> sizes;
-    for (const auto i : batch) sizes.push_back(lengths[i]);
+    for (const auto& draw : batch) sizes.push_back(lengths[draw.sample]);
     const auto [low, high] = std::minmax_element(sizes.begin(), sizes.end());
     EXPECT_EQ(*high - *low, 3);  // 64 lengths sorted, in fours
-    seen.insert(batch.begin(), batch.end());
+    for (const auto& draw : batch) seen.insert(draw.sample);
   }
   EXPECT_EQ(seen.size(), 64U);
 }
 
 TEST(BatchLoader, GivesTheSamplersOrderWithAnyNumberOfThreads) {
-  const auto slow = [](const std::vector<std::size_t>& indices) {
-    std::this_thread::sleep_for(std::chrono::microseconds(100 * (indices[0] % 7)));
+  const auto slow = [](const std::vector<Draw>& draws) {
+    std::this_thread::sleep_for(std::chrono::microseconds(100 * (draws[0].sample % 7)));
     TrainingBatch batch;
-    for (const auto i : indices) batch.ids.push_back(str(i));
+    for (const auto& draw : draws) batch.ids.push_back(str(draw.sample));
     return batch;
   };
   std::vector<std::vector<std::string>> orders;
@@ -91,8 +98,8 @@ TEST(BatchLoader, GivesTheSamplersOrderWithAnyNumberOfThreads) {
 
 TEST(BatchLoader, AFaultArrivesInItsPlace) {
   BatchLoader loader(
-      [](const std::vector<std::size_t>& indices) {
-        if (indices[0] == 3) throw DataError("record 3");
+      [](const std::vector<Draw>& draws) {
+        if (draws[0].sample == 3) throw DataError("record 3");
         return TrainingBatch{};
       },
       Sampler({.visits = std::vector<double>(5, 1.0), .lengths = {}, .shuffle = false}), 1, 2);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -68,11 +69,20 @@ struct Record {
   int line = 0;  ///< 1-based line in the manifest
 };
 
+/// A line that is no record: not to be read, or with an id that stands in an earlier one.
+struct ManifestFault {
+  int line = 0;
+  std::string id;    ///< "" where not even that could be read
+  std::string what;  ///< without the place in front
+};
+
 class Manifest {
  public:
   /// Reads and checks every line's form: types, the `[SEG]` count of each answer against its masks, known mask
   /// ids, ids that come twice. \throws DataError "file:line: what".
   static Manifest read(const std::filesystem::path& path);
+  /// The same, but faulty lines are left out and listed. \throws DataError if the file cannot be read or no record is left.
+  static Manifest read(const std::filesystem::path& path, std::vector<ManifestFault>& faults);
   /// A manifest of one record, as if it stood alone in the file; for checks line by line.
   static Manifest of_line(const std::filesystem::path& path, const Record& record);
 
@@ -86,6 +96,9 @@ class Manifest {
   const Record* find(const std::string& id) const;
 
  private:
+  static Manifest read_lines(const std::filesystem::path& path,
+                             const std::function<void(const ManifestFault&)>& on_fault);
+
   std::filesystem::path path_;
   std::vector<Record> records_;
 };

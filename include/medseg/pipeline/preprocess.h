@@ -13,6 +13,9 @@ namespace medseg {
 /// [3, S, S] float32. Pillow bicubic on 8 bits, then x/255, mean, deviation. Grey is repeated first.
 at::Tensor vision_input(const Image& image, const VisionPreprocess& preprocess, std::int64_t size);
 
+/// \throws DataError if vision_input would refuse the picture: too long and thin to be made square.
+void check_vision_shape(const Image& image, const VisionPreprocess& preprocess);
+
 struct GroundingInput {
   at::Tensor pixels;  ///< [3, G, G] float32, zero-padded right and bottom
   ModelFrame frame;

@@ -1,7 +1,8 @@
 /// \file
 /// A checkpoint: a bundle with everything a run needs to go on bit for bit.
 ///
-///     training.json         step, samples drawn, steps dropped, best scores and their steps, what the step still owes, seconds so far
+///     training.json         step, samples drawn, steps dropped, records quarantined, best scores and their steps, what the step
+///                           still owes, seconds so far
 ///     training.safetensors  param.NAME (float32), exp_avg.NAME, exp_avg_sq.NAME, step.NAME, ema.NAME, replay.TARGET,
 ///                           with fp16 scaler.scale, scaler.growth_tracker, scaler.skipped
 ///     SHA256SUMS            of all other files, as `sha256sum -c` reads it
@@ -17,6 +18,7 @@
 
 #include "medseg/training/grad_scaler.h"
 #include "medseg/training/optimizer.h"
+#include "medseg/training/quarantine.h"
 #include "medseg/training/trained.h"
 
 namespace medseg {
@@ -31,6 +33,7 @@ struct Progressed {
   std::int64_t step = 0;     ///< optimiser steps done
   std::uint64_t drawn = 0;   ///< samples consumed
   std::int64_t dropped = 0;  ///< steps whose gradients train.non_finite dropped
+  std::vector<BadSample> quarantined;
   std::optional<std::int64_t> best_step;
   double best_score = -1;
   std::map<std::string, BestScore> also_best;  ///< of train.also_best, by score

@@ -20,7 +20,7 @@ namespace medseg {
 /// 2·workers + 2 batches wait. Batches ahead of the loop are no part of the state: seek() the sampler to what was consumed.
 class BatchLoader {
  public:
-  using Make = std::function<TrainingBatch(const std::vector<std::size_t>&)>;
+  using Make = std::function<TrainingBatch(const std::vector<Draw>&)>;
 
   /// With 0 `workers`, next() makes the batch itself.
   BatchLoader(Make make, Sampler sampler, std::int64_t batch_size, std::int64_t workers);

@@ -36,9 +36,10 @@ struct Plan {
   std::int64_t records = 0, pictures = 0;
   /// What is resident at the peak, in order; its sum is the peak. Names are for people and programs alike.
   std::vector<std::pair<std::string, double>> peak;
-  std::string peak_in;  ///< "steps" or "saving"
+  std::string peak_in;                                  ///< "steps" or "saving"
   std::vector<std::pair<std::string, double>> seconds;  ///< of an optimiser step, by part
-  std::vector<Proposal> proposals;  ///< every batch size that divides the dialogues of a step, ascending
+  std::vector<Proposal>
+      proposals;  ///< every batch size that divides the dialogues of a step, ascending
 
   double peak_bytes() const;
   double seconds_per_step() const;

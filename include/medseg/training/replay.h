@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "medseg/base/random.h"
 #include "medseg/training/grad_scaler.h"
 #include "medseg/training/options.h"
 #include "medseg/training/time_table.h"
@@ -36,9 +37,10 @@ class MaskReplay {
   /// Keeps the prompts [K, C] of a micro-batch under their targets.
   void remember(const std::vector<std::string>& targets, const at::Tensor& prompts);
   /// Adds the gradients of `masks` further masks, drawn from (seed, step): rare targets come more often, by the inverse
-  /// square root of their number. Does nothing before the first prompt is known.
-  void backward(const Segmenter& model, FeatureCache& cache, std::int64_t step, TimeTable& times,
-                const GradScaler& scaler);
+  /// square root of their number. Does nothing before the first prompt is known. Gives the records that it drew and found bad
+  /// (another is drawn then, for Quarantine::add). \throws DataError if it finds no good one.
+  std::vector<BadSample> backward(const Segmenter& model, FeatureCache& cache, std::int64_t step,
+                                  TimeTable& times, const GradScaler& scaler);
 
   /// For checkpoints: "replay.TARGET" [n, C], newest last.
   std::vector<std::pair<std::string, at::Tensor>> state() const;
@@ -53,6 +55,8 @@ class MaskReplay {
     double share = 0;  ///< of the draws, among all sources
     at::Tensor truth;  ///< [1, H, W] uint8, read at the first use
   };
+  /// `reach`: running sum of the sources' shares.
+  Source& draw(const std::vector<double>& reach, RandomStream& random, std::vector<BadSample>& bad);
 
   const TrainOptions& options_;
   const TrainingSet& data_;

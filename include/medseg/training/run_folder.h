@@ -2,8 +2,10 @@
 /// What a run leaves behind:
 ///
 ///     config.json      effective config; training from it repeats the run
-///     run.json         command, versions, data hashes, seed, threads; at the end where the time went
+///     run.json         command, versions, data hashes, coverage of the data (coverage.h), seed, threads; at the end where the
+///                      time went
 ///     metrics.jsonl    a line per optimiser step, a line per evaluation
+///     quarantine.jsonl             a line per record that was left out as bad; only where there are any
 ///     log.txt
 ///     run.html, events.out.tfevents.*, answers/   what a person looks at (run_view.h)
 ///     checkpoints/step-00000500/   bundles with the state to go on from (training.json, training.safetensors)
@@ -44,12 +46,15 @@ class RunFolder {
   std::optional<std::int64_t> newest_whole() const;
 
   /// \throws ConfigError naming the first key in which `config` differs from the run's, but for keys that may change:
-  /// train.{steps,evaluate_every,evaluate_limit,save_every,keep,time_limit_s,threads,show_answers,activation_checkpointing},
-  /// data.{workers,cache_gb,cache_dir}.
+  /// train.{steps,evaluate_every,evaluate_limit,save_every,keep,time_limit_s,threads,show_answers,activation_checkpointing,
+  /// non_finite,non_finite_limit}, data.{workers,cache_gb,cache_dir,on_bad_sample,quarantine_limit}.
   void require_same_config(const nlohmann::json& config) const;
   /// Compares what checkpoints of this size need with what the file system has: a warning where not all that are kept at once
   /// will fit. \throws DataError with both numbers if not even one does, or if the folder of checkpoints cannot be written.
   void require_room(std::uint64_t checkpoint_bytes, std::int64_t kept) const;
+
+  /// A warning for every manifest whose bytes are no longer those in run.json: the run goes on, but not as it would have.
+  void compare_data(const std::vector<std::pair<std::string, std::string>>& manifest_hashes) const;
 
   void write_config(const nlohmann::json& config) const;
   void write_run(const nlohmann::json& run) const;

@@ -15,7 +15,8 @@ namespace medseg {
 /// Sizes of a micro-batch.
 struct StepShape {
   std::int64_t dialogues = 1;
-  std::int64_t tokens = 0;    ///< of the longest dialogue, its picture's included: all are padded to it
+  std::int64_t tokens =
+      0;  ///< of the longest dialogue, its picture's included: all are padded to it
   std::int64_t labelled = 0;  ///< tokens with a label, of all dialogues
   std::int64_t masks = 0;     ///< `[SEG]` of all dialogues
   std::int64_t image_height = 0, image_width = 0;
@@ -32,15 +33,17 @@ struct StepMemory {
 
 struct ProbedStep {
   StepMemory memory;
-  std::vector<TimeTable::Part> seconds;  ///< of one micro-batch and its replay; the second run's, without warming up
+  std::vector<TimeTable::Part>
+      seconds;  ///< of one micro-batch and its replay; the second run's, without warming up
 };
 
 /// One micro-batch of `shape`, forward and backward, and the config's replay, on a model with `layers` language layers and random
 /// weights. `trained`: names of the full model's parameters that train, and `adapted` of its layers with adapters; the layer of
 /// the most counts for all. Takes the memory of the embeddings, a few layers and one step; the encoders' is not touched.
 ProbedStep probe_step(const BundleOptions& bundle, const TrainOptions& options,
-                      const std::vector<std::string>& trained, const std::vector<std::string>& adapted,
-                      const StepShape& shape, std::int64_t layers);
+                      const std::vector<std::string>& trained,
+                      const std::vector<std::string>& adapted, const StepShape& shape,
+                      std::int64_t layers);
 
 /// The same for the model's own number of layers, from probes with one and two.
 ProbedStep extrapolate_step(const BundleOptions& bundle, const TrainOptions& options,

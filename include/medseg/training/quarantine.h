@@ -1,0 +1,59 @@
+/// \file
+/// Records that cannot be trained on. With data.on_bad_sample "stop" the first that is drawn ends the run (exit code 3); with
+/// "quarantine" it is left out, another record takes its place (TrainingSet::load), and it is named once in the log and in
+/// the run folder, up to data.quarantine_limit records.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace medseg {
+
+struct BadSample {
+  std::string id;  ///< "" where the line is no record
+  std::string manifest;
+  int line = 0;
+  std::string part;  ///< what is bad: "line", "dialogue", "picture" or "masks"
+  std::string why;   ///< without the place in front
+
+  std::string place() const;  ///< "manifest:line"
+  bool operator==(const BadSample&) const = default;
+};
+
+nlohmann::json bad_samples_json(const std::vector<BadSample>& samples);
+/// \throws nlohmann::json::exception on another form.
+std::vector<BadSample> bad_samples_of(const nlohmann::json& json);
+
+/// What a run has left out so far; of one thread. Who belongs here follows from the files alone, and the list is saved in
+/// every checkpoint: a run that goes on leaves out the same, also where somebody mended a file in between.
+class Quarantine {
+ public:
+  /// `file`: quarantine.jsonl of the run folder, {"id", "manifest", "line", "part", "why"} a line; absent while the list is empty.
+  Quarantine(std::int64_t limit, std::filesystem::path file);
+
+  /// Adds those that are new, with a line in the log each. A list that finds no room on the disk is logged and written later.
+  /// \throws DataError "manifest:line: why; …" once there are more than the limit.
+  void add(const std::vector<BadSample>& samples);
+  /// The list of a checkpoint; the file becomes what it was then. \throws DataError as add().
+  void restore(std::vector<BadSample> samples);
+
+  const std::vector<BadSample>& list() const { return list_; }
+
+ private:
+  void check_limit() const;
+  void write();
+
+  std::int64_t limit_;
+  std::filesystem::path file_;
+  std::vector<BadSample> list_;
+  std::set<std::pair<std::string, int>> known_;  ///< manifest, line
+  std::size_t written_ = 0;
+};
+
+}  // namespace medseg
