@@ -36,17 +36,23 @@ std::string words(const StepShape& shape) {
              " of all labelled, ", shape.masks, " masks");
 }
 
-/// The largest batch that fits, and what the config asks for.
+/// Every split, those that do not fit marked, and the best of the others: the largest batch, without checkpointing if it can be,
+/// which costs time.
 void print_proposals(const Plan& plan, const TrainConfig& config, double memory_gb) {
   std::cout << "\nthe same dialogues a step, in other micro-batches:\n";
   const Proposal* best = nullptr;
   for (const auto& proposal : plan.proposals) {
     const bool fits = memory_gb <= 0 || proposal.peak_bytes <= memory_gb * 1e9;
-    if (fits && memory_gb > 0) best = &proposal;
+    const bool plain = proposal.activation_checkpointing == "none";
+    if (fits && (best == nullptr || plain || best->activation_checkpointing != "none"))
+      best = &proposal;
+    const bool asked = proposal.batch_size == config.train.batch_size &&
+                       proposal.activation_checkpointing == config.train.activation_checkpointing;
     std::cout << "  batch_size " << right(str(proposal.batch_size), 3) << " x accumulation "
-              << right(str(proposal.accumulation), 3) << right(gigabytes(proposal.peak_bytes), 12)
-              << (fits ? "" : "  does not fit")
-              << (proposal.batch_size == config.train.batch_size ? "  (this config)" : "") << "\n";
+              << right(str(proposal.accumulation), 3)
+              << (plain ? "                " : ", checkpointing ")
+              << right(gigabytes(proposal.peak_bytes), 10) << (fits ? "" : "  does not fit")
+              << (asked ? "  (this config)" : "") << "\n";
   }
   if (memory_gb <= 0) return;
   if (best == nullptr) {
@@ -54,7 +60,8 @@ void print_proposals(const Plan& plan, const TrainConfig& config, double memory_
               << " GB: the weights, or one dialogue, take more\n";
   } else {
     std::cout << "for " << fixed(memory_gb, 1) << " GB: --set train.batch_size=" << best->batch_size
-              << " --set train.accumulation=" << best->accumulation << "\n";
+              << " --set train.accumulation=" << best->accumulation
+              << " --set train.activation_checkpointing=" << best->activation_checkpointing << "\n";
   }
 }
 

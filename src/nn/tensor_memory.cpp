@@ -36,6 +36,10 @@ class Counter : public c10::MemoryReportingInfoBase {
     const std::lock_guard lock(mutex_);
     return peak_;
   }
+  void begin_peak() {
+    const std::lock_guard lock(mutex_);
+    peak_ = live_;
+  }
 
  private:
   mutable std::mutex mutex_;  // backward passes of other devices have threads of their own
@@ -55,5 +59,6 @@ TensorMemory::~TensorMemory() = default;
 
 std::int64_t TensorMemory::live() const { return watch_->counter->live(); }
 std::int64_t TensorMemory::peak() const { return watch_->counter->peak(); }
+void TensorMemory::begin_peak() { watch_->counter->begin_peak(); }
 
 }  // namespace medseg

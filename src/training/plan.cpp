@@ -9,6 +9,7 @@
 
 #include "medseg/base/str.h"
 #include "medseg/nn/linear.h"
+#include "medseg/nn/low_bit.h"
 #include "medseg/nn/precision.h"
 #include "medseg/training/sampler.h"
 #include "medseg/training/trained.h"
@@ -70,11 +71,17 @@ class Planner {
     }
     plan.mean.image_width = plan.largest.image_width;
     plan.mean.image_height = plan.largest.image_height;
-    const auto largest = probe(plan.largest);
+    const auto largest = probe(plan.largest, options_.activation_checkpointing);
     plan.peak = at_peak(largest.memory, pictures, options_.accumulation);
     plan.peak_in = "steps";
-    add_time(plan, probe(plan.mean));
-    propose(plan, largest.memory, pictures);
+    add_time(plan, probe(plan.mean, options_.activation_checkpointing));
+    for (const char* checkpointing : {"none", "blocks"}) {
+      const bool known = options_.activation_checkpointing == checkpointing;
+      propose(plan, checkpointing,
+              known ? largest.memory : probe(plan.largest, checkpointing).memory, pictures);
+    }
+    std::stable_sort(plan.proposals.begin(), plan.proposals.end(),
+                     [](const auto& a, const auto& b) { return a.batch_size < b.batch_size; });
     return plan;
   }
 
@@ -148,8 +155,10 @@ class Planner {
     return weight;
   }
 
-  ProbedStep probe(const StepShape& shape) const {
-    return extrapolate_step(bundle_.options, options_, names_, adapted_, shape);
+  ProbedStep probe(const StepShape& shape, const std::string& checkpointing) const {
+    auto options = options_;
+    options.activation_checkpointing = checkpointing;
+    return extrapolate_step(bundle_.options, options, names_, adapted_, shape);
   }
 
   /// Bytes of the weights in memory: the bundle's file, which is mapped and read once, what becomes narrow or trains
@@ -164,12 +173,22 @@ class Planner {
       const bool encoder = part == "vision tower" || part == "grounding encoder";
       if (encoder) {
         beside += 1.5 * static_cast<double>(tensor->nbytes());  // folded in fp32, and in bf16
-      } else if (narrows && !tensor->requires_grad() && tensor->dim() == 2 &&
-                 part != "mask decoder" && tensor->scalar_type() == at::kFloat) {
+      } else if (tensor->requires_grad() || tensor->dim() != 2 || part == "mask decoder") {
+        continue;
+      } else if (options_.frozen_storage != "precision" && name.starts_with("model.layers.")) {
+        beside += low_bit_bytes(*tensor);
+      } else if (narrows && tensor->scalar_type() == at::kFloat) {
         beside += 0.5 * static_cast<double>(tensor->nbytes());
       }
     }
     return file + beside;
+  }
+
+  /// nn/low_bit.h: codes, and a scale a row or a block.
+  double low_bit_bytes(const at::Tensor& matrix) const {
+    const auto count = static_cast<double>(matrix.numel());
+    if (options_.frozen_storage == "int8") return count + 4 * static_cast<double>(matrix.size(0));
+    return count / 2 + 4 * count / static_cast<double>(kNf4Block);
   }
 
   double picture_bytes() const {
@@ -218,7 +237,8 @@ class Planner {
   }
 
   /// Other splits of the same dialogues, scaled from the one that was probed: what a step keeps grows with its tokens.
-  void propose(Plan& plan, const StepMemory& probed, std::int64_t pictures) const {
+  void propose(Plan& plan, const std::string& checkpointing, const StepMemory& probed,
+               std::int64_t pictures) const {
     const auto dialogues = options_.batch_size * options_.accumulation;
     for (std::int64_t batch = 1; batch <= dialogues; ++batch) {
       if (dialogues % batch != 0) continue;
@@ -227,7 +247,7 @@ class Planner {
       for (double* bytes : {&memory.batch, &memory.kept, &memory.transient}) *bytes *= scale;
       double sum = 0;
       for (const auto& [name, bytes] : at_peak(memory, pictures, dialogues / batch)) sum += bytes;
-      plan.proposals.push_back({batch, dialogues / batch, sum});
+      plan.proposals.push_back({batch, dialogues / batch, checkpointing, sum});
     }
   }
 
@@ -278,6 +298,7 @@ nlohmann::ordered_json Plan::json() const {
   for (const auto& proposal : proposals) {
     json["proposals"].push_back({{"batch_size", proposal.batch_size},
                                  {"accumulation", proposal.accumulation},
+                                 {"activation_checkpointing", proposal.activation_checkpointing},
                                  {"peak_bytes", static_cast<std::uint64_t>(proposal.peak_bytes)}});
   }
   return json;

@@ -8,10 +8,10 @@
 #include <ATen/ATen.h>
 
 #include "medseg/base/error.h"
-#include "medseg/nn/allocation_count.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/initialise.h"
 #include "medseg/nn/precision.h"
+#include "medseg/nn/tensor_memory.h"
 #include "medseg/pipeline/preprocess.h"
 #include "medseg/training/replay.h"
 #include "medseg/training/step.h"
@@ -102,8 +102,10 @@ struct Probe {
     }
     fill(*bundle.model);
     trained = choose_trained(bundle, options);
-    const FrozenStorage frozen(bundle, precision);
-    bundle.model->language().train(true);
+    const FrozenStorage frozen(bundle, precision, options.frozen_storage);
+    auto& language = bundle.model->language();
+    language.checkpoint_layers(options.activation_checkpointing == "blocks");
+    language.train(true);
   }
 
   ModelFrame frame(const StepShape& shape) const {
@@ -165,7 +167,7 @@ struct Probe {
 
 ProbedStep run(const Probe& probe, const StepShape& shape) {
   const Segmenter& model = *probe.bundle.model;
-  AllocationCount count;
+  TensorMemory count;
   TimeTable times;
   StepMemory memory;
   auto batch = std::make_unique<TrainingBatch>(probe.batch(shape));

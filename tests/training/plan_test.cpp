@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/error.h"
-#include "medseg/nn/allocation_count.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/precision.h"
+#include "medseg/nn/tensor_memory.h"
 #include "medseg/pipeline/features.h"
 #include "medseg/training/step.h"
 #include "medseg/training/trained.h"
@@ -78,7 +78,7 @@ TEST_F(PlanTest, TheProbeKeepsWhatTheModelKeeps) {
     }
     double kept = 0, gradients = 0;
     for (int run = 0; run < 2; ++run) {
-      AllocationCount count;
+      TensorMemory count;
       TimeTable times;
       auto batch = data.load(indices, cache);
       data.complete(batch, cache);
@@ -109,9 +109,11 @@ TEST_F(PlanTest, ALongerBatchKeepsMore) {
   options.train.batch_size = 1;
   options.train.accumulation = 4;
   const auto small = make_plan(options);
-  ASSERT_EQ(small.proposals.size(), 3U);  // 1 x 4, 2 x 2, 4 x 1
-  EXPECT_EQ(small.proposals[1].accumulation, 2);
-  EXPECT_LT(small.proposals[0].peak_bytes, small.proposals[2].peak_bytes);
+  ASSERT_EQ(small.proposals.size(), 6U);  // 1 x 4, 2 x 2, 4 x 1, without and with checkpointing
+  EXPECT_EQ(small.proposals[2].accumulation, 2);
+  EXPECT_EQ(small.proposals[2].activation_checkpointing, "none");
+  EXPECT_EQ(small.proposals[3].activation_checkpointing, "blocks");
+  EXPECT_LT(small.proposals[0].peak_bytes, small.proposals[4].peak_bytes);
   EXPECT_NEAR(small.proposals[0].peak_bytes, small.peak_bytes(), 1.0);
   options.train.batch_size = 4;
   options.train.accumulation = 1;

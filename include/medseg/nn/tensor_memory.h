@@ -18,7 +18,8 @@ class TensorMemory {
   TensorMemory& operator=(const TensorMemory&) = delete;
 
   std::int64_t live() const;
-  std::int64_t peak() const;  ///< most that were live at once
+  std::int64_t peak() const;  ///< most that were live at once, since begin_peak() if it was called
+  void begin_peak();
 
  private:
   struct Watch;

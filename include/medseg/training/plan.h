@@ -26,6 +26,7 @@ struct PlannedPart {
 /// A config of the same dialogues a step that needs other memory.
 struct Proposal {
   std::int64_t batch_size = 1, accumulation = 1;
+  std::string activation_checkpointing;
   double peak_bytes = 0;
 };
 
@@ -38,8 +39,8 @@ struct Plan {
   std::vector<std::pair<std::string, double>> peak;
   std::string peak_in;                                  ///< "steps" or "saving"
   std::vector<std::pair<std::string, double>> seconds;  ///< of an optimiser step, by part
-  std::vector<Proposal>
-      proposals;  ///< every batch size that divides the dialogues of a step, ascending
+  /// Every batch size that divides the dialogues of a step, ascending; each without and with checkpointing.
+  std::vector<Proposal> proposals;
 
   double peak_bytes() const;
   double seconds_per_step() const;
