@@ -145,11 +145,6 @@ void TrainingSet::complete(TrainingBatch& batch, FeatureCache& cache) const {
   batch = std::move(whole);
 }
 
-std::filesystem::path TrainingSet::picture_path(std::size_t index) const {
-  const Item& item = items_[index];
-  return manifests_[item.manifest]->folder() / item.record->image;
-}
-
 std::optional<BadSample> TrainingSet::known_bad(std::size_t index) const {
   const std::lock_guard lock(bad_mutex_);
   const auto found = bad_.find(index);
@@ -171,7 +166,7 @@ BadSample TrainingSet::note_bad(std::size_t index, const std::string& what) cons
     sample.part = "picture";
   }
   const std::lock_guard lock(bad_mutex_);
-  if (sample.part == "picture") bad_pictures_.insert(picture_path(index));
+  if (sample.part == "picture") bad_pictures_.insert(picture_place(item.manifest, *item.record));
   return bad_.emplace(index, std::move(sample)).first->second;
 }
 
@@ -180,7 +175,7 @@ std::optional<Image> TrainingSet::picture_of(std::size_t index) const {
   if (!quarantines()) return load_image(*manifests_[item.manifest], *item.record);
   {
     const std::lock_guard lock(bad_mutex_);
-    if (bad_pictures_.contains(picture_path(index))) return std::nullopt;
+    if (bad_pictures_.contains(picture_place(item.manifest, *item.record))) return std::nullopt;
   }
   try {
     auto image = load_image(*manifests_[item.manifest], *item.record);
@@ -208,7 +203,8 @@ void TrainingSet::know_bad(const std::vector<BadSample>& samples) {
     const auto found = known.find({manifests_[item.manifest]->path().string(), item.record->line});
     if (found == known.end()) continue;
     bad_.emplace(i, *found->second);
-    if (found->second->part == "picture") bad_pictures_.insert(picture_path(i));
+    if (found->second->part == "picture")
+      bad_pictures_.insert(picture_place(item.manifest, *item.record));
   }
 }
 

@@ -60,7 +60,7 @@ TEST(Distance, SignedIsBelowZeroInside) {
   Mask mask(7, 1);
   mask.pixels = {0, 0, 1, 1, 1, 1, 1};
   EXPECT_EQ(signed_distances(mask), (std::vector<float>{2, 1, 0, -1, -2, -3, -4}));
-  for (const std::uint8_t value : {0, 1}) {
+  for (const auto value : {std::uint8_t{0}, std::uint8_t{1}}) {
     mask.pixels.assign(7, value);
     EXPECT_EQ(signed_distances(mask), std::vector<float>(7, 0.0F));
   }

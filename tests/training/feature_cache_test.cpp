@@ -1,6 +1,7 @@
 // Frozen features in a training run: where they come from changes nothing but how often the encoders run.
 #include <fstream>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <spawn.h>

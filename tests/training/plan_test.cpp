@@ -80,7 +80,7 @@ TEST_F(PlanTest, TheProbeKeepsWhatTheModelKeeps) {
     for (int run = 0; run < 2; ++run) {
       TensorMemory count;
       TimeTable times;
-      auto batch = data.load(indices, cache);
+      auto batch = data.load({{.sample = 0}, {.sample = 1}}, cache);
       data.complete(batch, cache);
       const auto before = count.live();
       MicroBatchOutput output;

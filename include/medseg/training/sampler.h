@@ -16,7 +16,8 @@ namespace medseg {
 /// One visit of a sample. Together with the seed it is all that what becomes of the sample may depend on.
 struct Draw {
   std::size_t sample = 0;
-  std::uint64_t visit = 0;  ///< earlier visits of this sample in the run
+  std::uint64_t visit =
+      0;  ///< its number among the sample's visits; those of one epoch come in any order
 
   bool operator==(const Draw&) const = default;
 };

@@ -149,7 +149,6 @@ class TrainingSet {
                                   std::vector<BadSample>& bad) const;
   std::optional<BadSample> known_bad(std::size_t index) const;
   BadSample note_bad(std::size_t index, const std::string& what) const;
-  std::filesystem::path picture_path(std::size_t index) const;
 
   DataOptions options_;
   const OpenBundle& bundle_;
@@ -165,7 +164,7 @@ class TrainingSet {
   mutable std::set<std::size_t> readable_;  ///< of fault_of, one thread
   mutable std::mutex bad_mutex_;
   mutable std::map<std::size_t, BadSample> bad_;
-  mutable std::set<std::filesystem::path> bad_pictures_;
+  mutable std::set<Picture> bad_pictures_;
 };
 
 }  // namespace medseg
