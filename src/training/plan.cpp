@@ -1,7 +1,7 @@
 #include "medseg/training/plan.h"
 
 #include <algorithm>
-#include <numeric>
+#include <cmath>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -18,10 +18,10 @@
 namespace medseg {
 namespace {
 
-// Measured on Debian 12 with the pinned LibTorch: what a process holds before its first tensor (libraries, one team of
-// threads, oneDNN's kernels), and what the allocator keeps of memory that steps gave back.
-constexpr double kProgram = 0.30e9;
-constexpr double kSlack = 1.10;
+// Measured on Debian 12 with the pinned LibTorch and tcmalloc: what a process holds before its first tensor (libraries, one
+// team of threads, oneDNN's kernels), and how much more than what lives the allocator holds.
+constexpr double kProgram = 0.20e9;
+constexpr double kSlack = 1.16;
 constexpr std::size_t kPicturesRead = 64;
 constexpr std::uint64_t kStepsDrawn = 100'000;  // micro-batches whose sizes are looked at
 
@@ -64,6 +64,8 @@ class Planner {
     plan.pictures = pictures;
     for (const auto& [width, height] : sizes) {
       auto& most = plan.largest;
+      pixels_ +=
+          static_cast<double>(std::int64_t{width} * height) / static_cast<double>(sizes.size());
       if (std::int64_t{width} * height > most.image_width * most.image_height) {
         most.image_width = width;
         most.image_height = height;
@@ -73,7 +75,6 @@ class Planner {
     plan.mean.image_height = plan.largest.image_height;
     const auto largest = probe(plan.largest, options_.activation_checkpointing);
     plan.peak = at_peak(largest.memory, pictures, options_.accumulation);
-    plan.peak_in = "steps";
     add_time(plan, probe(plan.mean, options_.activation_checkpointing));
     for (const char* checkpointing : {"none", "blocks"}) {
       const bool known = options_.activation_checkpointing == checkpointing;
@@ -161,27 +162,33 @@ class Planner {
     return extrapolate_step(bundle_.options, options, names_, adapted_, shape);
   }
 
-  /// Bytes of the weights in memory: the bundle's file, which is mapped and read once, what becomes narrow or trains
-  /// beside it, and the encoders made ready for plain passes.
-  double weight_bytes() const {
-    double file = 0, beside = 0;
+  struct WeightBytes {
+    double resident =
+        0;  ///< as they are kept, and the encoders made ready for plain passes beside them
+    double to_save =
+        0;  ///< of the file, where a checkpoint takes original values instead of narrow ones
+  };
+  WeightBytes weight_bytes() const {
+    WeightBytes bytes;
     const bool narrows = precision_ != at::kFloat;
     for (const auto& [name, tensor] : bundle_.model->named_parameters()) {
-      if (name.find(".lora_") != std::string::npos) continue;
-      file += static_cast<double>(tensor->nbytes());
+      const auto plain = static_cast<double>(tensor->nbytes());
       const std::string part = part_of(name);
       const bool encoder = part == "vision tower" || part == "grounding encoder";
-      if (encoder) {
-        beside += 1.5 * static_cast<double>(tensor->nbytes());  // folded in fp32, and in bf16
-      } else if (tensor->requires_grad() || tensor->dim() != 2 || part == "mask decoder") {
-        continue;
+      const bool kept =
+          encoder || tensor->requires_grad() || tensor->dim() != 2 || part == "mask decoder";
+      if (kept) {
+        bytes.resident += encoder ? 2.5 * plain : plain;  // folded in fp32, and in bf16
       } else if (options_.frozen_storage != "precision" && name.starts_with("model.layers.")) {
-        beside += low_bit_bytes(*tensor);
+        bytes.resident += low_bit_bytes(*tensor);
       } else if (narrows && tensor->scalar_type() == at::kFloat) {
-        beside += 0.5 * static_cast<double>(tensor->nbytes());
+        bytes.resident += plain / 2;
+        bytes.to_save += plain;
+      } else {
+        bytes.resident += plain;
       }
     }
-    return file + beside;
+    return bytes;
   }
 
   /// nn/low_bit.h: codes, and a scale a row or a block.
@@ -211,22 +218,37 @@ class Planner {
                                                       std::int64_t accumulation) const {
     const auto count = static_cast<double>(pictures);
     const auto& replay = options_.replay;
-    const bool replays = replay.masks > 0 && bundle_.model->has_grounding();
-    double features = count * picture_bytes();
-    if (!replays) features = std::min(features, config_.data.cache_gb * 1e9);
-    if (replays && replay.pool > 1)
-      features += count * map_cells(replay.pool) * static_cast<double>(at::elementSize(precision_));
+    double features = count * picture_bytes(), masks = 0;
+    if (replay.masks > 0 && bundle_.model->has_grounding()) {
+      // What it has drawn once it keeps: the coarse grid of a picture, and a byte a pixel of a mask.
+      const auto drawn = [&](double all) {
+        return all * (1 - std::exp(-static_cast<double>(options_.steps * replay.masks) / all));
+      };
+      if (replay.pool > 1)
+        masks += drawn(count) * map_cells(replay.pool) *
+                 static_cast<double>(at::elementSize(precision_));
+      masks += drawn(static_cast<double>(data_.mask_places().size())) * pixels_;
+    } else {
+      features = std::min(features, config_.data.cache_gb * 1e9);
+    }
     const double ahead = static_cast<double>(2 * config_.data.workers + 2) * step.batch;
     const double held =
         accumulation > 1 ? step.kept + step.gradients : std::max(step.kept, step.gradients);
     const double in_step =
         std::max(step.batch + held + step.transient, step.gradients + step.replay);
     const double moments = 2 * trained_bytes_ + (options_.ema.decay > 0 ? trained_bytes_ : 0);
-    std::vector<std::pair<std::string, double>> peak = {
-        {"program", kProgram},  {"weights", weight_bytes()}, {"optimiser", moments},
-        {"features", features}, {"batches ahead", ahead},    {"step", in_step}};
-    peak.emplace_back("allocator", (kSlack - 1) * (ahead + in_step));
-    return peak;
+    const auto weights = weight_bytes();
+    const double slack =
+        (kSlack - 1) * (weights.resident + moments + features + masks + ahead + in_step);
+    return {{"program", kProgram},
+            {"weights", weights.resident},
+            {"optimiser", moments},
+            {"features", features},
+            {"replayed masks", masks},
+            {"batches ahead", ahead},
+            {"step", in_step},
+            {"allocator", slack},
+            {"weights to save", weights.to_save}};
   }
 
   void add_time(Plan& plan, const ProbedStep& step) const {
@@ -259,6 +281,7 @@ class Planner {
   std::vector<TrainedParameter> trained_;
   std::vector<std::string> names_, adapted_;
   double trained_bytes_ = 0;
+  double pixels_ = 0;  ///< of a picture, in the mean
 };
 
 nlohmann::ordered_json json_of(const StepShape& shape) {
@@ -290,7 +313,6 @@ nlohmann::ordered_json Plan::json() const {
   json["mean_micro_batch"] = json_of(mean);
   for (const auto& [name, bytes] : peak)
     json["memory"][name] = static_cast<std::uint64_t>(std::max(0.0, bytes));
-  json["peak_in"] = peak_in;
   json["peak_bytes"] = static_cast<std::uint64_t>(peak_bytes());
   for (const auto& [name, value] : seconds) json["seconds"][name] = value;
   json["seconds_per_step"] = seconds_per_step();

@@ -35,9 +35,9 @@ struct Plan {
   StepShape largest;  ///< the micro-batch that keeps the most
   StepShape mean;     ///< a micro-batch of mean length, for the time
   std::int64_t records = 0, pictures = 0;
-  /// What is resident at the peak, in order; its sum is the peak. Names are for people and programs alike.
+  /// What is resident at the peak, which is while the largest step's memory is still the allocator's and a checkpoint is
+  /// written; its sum is the peak. Names are for people and programs alike.
   std::vector<std::pair<std::string, double>> peak;
-  std::string peak_in;                                  ///< "steps" or "saving"
   std::vector<std::pair<std::string, double>> seconds;  ///< of an optimiser step, by part
   /// Every batch size that divides the dialogues of a step, ascending; each without and with checkpointing.
   std::vector<Proposal> proposals;
