@@ -10,6 +10,7 @@ struct TrainArguments {
   std::filesystem::path config, out;
   std::vector<std::string> overrides;
   bool resume = false;
+  std::int64_t profile = 0;
 };
 
 // What a person would type to do it again.
@@ -23,7 +24,10 @@ void run(const TrainArguments& arguments) {
   const auto config = read_train_config(load_config(arguments.config, arguments.overrides));
   const auto out = arguments.out.empty() ? std::filesystem::path("runs") / arguments.config.stem()
                                          : arguments.out;
-  train(config, {.out = out, .resume = arguments.resume, .command = command_text(arguments, out)});
+  train(config, {.out = out,
+                 .resume = arguments.resume,
+                 .command = command_text(arguments, out),
+                 .profile = arguments.profile});
 }
 
 }  // namespace
@@ -42,6 +46,11 @@ void add_train(CLI::App& app) {
                       "run folder; runs/ and the config's name where it is left out");
   command->add_flag("--resume", arguments->resume,
                     "go on from the newest checkpoint of the run folder");
+  command
+      ->add_option("--profile", arguments->profile,
+                   "so many steps, after the first two, as trace.json in the run folder "
+                   "(chrome://tracing, ui.perfetto.dev)")
+      ->check(CLI::Range(1, 1000));
   command->footer(
       "Example: medseg train configs/train/demo.json --set train.steps=300 --out runs/demo");
   command->callback([arguments] { run(*arguments); });

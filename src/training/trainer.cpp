@@ -28,6 +28,7 @@
 #include "medseg/training/run_view.h"
 #include "medseg/training/schedule.h"
 #include "medseg/training/step.h"
+#include "medseg/training/step_profile.h"
 #include "medseg/training/update.h"
 #include "saving.h"
 
@@ -288,12 +289,14 @@ void Trainer::run() {
       },
       std::move(sampler), options_.batch_size, config_.data.workers);
   Progress bar("train", options_.steps);
+  StepProfile profile(folder_.path() / "trace.json", request_.profile, device.is_cuda(), times_);
   const auto total_steps =
       options_.schedule.total_steps > 0 ? options_.schedule.total_steps : options_.steps;
   bool last = done_.step >= options_.steps;
   if (done_.owes_evaluation) after_step(last);
   while (!last) {
     const Stopwatch step_watch;
+    profile.begin(done_.step + 1);
     const StepReport report = take_step(loader);
     const double factor = rate_factor(options_.schedule, done_.step, total_steps);
     Update update;
@@ -306,6 +309,7 @@ void Trainer::run() {
     done_.drawn += static_cast<std::uint64_t>(report.samples);
     done_.seconds = seconds_before_ + watch_.seconds();
     write_step(report, update, factor, step_watch.seconds());
+    profile.end();
     bar.update(done_.step, str("loss ", fixed(report.total, 3), "  text ", fixed(report.text, 3),
                                "  bce ", fixed(report.bce, 3), "  dice ", fixed(report.dice, 3),
                                "  ", fixed(step_watch.seconds(), 2), " s/step"));

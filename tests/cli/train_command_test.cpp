@@ -63,6 +63,14 @@ TEST_F(TrainCommand, AWrongTypeAndAMissingBundleHaveTheirCodes) {
   EXPECT_EQ(run({"train", (folder_ / "absent.json").string()}).code, 2);
 }
 
+TEST_F(TrainCommand, AProfileIsOfAtLeastOneStep) {
+  for (const char* steps : {"0", "-1", "many"}) {
+    const auto outcome = run({"train", config_.string(), "--profile", steps});
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_NE(outcome.err.find("--profile"), std::string::npos) << outcome.err;
+  }
+}
+
 TEST_F(TrainCommand, ChecksNameTheFile) {
   write_file(folder_ / "bad.json",
              R"({"model": "m", "data": {"train": [{"manifest": "d", "splitt": "x"}]}})");

@@ -8,6 +8,7 @@
 ///     quarantine.jsonl             a line per record that was left out as bad; only where there are any
 ///     log.txt
 ///     run.html, events.out.tfevents.*, answers/   what a person looks at (run_view.h)
+///     trace.json       of --profile (step_profile.h)
 ///     checkpoints/step-00000500/   bundles with the state to go on from (training.json, training.safetensors)
 ///     best, last       links to two of them; best-SCORE to the best by each score of train.also_best
 #pragma once

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "medseg/base/clock.h"
@@ -27,9 +29,13 @@ class TimeTable {
   /// Adds its lifetime to a part. One at a time: a scope within another would take the other's peak away.
   class Scope {
    public:
-    Scope(TimeTable& table, const char* part) : table_(table), part_(part) { begin_recent_peak(); }
+    Scope(TimeTable& table, const char* part) : table_(table), part_(part) {
+      begin_recent_peak();
+      if (table_.watcher_) table_.watcher_(part_);
+    }
     ~Scope() {
       table_.add({part_, watch_.seconds(), recent_peak_bytes(), counted_flops() - flops_before_});
+      if (table_.watcher_) table_.watcher_(nullptr);
     }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
@@ -50,6 +56,9 @@ class TimeTable {
     part->flops += more.flops;
   }
 
+  /// Is told each part that begins, by name, and each end, by null; an empty one is told nothing.
+  void watch(std::function<void(const char*)> watcher) { watcher_ = std::move(watcher); }
+
   const std::vector<Part>& parts() const { return parts_; }
 
   /// "data 0.4 s, language forward 61.0 s, …"
@@ -62,6 +71,7 @@ class TimeTable {
 
  private:
   std::vector<Part> parts_;
+  std::function<void(const char*)> watcher_;
 };
 
 }  // namespace medseg

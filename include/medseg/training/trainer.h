@@ -2,6 +2,7 @@
 /// The training loop.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -13,6 +14,7 @@ struct TrainRequest {
   std::filesystem::path out;  ///< the run folder
   bool resume = false;        ///< go on from its newest checkpoint; without any, start
   std::string command;        ///< for run.json
+  std::int64_t profile = 0;   ///< so many steps go into trace.json (step_profile.h); 0: none
 };
 
 /// Trains until train.steps (or the time limit) and leaves a run folder (run_folder.h). After the last step it evaluates
