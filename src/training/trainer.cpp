@@ -11,6 +11,7 @@
 #include <torch/version.h>
 
 #include "medseg/base/error.h"
+#include "medseg/base/host.h"
 #include "medseg/base/log.h"
 #include "medseg/base/process.h"
 #include "medseg/base/progress.h"
@@ -65,6 +66,17 @@ FeatureCacheOptions cache_options(const DataOptions& data, at::ScalarType precis
   if (!data.cache_dtype.empty())
     options.storage = precision_named("data.cache_dtype", data.cache_dtype);
   return options;
+}
+
+nlohmann::ordered_json host_json() {
+  const HostFacts host = host_facts();
+  return {{"cpu", host.cpu},
+          {"cores", host.cores},
+          {"processors", host.processors},
+          {"memory_bytes", host.memory_bytes},
+          {"system", host.system},
+          {"gpu", gpu_text(host)},
+          {"compiler", __VERSION__}};
 }
 
 /// A score's name as in the config, and its mean over the validation sources.
@@ -195,6 +207,7 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
           {"torch", TORCH_VERSION},
           {"threads", at::get_num_threads()},
           {"cpu_capability", at::get_cpu_capability()},
+          {"host", host_json()},
           {"resumed_after", done_.step},
           {"trained_numbers", count},
           {"records", data_.size()},

@@ -205,6 +205,9 @@ TEST_F(TinyRun, KeepsTheBestAndTheNewest) {
     EXPECT_GT(run["parts"][part]["seconds"].get<double>(), 0.0) << part;
     EXPECT_GT(run["parts"][part]["peak_memory_bytes"].get<std::uint64_t>(), 10'000'000U) << part;
   }
+  EXPECT_FALSE(run["host"]["cpu"].get<std::string>().empty());
+  EXPECT_GE(run["host"]["processors"].get<int>(), 1);
+  EXPECT_FALSE(run["host"]["gpu"].get<std::string>().empty());
   EXPECT_EQ(run["data"][0]["sha256"].get<std::string>().size(), 64U);
 }
 

@@ -2,8 +2,8 @@
 /// What a run leaves behind:
 ///
 ///     config.json      effective config; training from it repeats the run
-///     run.json         command, versions, data hashes, coverage of the data (coverage.h), seed, threads; at the end where the
-///                      time went
+///     run.json         command, versions, data hashes, coverage of the data (coverage.h), seed, threads, the machine; at the end
+///                      where the time went
 ///     metrics.jsonl    a line per optimiser step, a line per evaluation
 ///     quarantine.jsonl             a line per record that was left out as bad; only where there are any
 ///     log.txt
