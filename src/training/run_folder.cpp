@@ -92,8 +92,9 @@ void RunFolder::create() {
     const bool is_link = fs::is_symlink(entry.path()) && name.starts_with("best-");
     if (is_link || EventFile::is_event_file(entry.path())) fs::remove(entry.path(), error);
   }
-  for (const char* name : {"metrics.jsonl", "quarantine.jsonl", "log.txt", "run.json",
-                           "config.json", "best", "last", "checkpoints", "answers"}) {
+  for (const char* name :
+       {"metrics.jsonl", "quarantine.jsonl", "log.txt", "run.json", "config.json", "best", "last",
+        "checkpoints", "run.html", "trace.json"}) {
     fs::remove_all(path_ / name, error);
   }
   write_file(path_ / "metrics.jsonl", "");  // an unwritable folder is found before training

@@ -36,6 +36,10 @@ void flatten(const std::string& path, const nlohmann::json& json,
   }
 }
 
+bool is_own_file(const std::string& name) {
+  return name == "answers.json" || (name.starts_with("answer-") && name.ends_with(".png"));
+}
+
 // A fence that the text cannot close.
 std::string fenced(const std::string& text) {
   std::string fence = "```";
@@ -80,7 +84,7 @@ void RunView::begin(std::int64_t step, bool owes_evaluation, const nlohmann::jso
   for (const auto& entry : fs::directory_iterator(folder_, none))
     told = told || EventFile::is_event_file(entry.path());
   const std::int64_t first = owes_evaluation ? step : step + 1;
-  forget_answers(first);
+  attempt([&] { forget_answers(first); });
   attempt([&] {
     events_.emplace(folder_);
     events_->begin_session(told ? first : 0);
@@ -140,6 +144,7 @@ void RunView::show(std::int64_t step, const std::vector<ShownSource>& sources) {
 }
 
 void RunView::write_answers(std::int64_t step, const std::vector<ShownSource>& sources) const {
+  refuse_foreign_folder(folder_ / "answers", is_own_file);
   AtomicFolder folder(folder_ / "answers");
   nlohmann::ordered_json answers = nlohmann::ordered_json::array();
   for (const auto& source : sources) {
@@ -161,14 +166,15 @@ void RunView::write_answers(std::int64_t step, const std::vector<ShownSource>& s
   folder.commit();
 }
 
-// Answers of an evaluation that comes again.
+// Answers of an evaluation that comes again, or of an earlier run that never saved.
 void RunView::forget_answers(std::int64_t first) const {
   const auto path = folder_ / "answers/answers.json";
   if (!fs::exists(path)) return;
   const auto answers = nlohmann::json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  if (answers.is_object() && answers.value("step", first) < first) return;
+  refuse_foreign_folder(path.parent_path(), is_own_file);
   std::error_code ignored;
-  if (!answers.is_object() || answers.value("step", first) >= first)
-    fs::remove_all(folder_ / "answers", ignored);
+  fs::remove_all(path.parent_path(), ignored);
 }
 
 void RunView::sync() {

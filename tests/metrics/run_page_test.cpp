@@ -83,8 +83,7 @@ TEST_F(RunPage, ShowsCurvesFactsConfigAndAnswers) {
         "Answers after step 300", "data:image/png;base64,iVBORw0KGgo"}) {
     EXPECT_NE(page.find(piece), std::string::npos) << piece;
   }
-  EXPECT_EQ(count_of(page, "<svg"),
-            4U);  // loss, rate, seconds, overlap; "samples" is the fifth, below
+  EXPECT_EQ(count_of(page, "<svg"), 5U);  // loss, rate, seconds, overlap; below, samples
   EXPECT_EQ(count_of(page, "<svg"), count_of(page, "</svg>"));
 }
 

@@ -154,12 +154,13 @@ TEST_F(RunViewTest, TwoSourcesWithOneSplitStayApart) {
 TEST_F(RunViewTest, WhatCannotBeWrittenDoesNotCostTheRun) {
   run(watched(2), "a");
   fs::remove_all(root_ / "a/answers");
-  write_file(root_ / "a/answers", "in the way");
+  write_file(root_ / "a/answers/mine.txt", "a person's");
   ::testing::internal::CaptureStderr();
   run(watched(4), "a", /*resume=*/true);
   const auto said = ::testing::internal::GetCapturedStderr();
   EXPECT_NE(said.find("a/answers"), std::string::npos) << said;
   EXPECT_EQ(metrics("a").size(), 6U);
+  EXPECT_EQ(read_file(root_ / "a/answers/mine.txt"), "a person's");
 }
 
 }  // namespace
