@@ -10,8 +10,9 @@ import re
 import sys
 
 root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-uses = {}
-for name, body in re.findall(r"^medseg_module\((\w+)([^)]*)\)", (root / "CMakeLists.txt").read_text(), re.M):
+uses, plugins = {}, set()
+for kind, name, body in re.findall(r"^medseg_(module|plugin)\((\w+)([^)]*)\)", (root / "CMakeLists.txt").read_text(), re.M):
+    plugins |= {name} if kind == "plugin" else set()
     found = re.search(r"USES((?: +[a-z]+)+)", body)
     uses[name] = set(found[1].split()) if found else set()
 
@@ -41,7 +42,7 @@ table = re.findall(r"^\| `(\w+)` \|", readme.read_text(), re.M) if readme.exists
 if table != list(uses):
     errors.append(f"README.md: module table {table} is not CMakeLists.txt's {list(uses)}")
 for name in uses:
-    for folder in (f"include/medseg/{name}", f"src/{name}"):
+    for folder in (f"src/{name}",) if name in plugins else (f"include/medseg/{name}", f"src/{name}"):
         if not (root / folder).is_dir():
             errors.append(f"{folder}: missing, but CMakeLists.txt names {name}")
 

@@ -3,6 +3,7 @@
 # Does only what is missing: Debian packages, the pinned LibTorch wheel, the SentencePiece source.
 #
 #   scripts/setup.sh            installs into .deps (MEDSEG_DEPS=DIR for another folder)
+#   MEDSEG_CUDA=1 scripts/setup.sh   also what the CUDA plugin (src/cuda) is linked against, from the same wheel (500 MB more)
 #
 # Nothing here is needed at run time but the shared libraries; there is no Python in the product.
 set -euo pipefail
@@ -46,7 +47,13 @@ fetch() {
 }
 
 torch_version=2.11.0
-if [ ! -f "$deps/torch/.complete-$torch_version" ]; then
+complete=$deps/torch/.complete-$torch_version
+cuda_libraries=()
+if [ -n "${MEDSEG_CUDA:-}" ]; then
+  complete+=-cuda
+  cuda_libraries=(torch/lib/libtorch_cuda.so torch/lib/libtorch_cuda_linalg.so torch/lib/libc10_cuda.so torch/lib/libtorch_nvshmem.so)
+fi
+if [ ! -f "$complete" ]; then
   say "LibTorch $torch_version (544 MB, once)"
   wheel=(--only-binary :all: --python-version 3.11 --abi cp311 --platform manylinux_2_28_x86_64)
   any=(--only-binary :all: --platform manylinux_2_28_x86_64 --platform manylinux_2_25_x86_64
@@ -57,12 +64,13 @@ if [ ! -f "$deps/torch/.complete-$torch_version" ]; then
   fetch nvidia-cuda-cupti==13.0.85 4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8 "${any[@]}"
   rm -rf "$deps/torch" "$deps/nvidia"
   unzip -q -o "$deps"/download/torch-$torch_version-*.whl 'torch/include/*' torch/version.py \
-    torch/lib/libc10.so torch/lib/libtorch_cpu.so torch/lib/libgomp.so.1 "torch-$torch_version.dist-info/*" -d "$deps"
+    torch/lib/libc10.so torch/lib/libtorch_cpu.so torch/lib/libgomp.so.1 "torch-$torch_version.dist-info/*" \
+    "${cuda_libraries[@]}" -d "$deps"
   for file in "$deps"/download/nvidia_cuda_*.whl; do
     unzip -q -o "$file" '*/libcudart.so.13' '*/libcupti.so.13' '*License*' -d "$deps" || [ $? = 11 ]
   done
   rm -f "$deps"/download/*.whl
-  touch "$deps/torch/.complete-$torch_version"
+  touch "$deps/torch/.complete-$torch_version" "$complete"
 fi
 
 sentencepiece_version=0.2.1

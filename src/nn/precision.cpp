@@ -1,9 +1,8 @@
 #include "medseg/nn/precision.h"
 
-#include <ATen/Context.h>
-
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/nn/gpu_plugin.h"
 
 namespace medseg {
 
@@ -26,8 +25,9 @@ at::Device device_named(const std::string& where, const std::string& name) {
     throw ConfigError(where + ": unknown device \"" + name + "\"" +
                       did_you_mean(name, {"cpu", "cuda"}));
   }
-  if (!at::hasCUDA())
-    throw ConfigError(where + ": \"cuda\", but this program runs without CUDA; use \"cpu\"");
+  const Gpu& gpu = open_gpu();
+  if (gpu.plugin == nullptr)
+    throw ConfigError(where + ": \"cuda\", but " + gpu.reason + "; use \"cpu\"");
   return at::kCUDA;
 }
 

@@ -33,6 +33,23 @@ target_link_libraries(dep_torch INTERFACE dep_torch_cpu dep_c10 dep_gomp)
 target_link_options(dep_torch INTERFACE "LINKER:-rpath-link,${MEDSEG_DEPS}/nvidia/cu13/lib"
   "LINKER:--disable-new-dtags" "LINKER:-rpath,${torch_dir}/lib")
 
+# For the CUDA plugin alone, where MEDSEG_CUDA=1 scripts/setup.sh unpacked them and a toolkit has the headers.
+if(EXISTS "${torch_dir}/lib/libtorch_cuda.so")
+  find_package(CUDAToolkit 13 QUIET)
+  if(CUDAToolkit_FOUND)
+    foreach(library IN ITEMS c10_cuda torch_cuda)
+      add_library(dep_${library} SHARED IMPORTED GLOBAL)
+      set_target_properties(dep_${library} PROPERTIES IMPORTED_LOCATION "${torch_dir}/lib/lib${library}.so")
+    endforeach()
+    add_library(dep_cuda INTERFACE)
+    add_library(dep::cuda ALIAS dep_cuda)
+    target_link_libraries(dep_cuda INTERFACE dep_torch_cuda dep_c10_cuda CUDA::cudart dep_torch)
+    target_compile_definitions(dep_cuda INTERFACE USE_DISTRIBUTED USE_C10D_NCCL)
+  else()
+    message(STATUS "no CUDA 13 toolkit: the CUDA plugin is left out")
+  endif()
+endif()
+
 # --- SentencePiece: static and hidden, for Debian's exports protobuf ---------------
 set(SPM_ENABLE_SHARED OFF CACHE BOOL "" FORCE)
 set(SPM_ENABLE_TCMALLOC OFF CACHE BOOL "" FORCE)

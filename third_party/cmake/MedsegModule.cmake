@@ -1,5 +1,6 @@
 # medseg_module(NAME [USES modules…] [PUBLIC deps…] [PRIVATE deps…])
 #   one folder, one static library: src/NAME/*.cpp behind include/medseg/NAME/*.h
+# medseg_plugin(NAME …), below
 # medseg_test(NAME)
 #   tests/NAME/*_test.cpp in one program, one ctest entry per module and tier
 include_guard(GLOBAL)
@@ -48,6 +49,24 @@ function(medseg_module name)
   set(MEDSEG_MODULES ${MEDSEG_MODULES} ${name} CACHE INTERNAL "")
 endfunction()
 
+# medseg_plugin(NAME USES modules… PRIVATE deps…)
+#   src/NAME/*.cpp as libmedseg_NAME.so beside the program, which opens it at run time where it can. It is built where its
+#   dependencies are; of the modules it uses it sees the headers only.
+function(medseg_plugin name)
+  cmake_parse_arguments(ARG "" "" "USES;PRIVATE" ${ARGN})
+  foreach(dependency IN LISTS ARG_PRIVATE)
+    if(NOT TARGET ${dependency})
+      return()
+    endif()
+  endforeach()
+  file(GLOB sources CONFIGURE_DEPENDS src/${name}/*.cpp)
+  add_library(medseg_${name} MODULE ${sources})
+  target_include_directories(medseg_${name} PRIVATE include)
+  target_link_libraries(medseg_${name} PRIVATE ${ARG_PRIVATE} medseg_warnings)
+  set_target_properties(medseg_${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}"
+    CXX_VISIBILITY_PRESET hidden)
+endfunction()
+
 function(medseg_test name)
   file(GLOB sources CONFIGURE_DEPENDS tests/${name}/*_test.cpp)
   if(NOT sources)
@@ -66,11 +85,17 @@ function(medseg_test name)
     target_compile_options(${name}_test PRIVATE -fPIC)  # as the precompiled header
     target_precompile_headers(${name}_test REUSE_FROM torch_pch)
   endif()
-  # Tests whose suite name ends in "Integration" run whole commands or real weights.
+  # Tests whose suite name ends in "Integration" run whole commands or real weights; those that begin with "Gpu" skip
+  # themselves where there is none.
   add_test(NAME ${name} COMMAND ${name}_test --gtest_filter=-*Integration.*:Gpu*)
   set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
   set(integration FALSE)
+  set(gpu FALSE)
   foreach(source IN LISTS sources)
+    file(STRINGS ${source} found REGEX "^TEST.*[(]Gpu" LIMIT_COUNT 1)
+    if(found)
+      set(gpu TRUE)
+    endif()
     file(STRINGS ${source} found REGEX "^TEST.*Integration," LIMIT_COUNT 1)
     if(found)
       set(integration TRUE)
@@ -79,5 +104,9 @@ function(medseg_test name)
   if(integration)
     add_test(NAME ${name}_integration COMMAND ${name}_test --gtest_filter=*Integration.*)
     set_tests_properties(${name}_integration PROPERTIES LABELS integration TIMEOUT 1800)
+  endif()
+  if(gpu)
+    add_test(NAME ${name}_gpu COMMAND ${name}_test --gtest_filter=Gpu*)
+    set_tests_properties(${name}_gpu PROPERTIES LABELS gpu TIMEOUT 300)
   endif()
 endfunction()
