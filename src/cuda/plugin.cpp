@@ -1,6 +1,4 @@
 // libmedseg_cuda.so: everything of medseg that is linked against CUDA. include/medseg/nn/gpu_plugin.h is its contract.
-#include "medseg/nn/gpu_plugin.h"
-
 #include <ATen/cuda/CUDAContext.h>
 #include <ATen/cuda/CUDAGeneratorImpl.h>
 #include <ATen/cuda/CUDAGraph.h>
@@ -9,6 +7,8 @@
 #include <c10/cuda/CUDAStream.h>
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #include <torch/version.h>
+
+#include "medseg/nn/gpu_plugin.h"
 
 namespace medseg {
 namespace {

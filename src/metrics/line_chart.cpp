@@ -53,14 +53,17 @@ class Axis {
 
   std::vector<double> ticks(int wanted) const {
     std::vector<double> values;
+    const auto add = [&](double at) {
+      if (at >= low_ - (high_ - low_) * 1e-9 && at <= high_ + (high_ - low_) * 1e-9)
+        values.push_back(logarithmic_ ? std::pow(10.0, at) : at);
+    };
     const double step = logarithmic_ ? std::max(1.0, std::ceil((high_ - low_) / wanted))
                                      : round_step((high_ - low_) / wanted);
-    const auto count = static_cast<int>(std::floor((high_ - low_) / step)) + 1;
-    const double first = std::ceil(low_ / step) * step;
-    for (int i = 0; i <= count; ++i) {
+    const double first = std::floor(low_ / step) * step;
+    for (int i = 0; i <= 2 * wanted + 2; ++i) {
       const double at = first + i * step;
-      if (at > high_ + step * 1e-6) break;
-      values.push_back(logarithmic_ ? std::pow(10.0, at) : std::abs(at) < step * 1e-6 ? 0.0 : at);
+      add(std::abs(at) < step * 1e-6 ? 0.0 : at);
+      if (logarithmic_ && high_ - low_ < 3) add(at + std::log10(3.0));
     }
     return values;
   }
@@ -136,12 +139,12 @@ std::string path_of(const std::vector<std::pair<double, double>>& points, const 
 
 std::string grid(const Axis& x, const Axis& y) {
   std::string svg;
-  for (const double value : y.ticks(4)) {
+  for (const double value : y.ticks(6)) {
     svg += str("<path class=\"grid\" d=\"M", place(kLeft, y(value)), "H", fixed(kWidth - kRight, 1),
                "\"/><text x=\"", fixed(kLeft - 6, 1), "\" y=\"", fixed(y(value) + 4, 1),
                "\" text-anchor=\"end\">", number_text(value), "</text>");
   }
-  for (const double value : x.ticks(5)) {
+  for (const double value : x.ticks(6)) {
     svg += str("<text x=\"", fixed(x(value), 1), "\" y=\"", fixed(kHeight - 6, 1),
                "\" text-anchor=\"middle\">", number_text(value), "</text>");
   }
@@ -181,9 +184,10 @@ std::string line_chart(const LineChart& chart) {
   const Bounds bounds(chart.curves);
   if (bounds.points == 0) return text + "<p>no values yet</p></figure>\n";
   const Axis x(bounds.x_low, bounds.x_high, false, kLeft, kWidth - kRight);
-  const Axis y(bounds.y_low, bounds.y_high, bounds.spans_decades(), kHeight - kBottom, kTop);
-  text += str("<svg viewBox=\"0 0 ", kWidth, " ", kHeight, "\" role=\"img\" aria-label=\"",
-              html(chart.title), "\">", grid(x, y));
+  const Axis y(bounds.y_low, bounds.y_high, !chart.linear && bounds.spans_decades(),
+               kHeight - kBottom, kTop);
+  text += str("<svg viewBox=\"0 0 ", kWidth, " ", kHeight,
+              "\" fill=\"none\" role=\"img\" aria-label=\"", html(chart.title), "\">", grid(x, y));
   for (std::size_t i = 0; i < chart.curves.size(); ++i) {
     if (!chart.curves[i].points.empty()) text += curve_svg(chart.curves[i], i, chart.smooth, x, y);
   }

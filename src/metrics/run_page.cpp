@@ -150,12 +150,14 @@ std::string charts(const Metrics& metrics) {
   for (const auto& [key, title] : kCharts) {
     const auto found = metrics.train.find(key);
     shown.insert(key);
-    if (found != metrics.train.end()) text += line_chart({title, {found->second}, /*smooth=*/true});
+    if (found == metrics.train.end()) continue;
+    const bool is_rate = key == "lr";  // a schedule: no noise, and its form says most
+    text += line_chart({title, {found->second}, /*smooth=*/!is_rate, /*linear=*/is_rate});
   }
   for (const auto& [source, scores] : metrics.evaluations) {
     for (const auto& [title, keys] :
          {std::pair{"overlap", kOverlaps}, std::pair{"answers", kShares}}) {
-      LineChart chart{str(title, ", ", shown_source(source, metrics)), {}, false};
+      LineChart chart{str(title, ", ", shown_source(source, metrics)), {}};
       for (const auto& key : keys) {
         if (scores.contains(key)) chart.curves.push_back(scores.at(key));
       }

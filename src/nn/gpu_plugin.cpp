@@ -32,9 +32,9 @@ Gpu open_gpu_plugin(const std::string& path) {
   if (entry == nullptr) return {nullptr, path + " is no CUDA plugin: " + loader_says()};
   const GpuPlugin* plugin = entry();
   if (plugin->version != GpuPlugin::kVersion || std::string(plugin->torch) != TORCH_VERSION) {
-    return {nullptr, str("the CUDA plugin is of another build: version ", plugin->version,
-                         ", LibTorch ", plugin->torch, "; expected ", GpuPlugin::kVersion, ", ",
-                         TORCH_VERSION)};
+    return {nullptr,
+            str("the CUDA plugin is of another build: version ", plugin->version, ", LibTorch ",
+                plugin->torch, "; expected ", GpuPlugin::kVersion, ", ", TORCH_VERSION)};
   }
   if (plugin->devices() == 0) return {nullptr, "the NVIDIA driver shows no GPU"};
   return {plugin, ""};

@@ -150,7 +150,7 @@ TEST_F(RunPage, PicturesAreThoseOfTheFolder) {
 TEST(LineCharts, KeepEverySpikeOfManyPoints) {
   Curve curve{"loss", {}};
   for (int i = 0; i < 100000; ++i) curve.points.emplace_back(i, i == 54321 ? 9.0 : 1.0 + i % 2);
-  const auto svg = line_chart({"spiky", {curve}, false});
+  const auto svg = line_chart({"spiky", {curve}});
   EXPECT_LT(svg.size(), 60000U);
   EXPECT_NE(svg.find(",8.0"), std::string::npos);  // the top of the plot: the highest value
 }
@@ -169,7 +169,7 @@ TEST(LineCharts, DrawWhatIsHardToScale) {
     EXPECT_EQ(svg.find("inf"), std::string::npos) << svg;
     EXPECT_EQ(svg.find("no values yet") != std::string::npos, points.empty());
   }
-  const auto decades = line_chart({"log", {{"y", {{1, 1e-4}, {2, 10.0}}}}, false});
+  const auto decades = line_chart({"log", {{"y", {{1, 1e-4}, {2, 10.0}}}}});
   EXPECT_NE(decades.find(">0.01<"), std::string::npos) << decades;
 }
 

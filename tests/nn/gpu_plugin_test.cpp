@@ -21,8 +21,7 @@ TEST(CudaPlugin, WithoutAGpuThereIsOneLineThatSaysWhy) {
     device_named("--device", "cuda");
     ADD_FAILURE() << "taken";
   } catch (const ConfigError& error) {
-    EXPECT_EQ(std::string(error.what()),
-              "--device: \"cuda\", but " + gpu.reason + "; use \"cpu\"");
+    EXPECT_EQ(std::string(error.what()), "--device: \"cuda\", but " + gpu.reason + "; use \"cpu\"");
   }
   EXPECT_EQ(at::ones({2}).sum().item<float>(), 2.0F);  // and the CPU goes on
 }
