@@ -50,7 +50,7 @@ TOPICS = {
     "image": [Export("export_image.py", ["pillow==13.0.0", "pycocotools==2.0.11", "numpy==2.4.6"])],
     "language": [Export("export_language.py", [*TRANSFORMERS, "peft==0.21.2"])],
     "layouts": [Export("export_layouts.py", [*TRANSFORMERS, "peft==0.21.2", "segment-anything==1.0"])],
-    "low_bit": [Export("export_low_bit.py", [*TORCH, "bitsandbytes==0.49.2"])],
+    "low_bit": [Export("export_low_bit.py", [*TORCH, "bitsandbytes==0.50.2"])],
     "losses": [Export("export_losses.py", ["numpy==2.4.6", "scipy==1.17.1"])],
     "metrics": [Export("export_metrics.py", [])],
     "preprocess": [Export("export_preprocess.py", ["pillow==11.3.0", "numpy==2.4.6", "safetensors==0.8.0", "scikit-image==0.26.0", "scipy==1.17.1"])],

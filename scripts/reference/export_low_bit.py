@@ -3,7 +3,7 @@
 
     export_low_bit.py tests/golden/low_bit
 
-Packages: torch 2.11.0, bitsandbytes 0.49.2, safetensors. NAME is `plain` [24, 128], `odd` [5, 27] (its last block is shorter, and its
+Packages: torch 2.11.0, bitsandbytes 0.50.2, safetensors. NAME is `plain` [24, 128], `odd` [5, 27] (its last block is shorter, and its
 last byte half full), `outliers` [16, 64], `zeros` [4, 64] (a block of zeros) and `ramp` [1, 64], which starts at -1 and ends at 1.
 
 `code` [16]: the values of nf4. `NAME.weight` float32; `NAME.nf4` uint8 as functional.quantize_4bit packs them (blocks of 64, no
