@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -129,7 +130,8 @@ struct Kept : torch::CustomClassHolder {
 class LowBitFunction : public torch::autograd::Function<LowBitFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
-                            const c10::intrusive_ptr<Kept>& kept, const at::Tensor& bias) {
+                            const c10::intrusive_ptr<Kept>& kept,
+                            const std::optional<at::Tensor>& bias) {
     context->saved_data["weight"] = c10::IValue::make_capsule(kept);
     return at::linear(x, kept->weight.dequantised(compute_dtype(x)), bias);
   }
@@ -209,9 +211,11 @@ void LowBitMatrix::to(at::Device device) {
 }
 
 at::Tensor low_bit_linear(const at::Tensor& x, const LowBitMatrix& weight, const at::Tensor& bias) {
+  std::optional<at::Tensor> added;
+  if (bias.defined()) added = bias;
   if (at::GradMode::is_enabled() && x.requires_grad())
-    return LowBitFunction::apply(x, c10::make_intrusive<Kept>(weight), bias);
-  return at::linear(x, weight.dequantised(compute_dtype(x)), bias);
+    return LowBitFunction::apply(x, c10::make_intrusive<Kept>(weight), added);
+  return at::linear(x, weight.dequantised(compute_dtype(x)), added);
 }
 
 }  // namespace medseg
