@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "medseg/nn/autocast.h"
 #include "medseg/nn/dropout.h"
 #include "medseg/nn/initialise.h"
 
@@ -65,7 +66,8 @@ at::Tensor Linear::merged_weight() const {
     return low_bit_ ? low_bit_->dequantised(weight.scalar_type()) : weight.detach();
   const at::NoGradGuard no_grad;
   const auto wide = low_bit_ ? low_bit_->dequantised(at::kFloat) : weight.to(at::kFloat);
-  // In fp32 whatever the storage: a small correction would drown in bf16's 8 bits.
+  // In fp32 whatever the storage, and whatever autocast: a small correction would drown in bf16's 8 bits.
+  const AutocastScope full_precision(weight.device().type(), at::kFloat);
   const auto device =
       weight.device();  // not the adapter's where the original weight came from a file
   return at::addmm(wide, lora_b.to(device, at::kFloat), lora_a.to(device, at::kFloat), 1.0, scale_);

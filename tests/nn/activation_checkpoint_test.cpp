@@ -245,9 +245,13 @@ TEST(Checkpoint, AnErrorInTheSecondRunComesOutOfBackwardAndLeavesNothingChanged)
 
 TEST(Checkpoint, GradIsRefused) {
   const auto weight = at::ones({4, 4}).set_requires_grad(true);
-  const auto y =
-      checkpointed([&](const at::Tensor& x) { return at::mm(x, weight); }, at::ones({4, 4}), true);
-  EXPECT_THROW(torch::autograd::grad({y.sum()}, {weight}, {}, false, false, true), c10::Error);
+  const auto x = at::ones({4, 4}).set_requires_grad(true);
+  const auto block = [&](const at::Tensor& in) { return at::mm(in, weight); };
+  for (const auto& wanted : {weight, x}) {
+    const auto y = checkpointed(block, x, true);
+    EXPECT_THROW(torch::autograd::grad({y.sum()}, {wanted}), c10::Error);
+  }
+  EXPECT_FALSE(weight.grad().defined());
 }
 
 TEST(TensorMemory, CountsWhatIsMadeWhileItLives) {
