@@ -90,7 +90,7 @@ FeatureFolder::FeatureFolder(fs::path folder, FeatureForm form, std::uint64_t ke
   remove_abandoned(folder_ / "tmp");
 }
 
-// An empty file: on a disk that is full the entries that are there still count.
+// A folder that might be written but for lack of room has entries that still count.
 void FeatureFolder::probe() {
   std::error_code ignored;
   if (fs::exists(folder_, ignored) && !fs::is_directory(folder_, ignored))
@@ -99,8 +99,8 @@ void FeatureFolder::probe() {
   try {
     write_file(file, "");
   } catch (const DataError& error) {
-    const auto room = free_bytes(folder_);
-    if (!room || *room > (1 << 20))
+    const auto in = file.parent_path();
+    if (!fs::is_directory(in, ignored) || ::access(in.c_str(), W_OK | X_OK) != 0)
       throw DataError(folder_.string() + ": features cannot be kept there: " + error.what());
     stop_adding(error.what());
   }

@@ -173,7 +173,8 @@ TEST_F(FeatureFolderTest, AnotherModelPictureOrPrecisionIsNotFound) {
     }
   }
   auto& mean = bundle_.options.vision_preprocess.mean[1];
-  EXPECT_TRUE(misses([&] { mean += 0.25; }, [&] { mean -= 0.25; }));
+  const auto before = mean;
+  EXPECT_TRUE(misses([&] { mean = 0.25; }, [&] { mean = before; }));
   auto& mode = bundle_.options.vision_preprocess.mode;
   EXPECT_TRUE(misses([&] { mode = "crop"; }, [&] { mode = "pad"; }));
   auto& kind = bundle_.options.grounding_preprocess;

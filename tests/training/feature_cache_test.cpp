@@ -1,11 +1,14 @@
 // Frozen features in a training run: where they come from changes nothing but how often the encoders run.
-#include <fstream>
+#include <cmath>
+#include <csignal>
+#include <cstring>
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "medseg/base/error.h"
 #include "medseg/training/trainer.h"
@@ -266,6 +269,19 @@ TEST_F(CachedSlices, AReplayedMaskHasTheFeaturesOfItsOwnSlice) {
     EXPECT_TRUE(at::equal(placed->grounding, own.grounding)) << place.record->id;
   }
   EXPECT_EQ(cache.counts().computed, 4U);
+}
+
+TEST_F(CachedSlices, ASliceThatIsNotThereCostsTheOthersNothing) {
+  auto options = volume_run();
+  auto lines = read_file(root_ / "data/slices.jsonl");
+  const std::string last = "\"index\":2";
+  ASSERT_NE(lines.find(last), std::string::npos);
+  lines.replace(lines.find(last), last.size(), "\"index\":7");
+  write_file(root_ / "data/slices.jsonl", lines);
+  options.data.on_bad_sample = "quarantine";
+  options.data.quarantine_limit = 1;
+  train(options, to("run"));
+  EXPECT_EQ(count(features_of("run"), "written"), 3U);
 }
 
 class CachedRunIntegration : public CachedRun {
