@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "medseg/base/error.h"
+#include "medseg/base/silence.h"
 
 namespace medseg {
 namespace {
@@ -47,5 +48,9 @@ void log_to_file(const std::filesystem::path& path) {
 void set_quiet(bool quiet) {
   instance().terminal->set_level(quiet ? spdlog::level::warn : spdlog::level::info);
 }
+
+void set_silent() { instance().terminal->set_level(spdlog::level::off); }
+
+bool is_silent() { return instance().terminal->level() == spdlog::level::off; }
 
 }  // namespace medseg

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "medseg/base/log.h"
+#include "medseg/base/silence.h"
 #include "medseg/base/str.h"
 
 namespace medseg {
@@ -14,7 +15,7 @@ Progress::Progress(std::string title, std::int64_t total, double line_every_s)
     : title_(std::move(title)),
       total_(std::max<std::int64_t>(total, 1)),
       line_every_s_(line_every_s),
-      terminal_(::isatty(STDERR_FILENO) == 1) {}
+      terminal_(::isatty(STDERR_FILENO) == 1 && !is_silent()) {}
 
 Progress::~Progress() { finish(); }
 

@@ -13,6 +13,7 @@ void add_tokenize(CLI::App& app);
 void add_config(CLI::App& app);
 void add_plan(CLI::App& app);
 void add_train(CLI::App& app);
+void add_launch(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_score(CLI::App& app);
 void add_table(CLI::App& app);

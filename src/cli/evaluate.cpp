@@ -8,6 +8,7 @@
 #include "medseg/inference/baselines.h"
 #include "medseg/inference/evaluator.h"
 #include "model_options.h"
+#include "several_processes.h"
 
 namespace medseg {
 namespace {
@@ -25,6 +26,8 @@ struct EvaluateArguments {
 
 constexpr std::uint64_t kCacheBytes = std::uint64_t{1}
                                       << 30;  // a split's pictures come in runs; this is ample
+
+constexpr double kTimeout = 1800.0;  // that ranks with easy records wait for the others
 
 FeatureCacheOptions cache_options(const EvaluateArguments& arguments) {
   FeatureCacheOptions options{.precision = arguments.model.dtype(),
@@ -60,7 +63,8 @@ void score_what_needs_no_training(const EvaluateArguments& arguments) {
     std::cout << "\ndecoder with the true box\n" << scores_table(*baselines.true_box);
 }
 
-void evaluate_model(const EvaluateArguments& arguments) {
+void evaluate_model(const EvaluateArguments& arguments, Comm& comm) {
+  comm.set_timeout(kTimeout);
   if (arguments.model.bundle.empty()) throw ConfigError("--model: missing");
   const OpenBundle bundle = open_model(arguments.model);
   const Manifest manifest = Manifest::read(arguments.manifest);
@@ -69,7 +73,9 @@ void evaluate_model(const EvaluateArguments& arguments) {
   options.generation = arguments.model.generation(bundle);
   options.limit = arguments.limit;
   options.precision = arguments.model.dtype();
+  options.comm = &comm;
   const Evaluation evaluation = evaluate(bundle, manifest, arguments.split, cache, options);
+  if (!comm.leads()) return;
   write_evaluation(arguments.out, evaluation);
   log_info("wrote " + (arguments.out / "predictions.jsonl").string() + ", " +
            (arguments.out / "scores.json").string() + "; peak memory " +
@@ -115,7 +121,10 @@ void add_evaluate(CLI::App& app) {
   command->callback([arguments] {
     if (arguments->limit < 0)
       throw ConfigError(str("--limit: ", arguments->limit, " is out of range"));
-    arguments->baselines ? score_what_needs_no_training(*arguments) : evaluate_model(*arguments);
+    with_all_processes([&](Comm& comm) {
+      if (!arguments->baselines) return evaluate_model(*arguments, comm);
+      if (comm.leads()) score_what_needs_no_training(*arguments);
+    });
   });
 }
 

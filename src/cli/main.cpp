@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/comm/launch_environment.h"
 
 namespace medseg {
 namespace {
@@ -29,9 +30,19 @@ std::string one_line(const std::string& text) {
   return line;
 }
 
+/// Nothing to say: another process of the same run says it (comm/together.h).
 int fail(int code, const std::string& what) {
-  std::cerr << "medseg: " << one_line(what) << "\n";
+  if (!what.empty()) std::cerr << "medseg: " << one_line(what) << "\n";
   return code;
+}
+
+/// One of several processes, but not the one that speaks for all.
+bool is_follower() {
+  try {
+    return read_launch_environment().rank > 0;
+  } catch (const ConfigError&) {
+    return false;
+  }
 }
 
 }  // namespace
@@ -48,6 +59,7 @@ int run_cli(int argc, char** argv) {
   add_config(app);
   add_plan(app);
   add_train(app);
+  add_launch(app);
   add_evaluate(app);
   add_score(app);
   add_table(app);
@@ -61,6 +73,7 @@ int run_cli(int argc, char** argv) {
     return 0;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    if (is_follower()) return 2;                             // rank 0 was given the same words
     return fail(2,
                 str(error.what(), "; medseg --help, or that of the command, lists what is known"));
   } catch (const Error& error) {

@@ -2,6 +2,7 @@
 #include "medseg/base/str.h"
 #include "medseg/config/load.h"
 #include "medseg/training/trainer.h"
+#include "several_processes.h"
 
 namespace medseg {
 namespace {
@@ -20,14 +21,16 @@ std::string command_text(const TrainArguments& arguments, const std::filesystem:
   return text + " --out " + out.string() + (arguments.resume ? " --resume" : "");
 }
 
-void run(const TrainArguments& arguments) {
+void run(const TrainArguments& arguments, Comm& comm) {
   const auto config = read_train_config(load_config(arguments.config, arguments.overrides));
   const auto out = arguments.out.empty() ? std::filesystem::path("runs") / arguments.config.stem()
                                          : arguments.out;
-  train(config, {.out = out,
-                 .resume = arguments.resume,
-                 .command = command_text(arguments, out),
-                 .profile = arguments.profile});
+  train(config,
+        {.out = out,
+         .resume = arguments.resume,
+         .command = command_text(arguments, out),
+         .profile = arguments.profile},
+        comm);
 }
 
 }  // namespace
@@ -53,7 +56,8 @@ void add_train(CLI::App& app) {
       ->check(CLI::Range(1, 1000));
   command->footer(
       "Example: medseg train configs/train/demo.json --set train.steps=300 --out runs/demo");
-  command->callback([arguments] { run(*arguments); });
+  command->callback(
+      [arguments] { with_all_processes([&](Comm& comm) { run(*arguments, comm); }); });
 }
 
 }  // namespace medseg

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <ATen/ATen.h>
+#include <nlohmann/json.hpp>
 
 #include "medseg/base/file.h"
 #include "medseg/base/progress.h"
@@ -44,19 +45,47 @@ Prediction prediction_of(const Record& record, std::size_t turn, const std::stri
   return prediction;
 }
 
+// Every rank's predictions, record by record. `records` are the places of `own` in the split. \throws Interrupted if a rank was.
+std::vector<Prediction> gathered(const std::vector<std::size_t>& records,
+                                 const std::vector<Prediction>& own, int signal, Comm& comm) {
+  nlohmann::json said = {{"signal", signal}, {"lines", nlohmann::json::array()}};
+  for (std::size_t i = 0; i < own.size(); ++i)
+    said["lines"].push_back({records[i], to_json_line(own[i])});
+  std::vector<std::pair<std::size_t, std::string>> all;
+  for (const auto& text : comm.gather(said.dump())) {
+    const auto heard = nlohmann::json::parse(text);
+    signal = std::max(signal, heard["signal"].get<int>());
+    for (const auto& pair : heard["lines"])
+      all.emplace_back(pair[0].get<std::size_t>(), pair[1].get<std::string>());
+  }
+  if (signal != 0) throw Interrupted(signal);
+  std::stable_sort(all.begin(), all.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Prediction> predictions;
+  for (const auto& [record, line] : all) predictions.push_back(from_json_line(line));
+  return predictions;
+}
+
 }  // namespace
 
 Evaluation evaluate(const OpenBundle& bundle, const Manifest& manifest, const std::string& split,
                     FeatureCache& cache, const EvaluationOptions& options) {
   const AutocastScope autocast(bundle.model->device().type(), options.precision);
   const auto records = chosen_records(manifest, split, options.limit);
+  const bool alone = options.comm == nullptr || options.comm->is_alone();
+  const std::size_t first = alone ? 0 : static_cast<std::size_t>(options.comm->rank()),
+                    stride = alone ? 1 : static_cast<std::size_t>(options.comm->size());
   Evaluation evaluation;
   ScoreBoard board;
   std::optional<Progress> progress;
   if (options.show_progress)
     progress.emplace("evaluate " + split, static_cast<std::int64_t>(records.size()));
-  for (std::size_t done = 0; done < records.size(); ++done) {
-    stop_if_signalled();
+  std::vector<std::size_t> places;  // of the predictions' records
+  int signal = 0;
+  for (std::size_t done = first; done < records.size(); done += stride) {
+    if (alone) stop_if_signalled();
+    signal = caught_signal();
+    if (signal != 0) break;  // the others hear of it below
     const Record& record = *records[done];
     const std::string where = str(manifest.path().string(), ":", record.line);
     const Image image = load_image(manifest, record);
@@ -65,16 +94,23 @@ Evaluation evaluate(const OpenBundle& bundle, const Manifest& manifest, const st
     for (std::size_t i = 0; i < turns.size(); ++i) {
       const Answer answer = dialogue.ask(turns[i]->question);
       evaluation.predictions.push_back(prediction_of(record, i, turns[i]->question, answer));
+      places.push_back(done);
       auto turn = expected_turn(manifest, record, *turns[i], image.width, image.height);
       add_prediction(turn, evaluation.predictions.back(), where, image.width, image.height);
       board.add(turn);
     }
     if (progress) {
-      progress->update(static_cast<std::int64_t>(done + 1),
+      progress->update(static_cast<std::int64_t>(std::min(done + stride, records.size())),
                        str("gIoU ", fixed(board.scores().giou, 3)));
     }
   }
-  evaluation.scores = board.scores();
+  if (alone) {
+    evaluation.scores = board.scores();
+    return evaluation;
+  }
+  evaluation.predictions = gathered(places, evaluation.predictions, signal, *options.comm);
+  evaluation.scores =
+      score_predictions(evaluation.predictions, manifest, split, /*partial=*/options.limit > 0);
   return evaluation;
 }
 

@@ -63,6 +63,16 @@ std::string to_json_line(const Prediction& prediction) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+Prediction from_json_line(const std::string& line) {
+  try {
+    return from_json(Json::parse(line));
+  } catch (const nlohmann::json::parse_error& error) {
+    throw DataError(str("not JSON near byte ", error.byte));
+  } catch (const nlohmann::json::exception& error) {
+    throw DataError(std::string("not a prediction: ") + error.what());
+  }
+}
+
 std::vector<Prediction> read_predictions(const std::filesystem::path& path) {
   std::vector<Prediction> predictions;
   int line = 0;
@@ -71,11 +81,7 @@ std::vector<Prediction> read_predictions(const std::filesystem::path& path) {
     if (trim(text).empty()) continue;
     const std::string where = str(path.string(), ":", line, ": ");
     try {
-      predictions.push_back(from_json(Json::parse(text)));
-    } catch (const nlohmann::json::parse_error& error) {
-      throw DataError(str(where, "not JSON near byte ", error.byte));
-    } catch (const nlohmann::json::exception& error) {
-      throw DataError(where + "not a prediction: " + error.what());
+      predictions.push_back(from_json_line(text));
     } catch (const DataError& error) {
       throw DataError(where + error.what());
     }

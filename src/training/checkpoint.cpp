@@ -147,7 +147,11 @@ std::uint64_t checkpoint_bytes(OpenBundle& bundle, const AdamW& optimizer, const
     for (const auto size : info.shape) wide *= static_cast<std::uint64_t>(size);
     bytes += moved.contains(info.name) ? wide : info.bytes;
   }
-  for (const auto& [name, tensor] : state_of(optimizer, ema, scaler)) bytes += tensor.nbytes();
+  for (const auto& parameter : optimizer.parameters()) bytes += parameter.tensor.nbytes();
+  bytes += optimizer.state_bytes();
+  for (const auto& part : {ema.state(), scaler.state()}) {
+    for (const auto& [name, tensor] : part) bytes += tensor.nbytes();
+  }
   for (const auto& entry : fs::directory_iterator(bundle.path)) {
     if (entry.is_regular_file() && entry.path().extension() != ".safetensors")
       bytes += entry.file_size();

@@ -38,8 +38,8 @@ std::vector<BadSample> bad_samples_of(const nlohmann::json& json) {
   return samples;
 }
 
-Quarantine::Quarantine(std::int64_t limit, std::filesystem::path file)
-    : limit_(limit), file_(std::move(file)) {}
+Quarantine::Quarantine(std::int64_t limit, std::filesystem::path file, bool writes)
+    : limit_(limit), file_(std::move(file)), writes_(writes) {}
 
 void Quarantine::add(const std::vector<BadSample>& samples) {
   for (const auto& sample : samples) {
@@ -68,13 +68,13 @@ void Quarantine::restore(std::vector<BadSample> samples) {
   for (const auto& sample : list_) known_.emplace(sample.manifest, sample.line);
   written_ = 0;
   std::error_code ignored;
-  std::filesystem::remove(file_, ignored);
+  if (writes_) std::filesystem::remove(file_, ignored);
   write();
   check_limit();
 }
 
 void Quarantine::write() {
-  if (written_ == list_.size()) return;
+  if (!writes_ || written_ == list_.size()) return;
   std::string lines;
   for (auto i = written_; i < list_.size(); ++i)
     lines += (lines.empty() ? "" : "\n") + json_of(list_[i]).dump();

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include <ATen/ATen.h>
 
 #include "medseg/base/error.h"
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
+#include "medseg/comm/share.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/precision.h"
 #include "medseg/pipeline/preprocess.h"
@@ -48,11 +50,39 @@ MaskReplay::MaskReplay(const TrainOptions& options, const TrainingSet& data)
 void MaskReplay::remember(const std::vector<std::string>& targets, const at::Tensor& prompts) {
   if (!is_on()) return;
   const auto kept = prompts.detach().to(at::kFloat);
-  for (std::size_t k = 0; k < targets.size(); ++k) {
-    auto& known = memory_[targets[k]];
-    known.push_back(kept[static_cast<std::int64_t>(k)].clone());
+  for (std::size_t k = 0; k < targets.size(); ++k)
+    fresh_.emplace_back(targets[k], kept[static_cast<std::int64_t>(k)].clone());
+}
+
+void MaskReplay::exchange(Comm& comm) {
+  if (!comm.is_alone()) {
+    std::string targets, prompts;  // a target is a line
+    for (const auto& [target, prompt] : fresh_) {
+      targets += target + "\n";
+      const auto values = prompt.cpu().contiguous();
+      prompts.append(static_cast<const char*>(values.data_ptr()), values.nbytes());
+    }
+    const auto names_of_ranks = comm.gather(targets), prompts_of_ranks = comm.gather(prompts);
+    fresh_.clear();
+    for (std::size_t rank = 0; rank < names_of_ranks.size(); ++rank) {
+      auto names = split(names_of_ranks[rank], '\n');
+      names.pop_back();  // behind the last line
+      if (names.empty()) continue;
+      const auto& bytes = prompts_of_ranks[rank];
+      const auto width = bytes.size() / sizeof(float) / names.size();
+      for (std::size_t k = 0; k < names.size(); ++k) {
+        auto prompt = at::empty({static_cast<std::int64_t>(width)}, at::kFloat);
+        std::memcpy(prompt.data_ptr(), bytes.data() + k * width * sizeof(float), prompt.nbytes());
+        fresh_.emplace_back(names[k], prompt);
+      }
+    }
+  }
+  for (auto& [target, prompt] : fresh_) {
+    auto& known = memory_[target];
+    known.push_back(std::move(prompt));
     if (static_cast<std::int64_t>(known.size()) > options_.replay.memory) known.pop_front();
   }
+  fresh_.clear();
 }
 
 at::Tensor MaskReplay::pooled(const ImageFeatures& features, at::ScalarType precision) {
@@ -80,10 +110,12 @@ MaskReplay::Source& MaskReplay::draw(const std::vector<double>& reach, RandomStr
 
 std::vector<BadSample> MaskReplay::backward(const Segmenter& model, FeatureCache& cache,
                                             std::int64_t step, TimeTable& times,
-                                            const GradScaler& scaler) {
+                                            const GradScaler& scaler, Comm& comm) {
   std::vector<BadSample> bad;
-  if (!is_on() || memory_.empty()) return bad;
+  if (!is_on()) return bad;
   const TimeTable::Scope scope(times, "replay");
+  exchange(comm);
+  if (memory_.empty()) return bad;
   RandomStream random(static_cast<std::uint64_t>(options_.seed), "train.replay",
                       static_cast<std::uint64_t>(step));
   std::vector<double> reach;  // running sum of the shares that can be drawn
@@ -95,16 +127,22 @@ std::vector<BadSample> MaskReplay::backward(const Segmenter& model, FeatureCache
   if (total <= 0) return bad;
   std::vector<at::Tensor> embeddings, prompts;
   std::vector<MaskTruth> truths;
+  const auto share = share_of(options_.replay.masks, comm);
   for (std::int64_t i = 0; i < options_.replay.masks; ++i) {
     auto& source = draw(reach, random, bad);
-    const auto sample = data_.load_place(source.place, cache, source.truth);
     const auto& known = memory_.at(source.place.target);
+    const auto& prompt = known[random.below(known.size())];
+    if (i < share.first || i >= share.end) continue;
+    const auto sample = data_.load_place(source.place, cache, source.truth);
     embeddings.push_back(pooled(*sample.features, cache.precision()));
-    prompts.push_back(known[random.below(known.size())]);
+    prompts.push_back(prompt);
     truths.push_back({source.truth.to(model.device(), at::kFloat), sample.features->frame});
   }
+  if (prompts.empty()) return bad;
+  const auto part = static_cast<double>(share.size()) / static_cast<double>(options_.replay.masks);
   const auto loss = replay_loss(model, at::stack(embeddings), at::stack(prompts).to(model.device()),
-                                truths, options_);
+                                truths, options_) *
+                    part;
   scaler.scale(loss).backward();
   return bad;
 }

@@ -20,15 +20,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kMayChange = {
-    "/train/steps",          "/train/evaluate_every",
-    "/train/evaluate_limit", "/train/save_every",
-    "/train/keep",           "/train/time_limit_s",
-    "/train/threads",        "/data/workers",
-    "/data/cache_gb",        "/data/cache_dir",
-    "/train/non_finite",     "/train/non_finite_limit",
-    "/train/show_answers",   "/train/activation_checkpointing",
-    "/data/on_bad_sample",   "/data/quarantine_limit"};
+const std::vector<std::string> kMayChange = {"/train/steps",
+                                             "/train/evaluate_every",
+                                             "/train/evaluate_limit",
+                                             "/train/save_every",
+                                             "/train/keep",
+                                             "/train/time_limit_s",
+                                             "/train/threads",
+                                             "/data/workers",
+                                             "/data/cache_gb",
+                                             "/data/cache_dir",
+                                             "/train/non_finite",
+                                             "/train/non_finite_limit",
+                                             "/train/show_answers",
+                                             "/train/activation_checkpointing",
+                                             "/data/on_bad_sample",
+                                             "/data/quarantine_limit",
+                                             "/train/optimizer/shard",
+                                             "/train/distributed/timeout_s"};
 
 // A link that is always there: made beside and renamed over the old one.
 void point(const fs::path& link, const fs::path& target) {
@@ -74,6 +83,7 @@ std::vector<std::int64_t> RunFolder::steps() const {
 }
 
 void RunFolder::claim() {
+  if (!writes_) return;
   std::error_code error;
   fs::create_directories(path_, error);
   if (error) throw DataError(path_.string() + ": cannot make folder: " + error.message());
@@ -81,6 +91,7 @@ void RunFolder::claim() {
 }
 
 void RunFolder::create() {
+  if (!writes_) return;
   if (last_step()) {
     throw ConfigError(
         path_.string() +
@@ -146,6 +157,7 @@ void RunFolder::require_same_config(const nlohmann::json& config) const {
 }
 
 void RunFolder::require_room(std::uint64_t checkpoint_bytes, std::int64_t kept) const {
+  if (!writes_) return;
   const auto probe = path_ / "checkpoints" / ".probe";
   write_file(probe, "x");
   std::error_code ignored;
@@ -181,14 +193,17 @@ void RunFolder::compare_data(
 }
 
 void RunFolder::write_config(const nlohmann::json& config) const {
+  if (!writes_) return;
   write_file(path_ / "config.json", config.dump(2) + "\n");
 }
 
 void RunFolder::write_run(const nlohmann::json& run) const {
+  if (!writes_) return;
   write_file(path_ / "run.json", run.dump(2) + "\n");
 }
 
 void RunFolder::add_metrics(const nlohmann::ordered_json& line) {
+  if (!writes_) return;
   const bool first = waiting_.empty();
   waiting_ += (first ? "" : "\n") + line.dump();
   try {
@@ -200,6 +215,7 @@ void RunFolder::add_metrics(const nlohmann::ordered_json& line) {
 }
 
 void RunFolder::sync_metrics() {
+  if (!writes_) return;
   const auto path = path_ / "metrics.jsonl";
   if (!waiting_.empty()) append_line(path, waiting_);
   waiting_.clear();
@@ -207,6 +223,7 @@ void RunFolder::sync_metrics() {
 }
 
 void RunFolder::rewind(std::int64_t step, bool owes_evaluation) const {
+  if (!writes_) return;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(path_ / "checkpoints", ignored)) {
     if (entry.path().filename().string().starts_with(".")) fs::remove_all(entry.path(), ignored);
@@ -229,6 +246,7 @@ void RunFolder::rewind(std::int64_t step, bool owes_evaluation) const {
 
 void RunFolder::publish(std::int64_t last, const std::map<std::string, std::int64_t>& best,
                         std::int64_t keep) const {
+  if (!writes_) return;
   const auto relative = [&](std::int64_t step) {
     return fs::path("checkpoints") / checkpoint(step).filename();
   };

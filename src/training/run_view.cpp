@@ -50,6 +50,7 @@ std::string fenced(const std::string& text) {
 }  // namespace
 
 void RunView::attempt(const std::function<void()>& write) {
+  if (!writes_) return;
   try {
     write();
   } catch (const Error& error) {
@@ -66,6 +67,7 @@ std::string RunView::label(const std::string& split, const std::string& manifest
 }
 
 void RunView::begin(std::int64_t step, bool owes_evaluation, const nlohmann::json& config) {
+  if (!writes_) return;
   std::map<std::string, int> times;
   std::vector<std::string> results;
   const auto& validation = config.at("data").at("validation");

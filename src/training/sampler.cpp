@@ -165,7 +165,7 @@ void Sampler::group(std::vector<Draw>& order, std::size_t first, std::uint64_t i
 }
 
 void Sampler::seek(std::uint64_t drawn) {
-  drawn_ = drawn;
+  drawn_ = sought_ = drawn;
   stretch_ = 0;
   if (mixes()) {
     const auto size = kWindow * static_cast<std::uint64_t>(options_.batch_size);
@@ -189,6 +189,12 @@ void Sampler::seek(std::uint64_t drawn) {
   place_ = static_cast<std::size_t>(drawn - before);
 }
 
+bool Sampler::is_own(std::uint64_t place) const {
+  if (options_.period == 0) return true;
+  const auto in_period = (place - sought_) % options_.period;
+  return in_period >= options_.first && in_period < options_.end;
+}
+
 std::vector<Draw> Sampler::next(std::size_t count) {
   std::vector<Draw> draws;
   while (draws.size() < count) {
@@ -197,8 +203,8 @@ std::vector<Draw> Sampler::next(std::size_t count) {
       order_ = mixes() ? mixed_stretch(stretch_) : grouped_epoch(stretch_, drawn_);
       place_ = 0;
     }
-    draws.push_back(order_[place_++]);
-    ++drawn_;
+    const auto draw = order_[place_++];
+    if (is_own(drawn_++)) draws.push_back(draw);
   }
   return draws;
 }

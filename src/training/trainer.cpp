@@ -18,13 +18,16 @@
 #include "medseg/base/random.h"
 #include "medseg/base/signals.h"
 #include "medseg/base/str.h"
+#include "medseg/comm/share.h"
 #include "medseg/inference/evaluator.h"
 #include "medseg/nn/precision.h"
 #include "medseg/pipeline/feature_folder.h"
 #include "medseg/training/checkpoint.h"
 #include "medseg/training/coverage.h"
+#include "medseg/training/gradient_buckets.h"
 #include "medseg/training/loader.h"
 #include "medseg/training/quarantine.h"
+#include "medseg/training/report_sum.h"
 #include "medseg/training/run_folder.h"
 #include "medseg/training/run_view.h"
 #include "medseg/training/schedule.h"
@@ -79,19 +82,49 @@ nlohmann::ordered_json host_json() {
           {"compiler", __VERSION__}};
 }
 
+// The step must have a part for every process, and all processes the same numbers to begin with.
+Comm& checked(Comm& comm, const TrainConfig& config) {
+  if (comm.is_alone()) return comm;
+  const auto& train = config.train;
+  comm.set_timeout(train.distributed.timeout_s);
+  if (device_named("train.device", train.device).is_cuda())
+    throw ConfigError(str("train.device: \"cuda\", but ", comm.size(),
+                          " processes need NCCL there, which this build lacks"));
+  if (train.accumulation < comm.size()) {
+    throw ConfigError(str("train.accumulation: ", train.accumulation, " micro-batches a step for ",
+                          comm.size(),
+                          " processes; a smaller train.batch_size with more "
+                          "accumulation is the same step"));
+  }
+  if (train.accumulation % comm.size() != 0) {
+    log_warning(str("train.accumulation: ", train.accumulation,
+                    " micro-batches do not divide evenly among ", comm.size(),
+                    " processes: some will wait"));
+  }
+  return comm;
+}
+
+// Which parameters replay trains too, after the micro-batches (replay.h).
+bool is_replayed(const std::string& name) {
+  return name.find("grounding_encoder.") != std::string::npos;
+}
+
 /// A score's name as in the config, and its mean over the validation sources.
 using NamedScores = std::vector<std::pair<std::string, double>>;
 
 class Trainer {
  public:
-  Trainer(const TrainConfig& config, const TrainRequest& request);
+  Trainer(const TrainConfig& config, const TrainRequest& request, Comm& comm);
   void run();
   /// Leaves the reason in run.json, if that can still be written.
   void note_stop(const std::string& reason);
 
  private:
   void forget_lost_bests();
-  SamplerOptions sampler_options() const;
+  void begin_equal();
+  SamplerOptions sampler_options() const;  ///< of all processes
+  Sampler own_sampler() const;
+  void leave_out(const std::vector<BadSample>& bad);
   bool trains(const std::string& prefix) const;
   void standardise_vision();
   StepReport take_step(BatchLoader& loader);
@@ -110,11 +143,13 @@ class Trainer {
   TrainConfig config_;
   const TrainOptions& options_;
   TrainRequest request_;
+  Comm& comm_;
   RunFolder folder_;
   RunView view_;
   at::ScalarType precision_;
   OpenBundle bundle_;
   AdamW optimizer_;
+  GradientBuckets buckets_;
   Ema ema_;
   GradScaler scaler_;
   FrozenStorage frozen_;
@@ -132,15 +167,22 @@ class Trainer {
   nlohmann::json run_;
 };
 
-Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
+Trainer::Trainer(const TrainConfig& config, const TrainRequest& request, Comm& comm)
     : config_(config),
       options_(config_.train),
       request_(request),
-      folder_(request.out),
-      view_(request.out),
+      comm_(checked(comm, config_)),
+      folder_(request.out, comm.leads()),
+      view_(request.out, comm.leads()),
       precision_(precision_named("train.precision", options_.precision)),
       bundle_(open_for_training(config)),
-      optimizer_(options_.optimizer, choose_trained(bundle_, options_)),
+      optimizer_(options_.optimizer, choose_trained(bundle_, options_), &comm),
+      buckets_(
+          comm, optimizer_.parameters(),
+          [this](const std::string& name) {
+            return options_.replay.masks > 0 && is_replayed(name);
+          },
+          static_cast<std::int64_t>(options_.distributed.bucket_mb * 1048576.0)),
       ema_(options_.ema.decay, optimizer_.parameters()),
       scaler_(options_.scaler, precision_ == at::kHalf, bundle_.model->device()),
       frozen_(bundle_, precision_, options_.frozen_storage),
@@ -148,7 +190,7 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
       features_(*bundle_.model, bundle_.options,
                 cache_options(config_.data, precision_, checkpoints_bytes())),
       replay_(options_, data_),
-      quarantine_(config_.data.quarantine_limit, request.out / "quarantine.jsonl") {
+      quarantine_(config_.data.quarantine_limit, request.out / "quarantine.jsonl", comm.leads()) {
   for (const auto& source : config_.data.validation) {
     validation_.emplace_back(source, data_.read_manifest(source.manifest));
     if (validation_.back().second.split(source.split).empty()) {
@@ -162,11 +204,13 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
   }
   const auto effective = write_options(config_);
   folder_.claim();
-  const bool resumes = request_.resume && folder_.last_step();
+  const bool resumes = comm_.from_first(request_.resume && folder_.last_step());
   if (resumes) {
     folder_.require_same_config(effective);
-    log_to_file(folder_.path() / "log.txt");
-    const auto from = folder_.checkpoint(*folder_.newest_whole());
+    if (comm_.leads()) log_to_file(folder_.path() / "log.txt");
+    // Rank 0 sets damaged ones aside before the others look.
+    const auto step = comm_.from_first(comm_.leads() ? *folder_.newest_whole() : std::int64_t{0});
+    const auto from = folder_.checkpoint(step);
     done_ = load_checkpoint(from, optimizer_, ema_, scaler_);
     replay_.restore(load_replay(from));
     folder_.compare_data(data_.manifest_hashes());
@@ -176,9 +220,10 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
     resumed_ = true;
   } else {
     folder_.create();
-    log_to_file(folder_.path() / "log.txt");
+    if (comm_.leads()) log_to_file(folder_.path() / "log.txt");
   }
   quarantine_.add(data_.bad());
+  begin_equal();
   forget_lost_bests();
   folder_.require_room(checkpoint_bytes(bundle_, optimizer_, ema_, scaler_),
                        options_.keep + 1 + static_cast<std::int64_t>(options_.also_best.size()));
@@ -191,7 +236,8 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
   std::int64_t count = 0;
   for (const auto& parameter : optimizer_.parameters()) count += parameter.tensor.numel();
   log_info(str("trains ", count, " numbers in ", optimizer_.parameters().size(), " tensors; ",
-               options_.precision, ", ", at::get_num_threads(), " threads, ",
+               options_.precision, ", ", at::get_num_threads(), " threads",
+               comm_.is_alone() ? "" : str(" in each of ", comm_.size(), " processes"), ", ",
                at::get_cpu_capability()));
   for (const auto& line : data_.coverage()) log_info(line);
   const auto draws = options_.steps * options_.accumulation * options_.batch_size;
@@ -206,6 +252,7 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
           {"seed", options_.seed},
           {"torch", TORCH_VERSION},
           {"threads", at::get_num_threads()},
+          {"processes", comm_.size()},
           {"cpu_capability", at::get_cpu_capability()},
           {"host", host_json()},
           {"resumed_after", done_.step},
@@ -215,6 +262,23 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request)
   for (const auto& [path, hash] : data_.manifest_hashes())
     run_["data"].push_back({{"manifest", path}, {"sha256", hash}});
   write_run("running");
+}
+
+// Every rank has read the same files; the same bits are worth a message all the same.
+void Trainer::begin_equal() {
+  if (comm_.is_alone()) return;
+  const at::NoGradGuard no_grad;
+  for (const auto& parameter : optimizer_.parameters()) {
+    auto values = parameter.tensor.detach();
+    comm_.broadcast(values, 0);
+  }
+}
+
+// What any rank left out in a step, all leave out: lists, limits and checkpoints are the same.
+void Trainer::leave_out(const std::vector<BadSample>& bad) {
+  if (config_.data.on_bad_sample != "quarantine") return;
+  for (const auto& text : comm_.gather(bad_samples_json(bad).dump()))
+    quarantine_.add(bad_samples_of(nlohmann::json::parse(text)));
 }
 
 /// What this run's checkpoints may take at once: room that kept features must leave.
@@ -235,6 +299,23 @@ SamplerOptions Trainer::sampler_options() const {
           .shares = data_.shares()};
 }
 
+// Goes on where the run is, with the micro-batches that this process takes.
+Sampler Trainer::own_sampler() const {
+  auto options = sampler_options();
+  if (!comm_.is_alone()) {
+    const auto samples = [this](std::int64_t micro_batches) {
+      return static_cast<std::uint64_t>(micro_batches * options_.batch_size);
+    };
+    const auto share = share_of(options_.accumulation, comm_);
+    options.period = samples(options_.accumulation);
+    options.first = samples(share.first);
+    options.end = samples(share.end);
+  }
+  Sampler sampler(std::move(options));
+  sampler.seek(done_.drawn);
+  return sampler;
+}
+
 bool Trainer::trains(const std::string& prefix) const {
   const auto& trained = optimizer_.parameters();
   return std::any_of(trained.begin(), trained.end(),
@@ -248,6 +329,8 @@ void Trainer::standardise_vision() {
     return name.find("mm_projector") != std::string::npos;
   });
   const auto [mean, deviation] = data_.vision_statistics(features_);
+  comm_.broadcast(mean, 0);
+  comm_.broadcast(deviation, 0);
   bundle_.model->standardise_vision(mean, deviation, trained && !resumed_);
 }
 
@@ -277,7 +360,7 @@ void Trainer::prepare_features() {
   times_.add({"loading", loading_.seconds(), recent_peak_bytes()});
   const TimeTable::Scope scope(times_, "features");
   try {
-    data_.fill(features_);
+    data_.fill(features_, &comm_);
     if (options_.standardise_vision) standardise_vision();
     quarantine_.add(data_.bad());
   } catch (const Interrupted& error) {
@@ -292,8 +375,7 @@ void Trainer::run() {
   const SignalWatch signals;
   prepare_features();
   const auto device = bundle_.model->device();
-  Sampler sampler(sampler_options());
-  sampler.seek(done_.drawn);
+  Sampler sampler = own_sampler();
   BatchLoader loader(
       [&](const auto& draws) {
         auto batch = data_.load(draws, features_);
@@ -302,7 +384,8 @@ void Trainer::run() {
       },
       std::move(sampler), options_.batch_size, config_.data.workers);
   Progress bar("train", options_.steps);
-  StepProfile profile(folder_.path() / "trace.json", request_.profile, device.is_cuda(), times_);
+  StepProfile profile(folder_.path() / "trace.json", comm_.leads() ? request_.profile : 0,
+                      device.is_cuda(), times_);
   const auto total_steps =
       options_.schedule.total_steps > 0 ? options_.schedule.total_steps : options_.steps;
   bool last = done_.step >= options_.steps;
@@ -320,7 +403,7 @@ void Trainer::run() {
     }
     ++done_.step;
     done_.drawn += static_cast<std::uint64_t>(report.samples);
-    done_.seconds = seconds_before_ + watch_.seconds();
+    done_.seconds = comm_.from_first(seconds_before_ + watch_.seconds());
     write_step(report, update, factor, step_watch.seconds());
     profile.end();
     bar.update(done_.step, str("loss ", fixed(report.total, 3), "  text ", fixed(report.text, 3),
@@ -344,7 +427,7 @@ void Trainer::run() {
 /// Evaluation and saves, when they are due. A signal stops the run here; an evaluation that it leaves undone is owed by the
 /// run that goes on, so that both together do what one would have done.
 void Trainer::after_step(bool last) {
-  int signal = caught_signal();
+  int signal = static_cast<int>(comm_.largest(std::int64_t{caught_signal()}));
   Progressed done = done_;
   done.quarantined = quarantine_.list();
   done.owes_evaluation = !validation_.empty() && (due(options_.evaluate_every) || last);
@@ -354,12 +437,13 @@ void Trainer::after_step(bool last) {
       take_bests(evaluate_model(), done);
       done.owes_evaluation = false;
       is_best = best_links(done) != best_links(done_);
-    } catch (const Interrupted&) {
-      signal = caught_signal();
+    } catch (const Interrupted& error) {
+      signal = error.exit_code() - 128;
     }
   }
   if (last && validation_.empty()) done.best_step = done.step;
-  if (is_best || due(options_.save_every) || last || signal != 0 || saving_.owed(done.step))
+  if (comm_.from_first(is_best || due(options_.save_every) || last || signal != 0 ||
+                       saving_.owed(done.step)))
     save(std::move(done), last || signal != 0);
   if (signal != 0) {
     throw Error(128 + signal, str("stopped by signal ", signal, " after step ", done_.step,
@@ -387,18 +471,39 @@ StepReport Trainer::take_step(BatchLoader& loader) {
                       .next());
   bundle_.model->language().train(true);
   StepReport report;
-  for (std::int64_t i = 0; i < options_.accumulation; ++i) {
+  std::vector<BadSample> bad;
+  const auto share = share_of(options_.accumulation, comm_);
+  for (auto i = share.first; i < share.end; ++i) {
+    if (i > 0) {  // so does every micro-batch: it does not matter which process takes it
+      at::manual_seed(
+          RandomStream(static_cast<std::uint64_t>(options_.seed), "train.micro_batch",
+                       static_cast<std::uint64_t>(done_.step * options_.accumulation + i))
+              .next());
+    }
     std::optional<TimeTable::Scope> scope(std::in_place, times_, "data");
     TrainingBatch loaded = loader.next();
     quarantine_.add(loaded.bad);
+    bad.insert(bad.end(), loaded.bad.begin(), loaded.bad.end());
     scope.emplace(times_, "encoders");
     data_.complete(loaded, features_);
     const TrainingBatch batch = moved_to(bundle_.model->device(), std::move(loaded));
     scope.reset();
+    if (i + 1 == share.end) buckets_.begin();
     backward_micro_batch(*bundle_.model, batch, options_, done_.step, report, times_, &replay_,
                          &scaler_);
   }
-  quarantine_.add(replay_.backward(*bundle_.model, features_, done_.step, times_, scaler_));
+  if (replay_.is_on()) {
+    buckets_.finish_early();
+    const auto found =
+        replay_.backward(*bundle_.model, features_, done_.step, times_, scaler_, comm_);
+    quarantine_.add(found);  // by all ranks alike
+  }
+  if (!comm_.is_alone()) {
+    const TimeTable::Scope scope(times_, "waiting for gradients");
+    buckets_.finish();
+    sum_reports(report, comm_);
+    leave_out(bad);
+  }
   return report;
 }
 
@@ -413,6 +518,7 @@ NamedScores Trainer::evaluate_model() {
   evaluation.limit = options_.evaluate_limit;
   evaluation.precision = precision_;
   evaluation.show_progress = false;
+  evaluation.comm = &comm_;
   NamedScores sums;
   std::vector<nlohmann::ordered_json> lines;
   std::vector<ShownSource> shown;
@@ -457,12 +563,14 @@ NamedScores Trainer::evaluate_model() {
 
 void Trainer::save(Progressed done, bool last_chance) {
   const TimeTable::Scope scope(times_, "saving");
-  const bool saved = saving_.attempt(done.step, last_chance, [&] {
-    folder_.sync_metrics();  // history first: a checkpoint never knows of steps that it lacks
-    save_checkpoint(folder_.checkpoint(done.step), bundle_, frozen_, optimizer_, ema_, scaler_,
-                    done, write_options(config_), replay_.state());
-    folder_.publish(done.step, best_links(done), options_.keep);
-  });
+  const AdamW::Gathered gathered(optimizer_);
+  const bool saved =
+      comm_.from_first(!comm_.leads() || saving_.attempt(done.step, last_chance, [&] {
+        folder_.sync_metrics();  // history first: a checkpoint never knows of steps that it lacks
+        save_checkpoint(folder_.checkpoint(done.step), bundle_, frozen_, optimizer_, ema_, scaler_,
+                        done, write_options(config_), replay_.state());
+        folder_.publish(done.step, best_links(done), options_.keep);
+      }));
   view_.sync();
   view_.refresh_page();
   if (saved) done_ = std::move(done);
@@ -512,6 +620,10 @@ void Trainer::write_run(const std::string& state) {
     if (part.flops > 0) noted["flops"] = part.flops;
   }
   run_["features"] = write_options(features_.counts());
+  if (!comm_.is_alone()) {
+    run_["gradient_buckets"] = {{"count", buckets_.bucket_count()},
+                                {"sent_during_backward", buckets_.sent_during_backward()}};
+  }
   if (done_.dropped > 0) run_["dropped_steps"] = done_.dropped;
   if (!quarantine_.list().empty()) run_["quarantined_records"] = quarantine_.list().size();
   if (scaler_.is_on()) run_["skipped_steps"] = scaler_.skipped();
@@ -533,8 +645,13 @@ void Trainer::note_stop(const std::string& reason) {
 }  // namespace
 
 void train(const TrainConfig& config, const TrainRequest& request) {
+  const auto alone = one_process();
+  train(config, request, *alone);
+}
+
+void train(const TrainConfig& config, const TrainRequest& request, Comm& comm) {
   check_train_config(config);
-  Trainer trainer(config, request);
+  Trainer trainer(config, request, comm);
   try {
     trainer.run();
   } catch (const Error& error) {

@@ -258,17 +258,28 @@ std::pair<at::Tensor, at::Tensor> TrainingSet::vision_statistics(FeatureCache& c
   return {mean.to(at::kFloat), at::maximum(deviation, least).to(at::kFloat)};
 }
 
-void TrainingSet::fill(FeatureCache& cache) const {
+void TrainingSet::fill(FeatureCache& cache, Comm* comm) const {
   if (options_.augment.is_on() && options_.augment.share >= 1) return;
   const auto all = pictures();
-  Progress bar("features", static_cast<std::int64_t>(all.size()));
-  std::int64_t done = 0;
-  for (const auto& [path, index] : all) {
-    if (cache.full()) break;
-    stop_if_signalled();
-    if (const auto image = picture_of(index)) cache.get(*image);
-    bar.update(++done);
+  const auto get_each = [&](const std::string& title, std::size_t first, std::size_t stride) {
+    Progress bar(title, static_cast<std::int64_t>(all.size()));
+    std::size_t place = 0;
+    for (const auto& [path, index] : all) {
+      if (cache.full()) break;
+      const auto i = place++;
+      if (i % stride != first) continue;
+      stop_if_signalled();
+      if (const auto image = picture_of(index)) cache.get(*image);
+      bar.update(static_cast<std::int64_t>(place));
+    }
+  };
+  if (comm != nullptr && !comm->is_alone() && cache.folder() != nullptr) {
+    get_each("features", static_cast<std::size_t>(comm->rank()),
+             static_cast<std::size_t>(comm->size()));
+    comm->barrier();
+    return get_each("features of all", 0, 1);
   }
+  get_each("features", 0, 1);
 }
 
 std::vector<std::string> TrainingSet::coverage() const {

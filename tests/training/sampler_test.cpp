@@ -81,6 +81,27 @@ TEST(Sampler, GroupsBatchesOfSimilarLength) {
   EXPECT_EQ(seen.size(), 64U);
 }
 
+TEST(Sampler, ProcessesTakeTheWholeInParts) {
+  SamplerOptions options{.visits = {1.0, 2.4, 0.3, 1.0, 1.7}, .lengths = {}, .batch_size = 2};
+  Sampler whole(options);
+  whole.seek(14);  // in the middle of an epoch, at the seventh micro-batch
+  const auto all = whole.next(60);
+  options.period = 6;  // three micro-batches a step
+  std::vector<Draw> joined(60);
+  for (const auto& [first, end] : {std::pair{0U, 2U}, std::pair{2U, 6U}}) {
+    options.first = first;
+    options.end = end;
+    Sampler part(options);
+    part.seek(14);
+    for (std::size_t step = 0; step < 10; ++step) {
+      const auto draws = part.next(end - first);
+      std::copy(draws.begin(), draws.end(),
+                joined.begin() + static_cast<std::ptrdiff_t>(6 * step + first));
+    }
+  }
+  EXPECT_EQ(joined, all);
+}
+
 TEST(BatchLoader, GivesTheSamplersOrderWithAnyNumberOfThreads) {
   const auto slow = [](const std::vector<Draw>& draws) {
     std::this_thread::sleep_for(std::chrono::microseconds(100 * (draws[0].sample % 7)));

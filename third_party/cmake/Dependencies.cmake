@@ -50,6 +50,11 @@ if(EXISTS "${torch_dir}/lib/libtorch_cuda.so")
   endif()
 endif()
 
+# The wheel has Gloo, but not the headers that c10d's own include: declarations of what those name.
+add_library(dep_gloo_shim INTERFACE)
+add_library(dep::gloo_shim ALIAS dep_gloo_shim)
+target_include_directories(dep_gloo_shim SYSTEM INTERFACE "${CMAKE_SOURCE_DIR}/third_party/gloo_shim")
+
 # --- SentencePiece: static and hidden, for Debian's exports protobuf ---------------
 set(SPM_ENABLE_SHARED OFF CACHE BOOL "" FORCE)
 set(SPM_ENABLE_TCMALLOC OFF CACHE BOOL "" FORCE)

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "medseg/comm/comm.h"
 #include "medseg/inference/generate.h"
 #include "medseg/inference/predictions.h"
 
@@ -16,6 +17,7 @@ struct EvaluationOptions {
   std::int64_t limit = 0;  ///< records, spread evenly over the split; 0 is all
   at::ScalarType precision = at::kBFloat16;
   bool show_progress = true;
+  Comm* comm = nullptr;  ///< several processes divide the records among each other
 };
 
 struct Evaluation {
@@ -24,7 +26,9 @@ struct Evaluation {
 };
 
 /// Within a record the model's own earlier answers are the history of later turns (as a user would have it).
-/// \throws Interrupted between records after a signal, where a SignalWatch lives.
+/// With options.comm every rank takes each size-th record and gets all predictions, in order and each once, with their scores:
+/// those of one process.
+/// \throws Interrupted between records after a signal (on any rank), where a SignalWatch lives.
 Evaluation evaluate(const OpenBundle& bundle, const Manifest& manifest, const std::string& split,
                     FeatureCache& cache, const EvaluationOptions& options);
 

@@ -30,6 +30,8 @@ struct Prediction {
 };
 
 std::string to_json_line(const Prediction& prediction);
+/// Reverses to_json_line. \throws DataError.
+Prediction from_json_line(const std::string& line);
 /// \throws DataError "file:line: what".
 std::vector<Prediction> read_predictions(const std::filesystem::path& path);
 

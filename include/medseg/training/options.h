@@ -129,6 +129,7 @@ struct OptimizerOptions {
   double eps = 1e-8;
   double weight_decay = 0.0;
   double clip_grad_norm = 1.0;
+  bool shard = false;
   std::vector<GroupOptions> groups;
 
   template <class Self, class Visitor>
@@ -140,6 +141,9 @@ struct OptimizerOptions {
     visit("weight_decay", self.weight_decay, at_least(0));
     visit("clip_grad_norm", self.clip_grad_norm, at_least(0),
           "largest global L2 norm of a gradient; 0: no clipping");
+    visit("shard", self.shard, {},
+          "each of several processes keeps the moments of a share of the parameters (ZeRO-1, arXiv "
+          "1910.02054); checkpoints and numbers are the same");
     visit("groups", self.groups, {},
           "[{\"match\": [...], \"lr\": ..., \"weight_decay\": ...}], first match wins");
   }
@@ -235,6 +239,19 @@ struct ReplayOptions {
   }
 };
 
+/// Several processes (comm/); what they compute together does not depend on their number.
+struct DistributedOptions {
+  double timeout_s = 600.0, bucket_mb = 25.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("timeout_s", self.timeout_s, in_range(1, 1e6),
+          "how long processes wait for one that does not come, before all end with exit code 5");
+    visit("bucket_mb", self.bucket_mb, in_range(0.001, 1e5),
+          "gradients sent together, while backward computes the next");
+  }
+};
+
 struct TrainOptions {
   std::int64_t steps = 5000, batch_size = 2, accumulation = 10;
   std::string device = "cpu", precision = "bf16";
@@ -253,6 +270,7 @@ struct TrainOptions {
   std::string non_finite = "stop";
   std::int64_t non_finite_limit = 10;
   ReplayOptions replay;
+  DistributedOptions distributed;
   std::int64_t evaluate_every = 500, evaluate_limit = 0, show_answers = 4;
   std::int64_t save_every = 500, keep = 2;
   std::string best = "dice_over_targets";
@@ -263,7 +281,8 @@ struct TrainOptions {
   static void fields(Self& self, Visitor&& visit) {
     visit("steps", self.steps, at_least(1), "optimiser steps");
     visit("batch_size", self.batch_size, at_least(1), "dialogues per micro-batch");
-    visit("accumulation", self.accumulation, at_least(1), "micro-batches per optimiser step");
+    visit("accumulation", self.accumulation, at_least(1),
+          "micro-batches per optimiser step; several processes divide them among each other");
     visit("device", self.device, {}, "\"cpu\" or \"cuda\"");
     visit(
         "precision", self.precision, {},
@@ -279,7 +298,8 @@ struct TrainOptions {
         "\"blocks\": each layer of the language model keeps its input alone and runs again in the "
         "backward pass; the same bits, less memory, more time");
     visit("seed", self.seed, at_least(0));
-    visit("threads", self.threads, in_range(0, 1024), "0: as many as the machine has cores");
+    visit("threads", self.threads, in_range(0, 1024),
+          "of each process; 0: as many as the machine has cores, or as the launcher gave it");
     visit("trainable", self.trainable, {},
           "parts of names of parameters that train, beside the adapters, or globs over whole names "
           "(\"model.layers.*\")");
@@ -301,6 +321,7 @@ struct TrainOptions {
     visit("non_finite_limit", self.non_finite_limit, at_least(0),
           "steps that \"skip\" may drop in the whole run; one more stops it");
     visit("replay", self.replay);
+    visit("distributed", self.distributed);
     visit("evaluate_every", self.evaluate_every, at_least(0), "steps; 0: only after the last");
     visit("evaluate_limit", self.evaluate_limit, at_least(0),
           "records per validation split; 0: all");

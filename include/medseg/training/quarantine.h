@@ -35,7 +35,8 @@ std::vector<BadSample> bad_samples_of(const nlohmann::json& json);
 class Quarantine {
  public:
   /// `file`: quarantine.jsonl of the run folder, {"id", "manifest", "line", "part", "why"} a line; absent while the list is empty.
-  Quarantine(std::int64_t limit, std::filesystem::path file);
+  /// Of several processes only one `writes` it.
+  Quarantine(std::int64_t limit, std::filesystem::path file, bool writes = true);
 
   /// Adds those that are new, with a line in the log each. A list that finds no room on the disk is logged and written later.
   /// \throws DataError "manifest:line: why; …" once there are more than the limit.
@@ -51,6 +52,7 @@ class Quarantine {
 
   std::int64_t limit_;
   std::filesystem::path file_;
+  bool writes_;
   std::vector<BadSample> list_;
   std::set<std::pair<std::string, int>> known_;  ///< manifest, line
   std::size_t written_ = 0;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "medseg/base/random.h"
+#include "medseg/comm/comm.h"
 #include "medseg/training/grad_scaler.h"
 #include "medseg/training/options.h"
 #include "medseg/training/time_table.h"
@@ -38,15 +39,17 @@ class MaskReplay {
   void remember(const std::vector<std::string>& targets, const at::Tensor& prompts);
   /// Adds the gradients of `masks` further masks, drawn from (seed, step): rare targets come more often, by the inverse
   /// square root of their number. Does nothing before the first prompt is known. Gives the records that it drew and found bad
-  /// (another is drawn then, for Quarantine::add). \throws DataError if it finds no good one.
+  /// (another is drawn then, for Quarantine::add). On several ranks all remember the prompts of all, in the order of the
+  /// micro-batches, and each decodes its share of the masks. \throws DataError if it finds no good one.
   std::vector<BadSample> backward(const Segmenter& model, FeatureCache& cache, std::int64_t step,
-                                  TimeTable& times, const GradScaler& scaler);
+                                  TimeTable& times, const GradScaler& scaler, Comm& comm);
 
   /// For checkpoints: "replay.TARGET" [n, C], newest last.
   std::vector<std::pair<std::string, at::Tensor>> state() const;
   void restore(const std::vector<std::pair<std::string, at::Tensor>>& state);
 
  private:
+  void exchange(Comm& comm);
   /// The picture's feature grid in the run's precision, replay.pool² cells averaged to one.
   at::Tensor pooled(const ImageFeatures& features, at::ScalarType precision);
 
@@ -64,6 +67,7 @@ class MaskReplay {
   std::map<const ImageFeatures*, at::Tensor>
       pooled_;  ///< the training set keeps the features alive
   std::map<std::string, std::deque<at::Tensor>> memory_;
+  std::vector<std::pair<std::string, at::Tensor>> fresh_;  ///< [C] float32 each, of this step
 };
 
 }  // namespace medseg

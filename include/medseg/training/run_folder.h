@@ -29,7 +29,9 @@ namespace medseg {
 
 class RunFolder {
  public:
-  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  /// Of several processes only one `writes`; for the others everything that would change the folder does nothing.
+  explicit RunFolder(std::filesystem::path path, bool writes = true)
+      : path_(std::move(path)), writes_(writes) {}
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path checkpoint(std::int64_t step) const;
@@ -48,7 +50,7 @@ class RunFolder {
 
   /// \throws ConfigError naming the first key in which `config` differs from the run's, but for keys that may change:
   /// train.{steps,evaluate_every,evaluate_limit,save_every,keep,time_limit_s,threads,show_answers,activation_checkpointing,
-  /// non_finite,non_finite_limit}, data.{workers,cache_gb,cache_dir,on_bad_sample,quarantine_limit}.
+  /// non_finite,non_finite_limit,optimizer.shard,distributed.timeout_s}, data.{workers,cache_gb,cache_dir,on_bad_sample,quarantine_limit}.
   void require_same_config(const nlohmann::json& config) const;
   /// Compares what checkpoints of this size need with what the file system has: a warning where not all that are kept at once
   /// will fit. \throws DataError with both numbers if not even one does, or if the folder of checkpoints cannot be written.
@@ -76,6 +78,7 @@ class RunFolder {
   std::vector<std::int64_t> steps() const;  ///< of the checkpoints, ascending
 
   std::filesystem::path path_;
+  bool writes_;
   std::unique_ptr<FileLock> lock_;
   std::string waiting_;  ///< lines of metrics.jsonl that found no room
 };

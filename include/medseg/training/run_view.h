@@ -32,7 +32,9 @@ struct ShownSource {
 
 class RunView {
  public:
-  explicit RunView(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  /// Of several processes only one `writes`; for the others nothing here does anything.
+  explicit RunView(std::filesystem::path folder, bool writes = true)
+      : folder_(std::move(folder)), writes_(writes) {}
 
   /// Opens an event file of its own. `step` is where the run goes on; an evaluation of that step comes again if the run still
   /// `owes_evaluation`. Earlier events of what comes again are void, and a folder without events is told all of
@@ -56,6 +58,7 @@ class RunView {
   void write_answers(std::int64_t step, const std::vector<ShownSource>& sources) const;
 
   std::filesystem::path folder_;
+  bool writes_;
   std::optional<EventFile> events_;
   std::vector<std::string> shared_splits_;  ///< that several validation sources have
   bool failed_ = false;

@@ -34,6 +34,8 @@ struct SamplerOptions {
   std::vector<std::size_t> sources = {};  ///< of each sample, for `shares`
   std::vector<double> shares =
       {};  ///< of the draws, by source, in any unit; empty: one epoch of all
+  /// For one of several processes: of every `period` samples since seek() it gets those in [first, end). 0: all.
+  std::uint64_t period = 0, first = 0, end = 0;
 };
 
 /// The draws from some samples, epoch after epoch.
@@ -73,10 +75,12 @@ class Sampler {
   /// Goes to where `drawn` samples have been taken since the start.
   void seek(std::uint64_t drawn);
   std::vector<Draw> next(std::size_t count);
+  /// Others' samples included.
   std::uint64_t drawn() const { return drawn_; }
 
  private:
   bool mixes() const { return !options_.shares.empty(); }
+  bool is_own(std::uint64_t place) const;
   std::vector<Draw> grouped_epoch(std::uint64_t index, std::uint64_t drawn_before) const;
   std::vector<Draw> mixed_stretch(std::uint64_t index);
   std::size_t next_source();
@@ -87,7 +91,7 @@ class Sampler {
   std::vector<std::uint64_t> taken_;  ///< of each source, at the end of the stretch under way
   std::vector<Draw>
       order_;  ///< of the stretch under way: an epoch, or a fixed number of mixed draws
-  std::uint64_t stretch_ = 0, drawn_ = 0;
+  std::uint64_t stretch_ = 0, drawn_ = 0, sought_ = 0;
   std::size_t place_ = 0;
 };
 

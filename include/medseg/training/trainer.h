@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 
+#include "medseg/comm/comm.h"
 #include "medseg/training/options.h"
 
 namespace medseg {
@@ -26,5 +27,11 @@ struct TrainRequest {
 /// goes on; ConfigError, DataError (also when the disk has no room for one checkpoint, or for the last one); CheckpointError
 /// (also when `resume` finds checkpoints, but none that is whole).
 void train(const TrainConfig& config, const TrainRequest& request);
+
+/// On several processes, one call each, with the same arguments. They divide the micro-batches of every step, the masks of
+/// replay and the records of an evaluation; the step is that of one process, up to the rounding of sums, and rank 0 writes.
+/// All take the same decisions: a signal, fault or limit that one meets counts for all.
+/// \throws also PeerLost; ConfigError where there are fewer micro-batches than processes, or on a GPU.
+void train(const TrainConfig& config, const TrainRequest& request, Comm& comm);
 
 }  // namespace medseg

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "medseg/comm/comm.h"
 #include "medseg/pipeline/sample.h"
 #include "medseg/training/losses.h"
 #include "medseg/training/options.h"
@@ -109,7 +110,8 @@ class TrainingSet {
   /// Features of every picture, so that no encoder runs beside the training steps (two OpenMP teams on the same cores
   /// wait for each other far longer than they compute). Pictures beyond the cache's limit come later, as they are drawn;
   /// with a folder those come from it from then on. Nothing where every visit is augmented.
-  void fill(FeatureCache& cache) const;
+  /// On several ranks each computes its share and reads the others' where the cache has a folder; without one each computes all.
+  void fill(FeatureCache& cache, Comm* comm = nullptr) const;
   /// Mean and deviation of each channel of the tower's features over all pictures, [Dv] float32 each.
   std::pair<at::Tensor, at::Tensor> vision_statistics(FeatureCache& cache) const;
 

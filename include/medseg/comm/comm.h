@@ -1,0 +1,83 @@
+/// \file
+/// What the processes of one run say to each other.
+///
+/// All calls are collective: every rank makes the same ones in the same order, from one thread at a time. A rank that dies,
+/// leaves with an error or does not come within the timeout ends all of them: the call throws PeerLost on every other rank,
+/// and a rank that waits for nobody at that moment is ended by its watch a little later (together.h).
+///
+/// Back-ends: one process alone, and c10d's Gloo over TCP (connect.h). Sums are deterministic: they depend on the number of
+/// processes and on the size of the tensor, never on which rank comes first.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "medseg/base/error.h"
+
+namespace medseg {
+
+/// Another rank's end, with its exit code: 5 for one that is gone or hangs, its own for one that left with an error.
+class PeerLost : public Error {
+ public:
+  PeerLost(int exit_code, const std::string& message, bool is_said)
+      : Error(exit_code, message), is_said_(is_said) {}
+  /// Whether another process tells the user.
+  bool is_said() const { return is_said_; }
+
+ private:
+  bool is_said_;
+};
+
+class Comm {
+ public:
+  virtual ~Comm() = default;
+
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  /// Rank 0 speaks and writes for all.
+  bool leads() const { return rank() == 0; }
+  bool is_alone() const { return size() == 1; }
+
+  /// A call under way. Nothing may touch its tensor before wait() has returned.
+  class Pending {
+   public:
+    virtual ~Pending() = default;
+    virtual void wait() = 0;
+  };
+
+  /// Sum over all ranks, in place; contiguous, in the machine's memory. Computed on other threads meanwhile.
+  virtual std::unique_ptr<Pending> start_sum(const at::Tensor& tensor) = 0;
+  void sum(const at::Tensor& tensor) { start_sum(tensor)->wait(); }
+
+  /// Rank `from`'s values, on all ranks; contiguous, in the machine's memory.
+  virtual void broadcast(const at::Tensor& tensor, int from) = 0;
+
+  /// Every rank's bytes, in the order of ranks.
+  virtual std::vector<std::string> gather(const std::string& bytes) = 0;
+
+  /// What rank 0 says.
+  std::int64_t from_first(std::int64_t value);
+  double from_first(double value);
+  bool from_first(bool value) { return from_first(std::int64_t{value ? 1 : 0}) != 0; }
+  /// The largest that any rank says.
+  std::int64_t largest(std::int64_t value);
+  double largest(double value);
+
+  /// Returns when all ranks have come.
+  void barrier() { gather(""); }
+
+  /// How long later calls wait for the slowest rank.
+  virtual void set_timeout(double seconds) = 0;
+
+  /// For run_together (together.h): this rank leaves with an error. Returns whether another process tells the user.
+  virtual bool leave_with(int exit_code, const std::string& message) = 0;
+};
+
+/// One process, for which every call returns what it was given.
+std::unique_ptr<Comm> one_process();
+
+}  // namespace medseg

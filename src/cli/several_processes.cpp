@@ -1,0 +1,22 @@
+#include "several_processes.h"
+
+#include "medseg/base/log.h"
+#include "medseg/base/silence.h"
+#include "medseg/base/str.h"
+#include "medseg/comm/connect.h"
+#include "medseg/comm/together.h"
+
+namespace medseg {
+
+void with_all_processes(const std::function<void(Comm&)>& work) {
+  const auto environment = read_launch_environment();
+  if (environment.rank > 0) set_silent();
+  if (environment.size > 1) {
+    log_info(str(environment.size, " processes by ", environment.launcher, ", meeting at ",
+                 environment.address, ":", environment.port));
+  }
+  const auto comm = connect(environment);
+  run_together(*comm, [&] { work(*comm); });
+}
+
+}  // namespace medseg

@@ -1,0 +1,256 @@
+#define USE_C10D_GLOO  // the wheel has it; its headers ask
+#include <cstdlib>
+#include <thread>
+
+#include <ATen/ATen.h>
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <unistd.h>
+
+#include "c10d_store.h"
+#include "medseg/base/clock.h"
+#include "medseg/base/str.h"
+#include "medseg/comm/connect.h"
+#include "peer_watch.h"
+
+namespace medseg {
+namespace {
+
+using c10d::ProcessGroupGloo;
+
+constexpr double kUntilSaid = 8.0;  // longer than a watch's patience with rank 0
+constexpr double kUntilKnown = 3.0;
+
+std::chrono::milliseconds milliseconds(double seconds) {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1e3));
+}
+
+/// Of a host, as a socket takes it. \throws ConfigError
+addrinfo* resolve(const std::string& host, const std::string& port) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_DGRAM;
+  addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found); error != 0)
+    throw ConfigError(str("MASTER_ADDR: ", host, ": ", ::gai_strerror(error)));
+  return found;
+}
+
+/// This machine's address on the way to rank 0's.
+std::string own_address(const LaunchEnvironment& environment) {
+  addrinfo* target = resolve(environment.address, str(environment.port));
+  std::string address = environment.address;
+  const int fd = ::socket(target->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_storage own{};
+  socklen_t size = sizeof own;
+  char text[NI_MAXHOST];
+  if (::connect(fd, target->ai_addr, target->ai_addrlen) ==
+          0 &&  // sends nothing: it only chooses a route
+      ::getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size) == 0 &&
+      ::getnameinfo(reinterpret_cast<sockaddr*>(&own), size, text, sizeof text, nullptr, 0,
+                    NI_NUMERICHOST) == 0) {
+    address = text;
+  }
+  ::close(fd);
+  ::freeaddrinfo(target);
+  return address;
+}
+
+auto device_for(const LaunchEnvironment& environment) {
+  if (environment.is_loopback()) return ProcessGroupGloo::createDeviceForHostname("127.0.0.1");
+  const char* interface = std::getenv("GLOO_SOCKET_IFNAME");
+  return interface != nullptr ? ProcessGroupGloo::createDeviceForInterface(interface)
+                              : ProcessGroupGloo::createDeviceForHostname(own_address(environment));
+}
+
+class GlooComm : public Comm {
+ public:
+  GlooComm(const LaunchEnvironment& environment, double timeout_s)
+      : rank_(environment.rank), size_(environment.size), timeout_(milliseconds(timeout_s)) {
+    const std::string prefix = "medseg/" + environment.session + "/";
+    serves_ = rank_ == 0 && !environment.store_is_there;
+    if (serves_) {
+      server_ = Store::serve(listen_at(environment.port, environment.is_loopback()), prefix);
+    }
+    std::unique_ptr<Store> store;
+    try {
+      if (!environment.is_loopback()) ::freeaddrinfo(resolve(environment.address, "0"));
+      store = Store::join(serves_ ? "127.0.0.1" : environment.address, environment.port, prefix,
+                          timeout_s);
+    } catch (const ConfigError&) {
+      throw;
+    } catch (const std::exception&) {
+      throw PeerLost(5,
+                     str("rank ", rank_, ": nobody answers at ", environment.address, ":",
+                         environment.port, " within ", fixed(timeout_s, 0), " s"),
+                     false);
+    }
+    meet(*store, timeout_s);
+    auto options = ProcessGroupGloo::Options::create(timeout_);
+    options->devices.push_back(device_for(environment));
+    try {
+      group_ = c10::make_intrusive<ProcessGroupGloo>(
+          c10::make_intrusive<c10d::PrefixStore>(prefix + "gloo", store->impl().store), rank_,
+          size_, options);
+    } catch (const std::exception& error) {
+      throw PeerLost(
+          5, str("rank ", rank_, ": cannot connect to the other ranks: ", first_line(error)),
+          false);
+    }
+    store->impl().store->setTimeout(milliseconds(30));
+    watch_ = std::make_unique<PeerWatch>(store->another(), rank_, size_);
+    watch_->set_timeout(timeout_s);
+    store_ = std::move(store);
+  }
+
+  // What still waits for a rank that is gone cannot be taken apart: the process is about to end.
+  ~GlooComm() override {
+    if (!failed_) return;
+    static_cast<void>(group_.release());
+    static_cast<void>(watch_.release());
+    static_cast<void>(store_.release());
+    static_cast<void>(server_.release());
+  }
+
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+
+  std::unique_ptr<Pending> start_sum(const at::Tensor& tensor) override {
+    watch_->begin_call();
+    std::vector<at::Tensor> tensors = {tensor};
+    c10d::AllreduceOptions options;
+    options.timeout = timeout_;
+    return std::make_unique<Work>(*this, group_->allreduce(tensors, options));
+  }
+
+  void broadcast(const at::Tensor& tensor, int from) override {
+    watch_->begin_call();
+    std::vector<at::Tensor> tensors = {tensor};
+    c10d::BroadcastOptions options;
+    options.rootRank = from;
+    options.timeout = timeout_;
+    wait(*group_->broadcast(tensors, options));
+  }
+
+  std::vector<std::string> gather(const std::string& bytes) override {
+    const auto own = static_cast<std::int64_t>(bytes.size());
+    const auto sizes = gather_rows(at::full({1}, own, at::kLong));
+    const auto longest = sizes.max().item<std::int64_t>();
+    std::vector<std::string> all(static_cast<std::size_t>(size_));
+    if (longest == 0) return all;
+    auto padded = at::zeros({longest}, at::kByte);
+    std::copy(bytes.begin(), bytes.end(), padded.data_ptr<std::uint8_t>());
+    const auto rows = gather_rows(padded);
+    for (int rank = 0; rank < size_; ++rank) {
+      const auto* row = reinterpret_cast<const char*>(rows[rank].data_ptr<std::uint8_t>());
+      all[static_cast<std::size_t>(rank)].assign(
+          row, static_cast<std::size_t>(sizes[rank].item<std::int64_t>()));
+    }
+    return all;
+  }
+
+  void set_timeout(double seconds) override {
+    timeout_ = milliseconds(seconds);
+    watch_->set_timeout(seconds);
+  }
+
+  bool leave_with(int exit_code, const std::string& message) override {
+    failed_ = true;
+    const auto line = rank_ == 0 ? message : str("rank ", rank_, ": ", message);
+    watch_->report({rank_, exit_code, 0, line});
+    if (rank_ == 0) {
+      watch_->note_said();
+      if (serves_) watch_->wait_until_known(kUntilKnown);
+      return false;
+    }
+    watch_->note_known();
+    return watch_->wait_until_said(kUntilSaid);
+  }
+
+ private:
+  class Work : public Pending {
+   public:
+    Work(GlooComm& comm, c10::intrusive_ptr<c10d::Work> work)
+        : comm_(comm), work_(std::move(work)) {}
+    void wait() override { comm_.wait(*work_); }
+
+   private:
+    GlooComm& comm_;
+    c10::intrusive_ptr<c10d::Work> work_;
+  };
+
+  static std::string first_line(const std::exception& error) {
+    const std::string text = error.what();
+    return text.substr(0, text.find('\n'));
+  }
+
+  // Until all are there.
+  void meet(Store& store, double timeout_s) const {
+    store.set(str("here/", rank_), "yes");
+    std::string missing;
+    int first_there = 0;
+    for (const Stopwatch watch; watch.seconds() < timeout_s;
+         std::this_thread::sleep_for(std::chrono::milliseconds(20))) {
+      if (const auto text = store.find(kFaultKey)) {
+        const auto fault = fault_from(*text);
+        throw PeerLost(fault.exit_code, fault.message, fault.speaker != rank_);
+      }
+      missing.clear();
+      for (int rank = size_ - 1; rank >= 0; --rank) {
+        if (store.find(str("here/", rank))) {
+          first_there = rank;
+        } else {
+          missing = str(rank, missing.empty() ? "" : ", ", missing);
+        }
+      }
+      if (missing.empty()) return;
+    }
+    throw PeerLost(5,
+                   str("of ", size_, " processes, rank ", missing, " did not come within ",
+                       fixed(timeout_s, 0), " s"),
+                   rank_ != first_there);
+  }
+
+  // One row a rank, in their order.
+  at::Tensor gather_rows(const at::Tensor& row) {
+    watch_->begin_call();
+    auto rows = at::empty({size_, row.size(0)}, row.options());
+    auto input = row;
+    auto output = rows.view({-1});
+    c10d::AllgatherOptions options;
+    options.timeout = timeout_;
+    wait(*group_->_allgather_base(output, input, options));
+    return rows;
+  }
+
+  void wait(c10d::Work& work) {
+    try {
+      work.wait();
+    } catch (const std::exception& error) {
+      failed_ = true;
+      const auto fault = watch_->explain(first_line(error));
+      if (rank_ == 0 && fault.speaker == 0) watch_->note_said();
+      if (rank_ != 0) watch_->note_known();
+      if (serves_) watch_->wait_until_known(kUntilKnown);
+      throw PeerLost(fault.exit_code, fault.message, fault.speaker != rank_);
+    }
+  }
+
+  const int rank_, size_;
+  std::chrono::milliseconds timeout_;
+  bool serves_ = false, failed_ = false;
+  std::unique_ptr<Store> server_, store_;
+  c10::intrusive_ptr<ProcessGroupGloo> group_;
+  std::unique_ptr<PeerWatch> watch_;
+};
+
+}  // namespace
+
+std::unique_ptr<Comm> connect(const LaunchEnvironment& environment, double timeout_s) {
+  if (environment.size == 1) return one_process();
+  return std::make_unique<GlooComm>(environment, timeout_s);
+}
+
+}  // namespace medseg

@@ -1,0 +1,5 @@
+#pragma once
+#include <memory>
+namespace gloo::transport {
+class Device;
+}
