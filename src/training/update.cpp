@@ -20,7 +20,8 @@ std::string faulty_gradient(const std::vector<TrainedParameter>& parameters) {
   for (const auto& [name, tensor] : parameters) {
     if (!tensor.grad().defined()) continue;
     const auto largest = tensor.grad().abs().max().item<double>();
-    if (!std::isfinite(largest)) return str("gradient of ", name, " is ", largest);
+    if (!std::isfinite(largest))  // a nan may have a sign, which says nothing
+      return str("gradient of ", name, " is ", std::isnan(largest) ? "nan" : str(largest));
   }
   return "norm of all gradients together is not finite";
 }
