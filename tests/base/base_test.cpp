@@ -206,7 +206,8 @@ TEST(Process, ARecentPeakForgetsWhatWasBefore) {
   EXPECT_LT(recent_peak_bytes(), highest - kBytes / 2);
   EXPECT_NEAR(static_cast<double>(recent_peak_bytes()), static_cast<double>(resident), 4e6);
   { const std::vector<char> touched(kBytes / 2, '\1'); }
-  EXPECT_GE(recent_peak_bytes(), resident + kBytes / 2);
+  EXPECT_GE(recent_peak_bytes(),
+            resident + kBytes / 2 - 2'000'000);  // the kernel counts in batches
   EXPECT_GE(peak_memory_bytes(), highest);
 }
 

@@ -50,6 +50,23 @@ TEST(Module, NamesParametersByTheirPlace) {
   EXPECT_EQ(linears[0].second, &net.q);
 }
 
+TEST(Module, AnotherDeviceGetsEveryPart) {
+  struct Tables : Net {
+    void move_constants(at::Device device) override { table = table.to(device); }
+    at::Tensor table = at::ones({3});
+  } net;
+  net.q.add_adapter(2, 4.0, 0.0);
+  net.q.lora_a.set_requires_grad(true);
+  const auto meta = at::Device(at::kMeta);  // there without a GPU; it has shapes alone
+  move_to(net, meta);
+  for (const auto& named : {net.named_parameters(), net.named_buffers()}) {
+    for (const auto& [name, tensor] : named) EXPECT_EQ(tensor->device(), meta) << name;
+  }
+  EXPECT_EQ(net.named_parameters().size(), 7U);
+  EXPECT_EQ(net.table.device(), meta);
+  EXPECT_TRUE(net.q.lora_a.requires_grad() && net.q.lora_a.is_leaf());
+}
+
 TEST(Module, TrainReachesEveryPart) {
   Net net;
   EXPECT_FALSE(net.q.is_training());

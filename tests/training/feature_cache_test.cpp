@@ -139,8 +139,10 @@ TEST_F(CachedRun, AChangedBundleComputesItsOwn) {
   train(kept_in("kept"), to("a"));
   at::manual_seed(8);
   auto bundle = open_bundle(root_ / "start");
-  const at::NoGradGuard no_grad;
-  bundle.model->vision().named_parameters().back().second->add_(0.25);
+  {
+    const at::NoGradGuard no_grad;
+    bundle.model->vision().named_parameters().back().second->add_(0.25);
+  }
   fs::remove_all(root_ / "start");
   AtomicFolder changed(root_ / "start");
   save_bundle(changed.path(), *bundle.model, bundle.options, {});
