@@ -311,7 +311,8 @@ TEST_F(CommTest, ARankThatDoesNotComeEndsAllWithFiveAndIsNamed) {
 TEST_F(CommTest, AMeetingThatARankMissesNamesIt) {
   const auto outcome = launched(3, "OneNeverComes");
   EXPECT_EQ(outcome.code, 5);
-  EXPECT_EQ(outcome.err, "medseg: of 3 processes, rank 1 did not come within 4 s\n");
+  // Ranks 0 and 2 wait equally long: either may be the first to say it.
+  EXPECT_THAT(outcome.err, HasSubstr("medseg: of 3 processes, rank 1 did not come within 4 s\n"));
 }
 
 TEST_F(CommTest, WithoutALauncherRankZeroHoldsTheStore) {
