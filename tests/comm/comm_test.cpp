@@ -299,13 +299,14 @@ TEST_F(CommTest, AKilledRankEndsAllWithFive) {
 TEST_F(CommTest, AStoppedRankEndsAllWithFiveAndIsNamed) {
   const auto outcome = launched(3, "OneStops", 1.0);
   EXPECT_EQ(outcome.code, 5);
-  EXPECT_EQ(outcome.err, "medseg: rank 1 is gone or stopped: no sign of life\n");
+  EXPECT_THAT(outcome.err, HasSubstr("medseg: rank 1 is gone or stopped: no sign of life\n"));
 }
 
 TEST_F(CommTest, ARankThatDoesNotComeEndsAllWithFiveAndIsNamed) {
   const auto outcome = launched(3, "OneIsBusy", 1.0);
   EXPECT_EQ(outcome.code, 5);
-  EXPECT_EQ(outcome.err, "medseg: rank 2 did not come within 4 s to where the others wait\n");
+  EXPECT_THAT(outcome.err,
+              HasSubstr("medseg: rank 2 did not come within 4 s to where the others wait\n"));
 }
 
 TEST_F(CommTest, AMeetingThatARankMissesNamesIt) {
