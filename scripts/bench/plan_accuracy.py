@@ -19,7 +19,7 @@ CASES = {
     "demonstration": [],
     "fp32, batch 8, checkpointed layers": ["train.precision=fp32", "train.batch_size=8", "train.replay.masks=0",
                                            "train.activation_checkpointing=blocks"],
-    "whole language model, 2 x 2, moving average": ["train.trainable=[\"mask_decoder\",\"text_hidden_fcs\",\"mm_projector\",\"model.layers\"]",
+    "whole language model, 2 x 2, moving average": ["train.trainable=[\"mask_decoder\",\"text_hidden_fcs\",\"mm_projector\",\"embed_tokens\",\"model.layers\"]",
                                                     "train.lora.rank=0", "train.batch_size=2", "train.accumulation=2", "train.ema.decay=0.99",
                                                     "train.replay.masks=0", "train.optimizer.lr=1e-5"],
 }

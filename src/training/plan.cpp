@@ -21,7 +21,7 @@ namespace {
 // Measured on Debian 12 with the pinned LibTorch and tcmalloc: what a process holds before its first tensor (libraries, one
 // team of threads, oneDNN's kernels), and how much more than what lives the allocator holds.
 constexpr double kProgram = 0.20e9;
-constexpr double kSlack = 1.16;
+constexpr double kSlack = 1.10;
 constexpr std::size_t kPicturesRead = 64;
 constexpr std::uint64_t kStepsDrawn = 100'000;  // micro-batches whose sizes are looked at
 
