@@ -167,7 +167,7 @@ void add_bench(CLI::App& app) {
   command->add_option("--precision", arguments->precision, "fp32 or bf16 alone")
       ->check(CLI::IsMember({"fp32", "bf16"}));
   command->add_option("--runs", arguments->runs, "repetitions, after a warm-up but for load")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 1'000'000));
   command->add_option("--threads", arguments->threads, "0: as many as there are");
   command->add_flag("--json", arguments->json, "one JSON object a measurement");
   command->footer(

@@ -14,6 +14,7 @@
 #include "medseg/training/sampler.h"
 #include "medseg/training/trained.h"
 #include "medseg/training/training_set.h"
+#include "opening.h"
 
 namespace medseg {
 namespace {
@@ -44,6 +45,8 @@ class Planner {
         bundle_(outline_bundle(config.model)),
         data_(config.data, bundle_),
         trained_(choose_trained(bundle_, options_)) {
+    require_fit(options_, *bundle_.model);
+    if (options_.standardise_vision) require_projector(trained_);
     for (const auto& parameter : trained_) {
       names_.push_back(parameter.name);
       trained_bytes_ += static_cast<double>(parameter.tensor.nbytes());

@@ -1,17 +1,14 @@
 #include "medseg/training/trainer.h"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <optional>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <ATen/Version.h>
-#include <torch/version.h>
 
+#include "bests.h"
 #include "medseg/base/error.h"
-#include "medseg/base/host.h"
 #include "medseg/base/log.h"
 #include "medseg/base/process.h"
 #include "medseg/base/progress.h"
@@ -19,7 +16,6 @@
 #include "medseg/base/signals.h"
 #include "medseg/base/str.h"
 #include "medseg/comm/share.h"
-#include "medseg/inference/evaluator.h"
 #include "medseg/nn/precision.h"
 #include "medseg/pipeline/feature_folder.h"
 #include "medseg/training/checkpoint.h"
@@ -34,83 +30,20 @@
 #include "medseg/training/step.h"
 #include "medseg/training/step_profile.h"
 #include "medseg/training/update.h"
+#include "opening.h"
+#include "run_facts.h"
 #include "saving.h"
+#include "validation.h"
 
 namespace medseg {
 namespace {
 
 constexpr std::int64_t kCoveredDraws = 10'000'000;  // a second or two to count
 
-OpenBundle open_for_training(const TrainConfig& config) {
-  const auto device = device_named("train.device", config.train.device);
-  if (config.train.threads > 0) at::set_num_threads(static_cast<int>(config.train.threads));
-  at::manual_seed(static_cast<std::uint64_t>(config.train.seed));
-  auto bundle = open_bundle(config.model);
-  const auto pool = config.train.replay.pool;
-  if (bundle.model->has_grounding() && bundle.model->grounding().encoder().grid() % pool != 0) {
-    throw ConfigError(str("train.replay.pool: ", pool, " does not divide the feature grid of ",
-                          bundle.model->grounding().encoder().grid()));
-  }
-  bundle.model->language().checkpoint_layers(config.train.activation_checkpointing == "blocks");
-  move_to(*bundle.model, device);
-  if (!device.is_cpu()) return bundle;  // there the encoders' plain passes run
-  if (bundle.model->has_grounding()) bundle.model->grounding().encoder().prepare_frozen();
-  if (bundle.model->has_vision()) bundle.model->vision().prepare_frozen();
-  return bundle;
-}
-
-FeatureCacheOptions cache_options(const DataOptions& data, at::ScalarType precision,
-                                  std::uint64_t keep_free_bytes) {
-  FeatureCacheOptions options{
-      .precision = precision,
-      .limit_bytes = static_cast<std::uint64_t>(data.cache_gb * 1e9),
-      .folder = data.cache_dir,
-      .keep_free_bytes = std::max<std::uint64_t>(keep_free_bytes, 1'000'000'000)};
-  if (!data.cache_dtype.empty())
-    options.storage = precision_named("data.cache_dtype", data.cache_dtype);
-  return options;
-}
-
-nlohmann::ordered_json host_json() {
-  const HostFacts host = host_facts();
-  return {{"cpu", host.cpu},
-          {"cores", host.cores},
-          {"processors", host.processors},
-          {"memory_bytes", host.memory_bytes},
-          {"system", host.system},
-          {"gpu", gpu_text(host)},
-          {"compiler", __VERSION__}};
-}
-
-// The step must have a part for every process, and all processes the same numbers to begin with.
-Comm& checked(Comm& comm, const TrainConfig& config) {
-  if (comm.is_alone()) return comm;
-  const auto& train = config.train;
-  comm.set_timeout(train.distributed.timeout_s);
-  if (device_named("train.device", train.device).is_cuda())
-    throw ConfigError(str("train.device: \"cuda\", but ", comm.size(),
-                          " processes need NCCL there, which this build lacks"));
-  if (train.accumulation < comm.size()) {
-    throw ConfigError(str("train.accumulation: ", train.accumulation, " micro-batches a step for ",
-                          comm.size(),
-                          " processes; a smaller train.batch_size with more "
-                          "accumulation is the same step"));
-  }
-  if (train.accumulation % comm.size() != 0) {
-    log_warning(str("train.accumulation: ", train.accumulation,
-                    " micro-batches do not divide evenly among ", comm.size(),
-                    " processes: some will wait"));
-  }
-  return comm;
-}
-
 // Which parameters replay trains too, after the micro-batches (replay.h).
 bool is_replayed(const std::string& name) {
   return name.find("grounding_encoder.") != std::string::npos;
 }
-
-/// A score's name as in the config, and its mean over the validation sources.
-using NamedScores = std::vector<std::pair<std::string, double>>;
 
 class Trainer {
  public:
@@ -120,21 +53,16 @@ class Trainer {
   void note_stop(const std::string& reason);
 
  private:
-  void forget_lost_bests();
   void begin_equal();
   SamplerOptions sampler_options() const;  ///< of all processes
   Sampler own_sampler() const;
   void leave_out(const std::vector<BadSample>& bad);
-  bool trains(const std::string& prefix) const;
-  void standardise_vision();
   StepReport take_step(BatchLoader& loader);
   void prepare_features();
   void after_step(bool last);
-  NamedScores evaluate_model();
-  void take_bests(const NamedScores& scores, Progressed& done) const;
+  NamedScores evaluate();
   void save(Progressed done, bool last_chance);
   void add_metrics(const nlohmann::ordered_json& line);
-  void write_step(const StepReport& report, const Update& update, double factor, double seconds);
   void write_run(const std::string& state);
   std::uint64_t checkpoints_bytes();
   bool due(std::int64_t every) const { return every > 0 && done_.step % every == 0; }
@@ -157,7 +85,7 @@ class Trainer {
   FeatureCache features_;
   MaskReplay replay_;
   Quarantine quarantine_;
-  std::vector<std::pair<DataSource, Manifest>> validation_;
+  Validation validation_;
   Progressed done_;
   Saving saving_;
   TimeTable times_;
@@ -190,18 +118,9 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request, Comm& c
       features_(*bundle_.model, bundle_.options,
                 cache_options(config_.data, precision_, checkpoints_bytes())),
       replay_(options_, data_),
-      quarantine_(config_.data.quarantine_limit, request.out / "quarantine.jsonl", comm.leads()) {
-  for (const auto& source : config_.data.validation) {
-    validation_.emplace_back(source, data_.read_manifest(source.manifest));
-    if (validation_.back().second.split(source.split).empty()) {
-      throw DataError(source.manifest + ": no record in split \"" + source.split + "\"");
-    }
-  }
-  if (options_.standardise_vision && !trains("model.mm_projector.")) {
-    throw ConfigError(
-        "train.standardise_vision: the projector does not train; add \"mm_projector\" to "
-        "train.trainable");
-  }
+      quarantine_(config_.data.quarantine_limit, request.out / "quarantine.jsonl", comm.leads()),
+      validation_(config_, data_) {
+  if (options_.standardise_vision) require_projector(optimizer_.parameters());
   const auto effective = write_options(config_);
   folder_.claim();
   const bool resumes = comm_.from_first(request_.resume && folder_.last_step());
@@ -224,7 +143,8 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request, Comm& c
   }
   quarantine_.add(data_.bad());
   begin_equal();
-  forget_lost_bests();
+  forget_lost_bests(folder_, done_);
+  if (resumed_) folder_.publish(done_.step, best_links(done_), options_.keep);
   folder_.require_room(checkpoint_bytes(bundle_, optimizer_, ema_, scaler_),
                        options_.keep + 1 + static_cast<std::int64_t>(options_.also_best.size()));
   seconds_before_ = done_.seconds;
@@ -246,19 +166,15 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request, Comm& c
   if (const auto* kept = features_.folder())
     log_info(str("features: kept in ", kept->path().string(), ", encoders ",
                  kept->form().encoders.substr(0, 16)));
-  run_ = {{"command", request_.command},
-          {"version", "0.1.0"},
-          {"started", utc_now()},
-          {"seed", options_.seed},
-          {"torch", TORCH_VERSION},
-          {"threads", at::get_num_threads()},
-          {"processes", comm_.size()},
-          {"cpu_capability", at::get_cpu_capability()},
-          {"host", host_json()},
-          {"resumed_after", done_.step},
-          {"trained_numbers", count},
-          {"records", data_.size()},
-          {"coverage", coverage_json(coverage)}};
+  run_ = machine_facts();
+  run_.update({{"command", request_.command},
+               {"started", utc_now()},
+               {"seed", options_.seed},
+               {"processes", comm_.size()},
+               {"resumed_after", done_.step},
+               {"trained_numbers", count},
+               {"records", data_.size()},
+               {"coverage", coverage_json(coverage)}});
   for (const auto& [path, hash] : data_.manifest_hashes())
     run_["data"].push_back({{"manifest", path}, {"sha256", hash}});
   write_run("running");
@@ -316,52 +232,13 @@ Sampler Trainer::own_sampler() const {
   return sampler;
 }
 
-bool Trainer::trains(const std::string& prefix) const {
-  const auto& trained = optimizer_.parameters();
-  return std::any_of(trained.begin(), trained.end(),
-                     [&](const auto& parameter) { return parameter.name.starts_with(prefix); });
-}
-
-// A projector that comes trained goes on as the function it is; a checkpoint's numbers are of standardised features already.
-void Trainer::standardise_vision() {
-  const auto& fresh = bundle_.options.initialised;
-  const bool trained = std::none_of(fresh.begin(), fresh.end(), [](const std::string& name) {
-    return name.find("mm_projector") != std::string::npos;
-  });
-  const auto [mean, deviation] = data_.vision_statistics(features_);
-  comm_.broadcast(mean, 0);
-  comm_.broadcast(deviation, 0);
-  bundle_.model->standardise_vision(mean, deviation, trained && !resumed_);
-}
-
-// Links of the scores that this run keeps the best checkpoints by.
-std::map<std::string, std::int64_t> best_links(const Progressed& done) {
-  std::map<std::string, std::int64_t> links;
-  if (done.best_step) links["best"] = *done.best_step;
-  for (const auto& [name, best] : done.also_best) links["best-" + name] = best.step;
-  return links;
-}
-
-// Where a run goes on from an older checkpoint than its newest, the best of that time may be gone already.
-void Trainer::forget_lost_bests() {
-  const auto lost = [this](std::int64_t step) {
-    return !std::filesystem::exists(folder_.checkpoint(step) / "training.json");
-  };
-  if (done_.best_step && lost(*done_.best_step)) {
-    done_.best_step.reset();
-    done_.best_score = -1;
-  }
-  std::erase_if(done_.also_best, [&](const auto& best) { return lost(best.second.step); });
-  if (resumed_) folder_.publish(done_.step, best_links(done_), options_.keep);
-}
-
 // Nothing is lost to a signal here: what was saved stands.
 void Trainer::prepare_features() {
   times_.add({"loading", loading_.seconds(), recent_peak_bytes()});
   const TimeTable::Scope scope(times_, "features");
   try {
     data_.fill(features_, &comm_);
-    if (options_.standardise_vision) standardise_vision();
+    if (options_.standardise_vision) standardise_vision(bundle_, data_, features_, comm_, resumed_);
     quarantine_.add(data_.bad());
   } catch (const Interrupted& error) {
     throw Error(error.exit_code(), str(error.what(), " before a step was done; ",
@@ -404,7 +281,8 @@ void Trainer::run() {
     ++done_.step;
     done_.drawn += static_cast<std::uint64_t>(report.samples);
     done_.seconds = comm_.from_first(seconds_before_ + watch_.seconds());
-    write_step(report, update, factor, step_watch.seconds());
+    add_metrics(
+        step_line(done_.step, options_, report, update, scaler_, factor, step_watch.seconds()));
     profile.end();
     bar.update(done_.step, str("loss ", fixed(report.total, 3), "  text ", fixed(report.text, 3),
                                "  bce ", fixed(report.bce, 3), "  dice ", fixed(report.dice, 3),
@@ -434,7 +312,7 @@ void Trainer::after_step(bool last) {
   bool is_best = false;
   if (done.owes_evaluation && signal == 0) {
     try {
-      take_bests(evaluate_model(), done);
+      take_bests(options_, evaluate(), done);
       done.owes_evaluation = false;
       is_best = best_links(done) != best_links(done_);
     } catch (const Interrupted& error) {
@@ -448,19 +326,6 @@ void Trainer::after_step(bool last) {
   if (signal != 0) {
     throw Error(128 + signal, str("stopped by signal ", signal, " after step ", done_.step,
                                   ", saved; --resume goes on"));
-  }
-}
-
-void Trainer::take_bests(const NamedScores& scores, Progressed& done) const {
-  for (const auto& [name, score] : scores) {
-    if (name == options_.best && score > done.best_score) {
-      done.best_score = score;
-      done.best_step = done.step;
-    }
-    const auto& also = options_.also_best;
-    if (std::find(also.begin(), also.end(), name) == also.end()) continue;
-    auto& best = done.also_best[name];
-    if (score > best.score) best = {done.step, score};
   }
 }
 
@@ -507,58 +372,14 @@ StepReport Trainer::take_step(BatchLoader& loader) {
   return report;
 }
 
-NamedScores Trainer::evaluate_model() {
+NamedScores Trainer::evaluate() {
   const TimeTable::Scope scope(times_, "evaluation");
-  const at::NoGradGuard no_grad;
-  bundle_.model->language().train(false);
-  const Ema::Averaged averaged(ema_);
-  const MergedAdapters merged(bundle_, frozen_, precision_);
-  EvaluationOptions evaluation;
-  evaluation.generation.max_new_tokens = bundle_.options.max_new_tokens;
-  evaluation.limit = options_.evaluate_limit;
-  evaluation.precision = precision_;
-  evaluation.show_progress = false;
-  evaluation.comm = &comm_;
-  NamedScores sums;
-  std::vector<nlohmann::ordered_json> lines;
-  std::vector<ShownSource> shown;
-  for (const auto& [source, manifest] : validation_) {
-    const Stopwatch watch;
-    const Evaluation answered = evaluate(bundle_, manifest, source.split, features_, evaluation);
-    const Scores& scores = answered.scores;
-    shown.push_back(
-        {source.split, source.manifest, shown_answers(answered, manifest, options_.show_answers)});
-    lines.push_back({{"step", done_.step},
-                     {"split", source.split},
-                     {"manifest", source.manifest},
-                     {"n", scores.n},
-                     {"giou", scores.giou},
-                     {"ciou", scores.ciou},
-                     {"dice", scores.dice},
-                     {"dice_over_targets", scores.dice_over_targets},
-                     {"seg_count_accuracy", scores.seg_count_accuracy},
-                     {"name_accuracy", scores.name_accuracy},
-                     {"false_positive_rate", scores.false_positive_rate},
-                     {"seconds", watch.seconds()}});
-    log_info(str("step ", done_.step, " ", source.split, ": gIoU ", fixed(scores.giou, 3),
-                 ", Dice over targets ", fixed(scores.dice_over_targets, 3), ", [SEG] count ",
-                 fixed(scores.seg_count_accuracy, 3), ", names ", fixed(scores.name_accuracy, 3),
-                 ", false positives ", fixed(scores.false_positive_rate, 3), " (",
-                 fixed(watch.seconds(), 0), " s)"));
-    const NamedScores named = {{"dice_over_targets", scores.dice_over_targets},
-                               {"giou", scores.giou},
-                               {"ciou", scores.ciou},
-                               {"dice", scores.dice}};
-    for (std::size_t i = 0; i < named.size(); ++i) {
-      if (sums.size() <= i) sums.emplace_back(named[i].first, 0.0);
-      if (std::isfinite(named[i].second)) sums[i].second += named[i].second;  // a split has masks
-    }
-  }
-  for (const auto& line : lines) add_metrics(line);  // all splits or none
-  view_.show(done_.step, shown);
+  const auto result =
+      validation_.run(done_.step, bundle_, frozen_, ema_, features_, precision_, comm_);
+  for (const auto& line : result.lines) add_metrics(line);  // all splits or none
+  view_.show(done_.step, result.shown);
   view_.refresh_page();
-  for (auto& [name, sum] : sums) sum /= static_cast<double>(validation_.size());
-  return sums;
+  return result.scores;
 }
 
 void Trainer::save(Progressed done, bool last_chance) {
@@ -581,56 +402,16 @@ void Trainer::add_metrics(const nlohmann::ordered_json& line) {
   view_.add_metrics(line);
 }
 
-// What is not finite is left out; "dropped" says why.
-void Trainer::write_step(const StepReport& report, const Update& update, double factor,
-                         double seconds) {
-  nlohmann::ordered_json line = {{"step", done_.step}};
-  if (report.fault.empty()) {
-    line["loss"] = report.total;
-    line["loss_text"] = report.text;
-    line["loss_bce"] = report.bce;
-    line["loss_dice"] = report.dice;
-    if (options_.loss.focal > 0) line["loss_focal"] = report.focal;
-    if (options_.loss.boundary > 0) line["loss_boundary"] = report.boundary;
-  }
-  if (update.moved) line["grad_norm"] = update.grad_norm;
-  line["lr"] = options_.optimizer.lr * factor;
-  line["tokens"] = report.tokens;
-  line["labelled"] = report.labelled;
-  line["masks"] = report.masks;
-  line["samples"] = report.samples;
-  if (!update.fault.empty()) line["dropped"] = update.fault;
-  if (scaler_.is_on()) {
-    line["loss_scale"] = update.loss_scale;
-    line["skipped"] = scaler_.skipped();
-  }
-  line["seconds"] = seconds;
-  add_metrics(line);
-}
-
 void Trainer::write_run(const std::string& state) {
   run_["state"] = state;
-  run_["steps"] = done_.step;
-  run_["seconds"] = done_.seconds;
-  run_["updated"] = utc_now();
-  run_["peak_memory_bytes"] = peak_memory_bytes();
-  for (const auto& part : times_.parts()) {
-    auto& noted = run_["parts"][part.name];
-    noted = {{"seconds", part.seconds}, {"peak_memory_bytes", part.peak_bytes}};
-    if (part.flops > 0) noted["flops"] = part.flops;
-  }
+  add_progress(run_, options_, done_, times_);
   run_["features"] = write_options(features_.counts());
   if (!comm_.is_alone()) {
     run_["gradient_buckets"] = {{"count", buckets_.bucket_count()},
                                 {"sent_during_backward", buckets_.sent_during_backward()}};
   }
-  if (done_.dropped > 0) run_["dropped_steps"] = done_.dropped;
   if (!quarantine_.list().empty()) run_["quarantined_records"] = quarantine_.list().size();
   if (scaler_.is_on()) run_["skipped_steps"] = scaler_.skipped();
-  if (done_.best_step)
-    run_["best"] = {{"step", *done_.best_step}, {"score", done_.best_score}, {"by", options_.best}};
-  for (const auto& [name, best] : done_.also_best)
-    run_["also_best"][name] = {{"step", best.step}, {"score", best.score}};
   folder_.write_run(run_);
 }
 

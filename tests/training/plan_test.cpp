@@ -141,6 +141,12 @@ TEST_F(PlanTest, SaysWhatTrainingWouldSay) {
   options.train.trainable = {"mask_decoder", "text_hidden_fc_s"};
   EXPECT_THROW(make_plan(options), ConfigError);
   options = config();
+  options.train.replay = {.masks = 2, .memory = 8, .pool = 3, .weight = 1.0};
+  EXPECT_THROW(make_plan(options), ConfigError);  // 3 does not divide the grid of 8
+  options = config();
+  options.train.standardise_vision = true;
+  EXPECT_THROW(make_plan(options), ConfigError);  // no projector trains
+  options = config();
   options.data.max_tokens = 8;
   EXPECT_THROW(make_plan(options), DataError);
   options = config();

@@ -1,0 +1,92 @@
+#include "opening.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include "medseg/base/error.h"
+#include "medseg/base/log.h"
+#include "medseg/base/str.h"
+#include "medseg/nn/precision.h"
+
+namespace medseg {
+
+void require_fit(const TrainOptions& options, const Segmenter& model) {
+  const auto pool = options.replay.pool;
+  if (model.has_grounding() && model.grounding().encoder().grid() % pool != 0) {
+    throw ConfigError(str("train.replay.pool: ", pool, " does not divide the feature grid of ",
+                          model.grounding().encoder().grid()));
+  }
+}
+
+OpenBundle open_for_training(const TrainConfig& config) {
+  const auto device = device_named("train.device", config.train.device);
+  if (config.train.threads > 0) at::set_num_threads(static_cast<int>(config.train.threads));
+  at::manual_seed(static_cast<std::uint64_t>(config.train.seed));
+  auto bundle = open_bundle(config.model);
+  require_fit(config.train, *bundle.model);
+  bundle.model->language().checkpoint_layers(config.train.activation_checkpointing == "blocks");
+  move_to(*bundle.model, device);
+  if (!device.is_cpu()) return bundle;  // there the encoders' plain passes run
+  if (bundle.model->has_grounding()) bundle.model->grounding().encoder().prepare_frozen();
+  if (bundle.model->has_vision()) bundle.model->vision().prepare_frozen();
+  return bundle;
+}
+
+FeatureCacheOptions cache_options(const DataOptions& data, at::ScalarType precision,
+                                  std::uint64_t keep_free_bytes) {
+  FeatureCacheOptions options{
+      .precision = precision,
+      .limit_bytes = static_cast<std::uint64_t>(data.cache_gb * 1e9),
+      .folder = data.cache_dir,
+      .keep_free_bytes = std::max<std::uint64_t>(keep_free_bytes, 1'000'000'000)};
+  if (!data.cache_dtype.empty())
+    options.storage = precision_named("data.cache_dtype", data.cache_dtype);
+  return options;
+}
+
+Comm& checked(Comm& comm, const TrainConfig& config) {
+  if (comm.is_alone()) return comm;
+  const auto& train = config.train;
+  comm.set_timeout(train.distributed.timeout_s);
+  if (device_named("train.device", train.device).is_cuda())
+    throw ConfigError(str("train.device: \"cuda\", but ", comm.size(),
+                          " processes need NCCL there, which this build lacks"));
+  if (train.accumulation < comm.size()) {
+    throw ConfigError(str("train.accumulation: ", train.accumulation, " micro-batches a step for ",
+                          comm.size(),
+                          " processes; a smaller train.batch_size with more "
+                          "accumulation is the same step"));
+  }
+  if (train.accumulation % comm.size() != 0) {
+    log_warning(str("train.accumulation: ", train.accumulation,
+                    " micro-batches do not divide evenly among ", comm.size(),
+                    " processes: some will wait"));
+  }
+  return comm;
+}
+
+void require_projector(const std::vector<TrainedParameter>& trained) {
+  const bool trains = std::any_of(trained.begin(), trained.end(), [](const auto& parameter) {
+    return parameter.name.starts_with("model.mm_projector.");
+  });
+  if (trains) return;
+  throw ConfigError(
+      "train.standardise_vision: the projector does not train; add \"mm_projector\" to "
+      "train.trainable");
+}
+
+void standardise_vision(OpenBundle& bundle, const TrainingSet& data, FeatureCache& features,
+                        Comm& comm, bool resumed) {
+  const auto& fresh = bundle.options.initialised;
+  const bool trained = std::none_of(fresh.begin(), fresh.end(), [](const std::string& name) {
+    return name.find("mm_projector") != std::string::npos;
+  });
+  const auto [mean, deviation] = data.vision_statistics(features);
+  comm.broadcast(mean, 0);
+  comm.broadcast(deviation, 0);
+  bundle.model->standardise_vision(mean, deviation, trained && !resumed);
+}
+
+}  // namespace medseg

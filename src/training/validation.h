@@ -1,0 +1,46 @@
+/// \file
+/// Scores on the validation sources, as the bundle saved now would have them.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "medseg/comm/comm.h"
+#include "medseg/dataset/manifest.h"
+#include "medseg/pipeline/features.h"
+#include "medseg/training/options.h"
+#include "medseg/training/run_view.h"
+#include "medseg/training/trained.h"
+#include "medseg/training/training_set.h"
+
+namespace medseg {
+
+/// A score's name as in the config, and its mean over the validation sources.
+using NamedScores = std::vector<std::pair<std::string, double>>;
+
+class Validation {
+ public:
+  struct Result {
+    NamedScores scores;
+    std::vector<nlohmann::ordered_json> lines;  ///< of metrics.jsonl, one a source
+    std::vector<ShownSource> shown;
+  };
+
+  /// `data` reads the manifests, as it reads its own. \throws DataError on an empty split.
+  Validation(const TrainConfig& config, TrainingSet& data);
+
+  bool empty() const { return sources_.empty(); }
+
+  /// With the averages and the merged adapters in the model; all processes together. \throws Interrupted on a signal.
+  Result run(std::int64_t step, OpenBundle& bundle, FrozenStorage& frozen, Ema& ema,
+             FeatureCache& features, at::ScalarType precision, Comm& comm) const;
+
+ private:
+  const TrainOptions& options_;
+  std::vector<std::pair<DataSource, Manifest>> sources_;
+};
+
+}  // namespace medseg
