@@ -42,17 +42,17 @@ Validation::Result Validation::run(std::int64_t step, OpenBundle& bundle, Frozen
     result.shown.push_back(
         {source.split, source.manifest, shown_answers(answered, manifest, options_.show_answers)});
     result.lines.push_back({{"step", step},
-                     {"split", source.split},
-                     {"manifest", source.manifest},
-                     {"n", scores.n},
-                     {"giou", scores.giou},
-                     {"ciou", scores.ciou},
-                     {"dice", scores.dice},
-                     {"dice_over_targets", scores.dice_over_targets},
-                     {"seg_count_accuracy", scores.seg_count_accuracy},
-                     {"name_accuracy", scores.name_accuracy},
-                     {"false_positive_rate", scores.false_positive_rate},
-                     {"seconds", watch.seconds()}});
+                            {"split", source.split},
+                            {"manifest", source.manifest},
+                            {"n", scores.n},
+                            {"giou", scores.giou},
+                            {"ciou", scores.ciou},
+                            {"dice", scores.dice},
+                            {"dice_over_targets", scores.dice_over_targets},
+                            {"seg_count_accuracy", scores.seg_count_accuracy},
+                            {"name_accuracy", scores.name_accuracy},
+                            {"false_positive_rate", scores.false_positive_rate},
+                            {"seconds", watch.seconds()}});
     log_info(str("step ", step, " ", source.split, ": gIoU ", fixed(scores.giou, 3),
                  ", Dice over targets ", fixed(scores.dice_over_targets, 3), ", [SEG] count ",
                  fixed(scores.seg_count_accuracy, 3), ", names ", fixed(scores.name_accuracy, 3),

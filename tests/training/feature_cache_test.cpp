@@ -3,16 +3,14 @@
 #include <csignal>
 #include <cstring>
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "medseg/base/error.h"
 #include "medseg/training/trainer.h"
 #include "medseg/training/training_set.h"
+#include "support/child_process.h"
 #include "tiny_run.h"
 
 extern char** environ;
@@ -291,33 +289,17 @@ class CachedRunIntegration : public CachedRun {
   pid_t start(const TrainConfig& options, const std::string& run) const {
     const auto file = root_ / (run + ".json");
     write_file(file, write_options(options).dump());
-    std::vector<std::string> words = {MEDSEG_BINARY, "train", file.string(), "--out",
-                                      (root_ / run).string()};
-    std::vector<char*> arguments;
-    for (auto& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (root_ / (run + ".err")).c_str(),
-                                     O_WRONLY | O_CREAT | O_APPEND, 0644);
-    pid_t child = 0;
-    EXPECT_EQ(posix_spawn(&child, MEDSEG_BINARY, &actions, nullptr, arguments.data(), environ), 0);
-    posix_spawn_file_actions_destroy(&actions);
-    return child;
-  }
-  static int finish(pid_t child) {
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    return start_medseg({"train", file.string(), "--out", (root_ / run).string()},
+                        root_ / (run + ".err"));
   }
 };
 
 TEST_F(CachedRunIntegration, ProcessesAtOnceShareAFolder) {
   auto plain = three_epochs();
-  ASSERT_EQ(finish(start(plain, "plain")), 0);
+  ASSERT_EQ(exit_code_of(start(plain, "plain")), 0);
   std::vector<pid_t> children;
   for (const char* run : {"a", "b", "c"}) children.push_back(start(kept_in("kept", 2e-5), run));
-  for (const auto child : children) EXPECT_EQ(finish(child), 0);
+  for (const auto child : children) EXPECT_EQ(exit_code_of(child), 0);
   for (const std::string run : {"a", "b", "c"}) {
     expect_same("plain", run);
     EXPECT_EQ(count(features_of(run), "damaged"), 0U);
@@ -352,7 +334,7 @@ TEST_F(CachedRunIntegration, AKillLeavesNoHalfEntry) {
       ::usleep(1000);
     }
     ::kill(child, SIGKILL);
-    EXPECT_EQ(finish(child), -SIGKILL);
+    EXPECT_EQ(exit_code_of(child), -SIGKILL);
   }
   train(kept_in("kept"), to("after"));
   EXPECT_EQ(count(features_of("after"), "damaged"), 0U);

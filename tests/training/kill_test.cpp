@@ -6,11 +6,8 @@
 #include <cstdlib>
 #include <thread>
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 
 #include "medseg/base/clock.h"
 #include "medseg/base/error.h"
@@ -18,6 +15,7 @@
 #include "medseg/base/random.h"
 #include "medseg/pipeline/sample.h"
 #include "medseg/training/checkpoint.h"
+#include "support/child_process.h"
 #include "tiny_run.h"
 
 extern char** environ;
@@ -58,25 +56,9 @@ class TrainIntegration : public TinyRun {
 
   /// Starts or goes on with a run. A run on several processes would be started here by `medseg launch`.
   pid_t start(const fs::path& out) const {
-    std::vector<std::string> words = {MEDSEG_BINARY, "train", (root_ / "config.json").string(),
-                                      "--resume",    "--out", out.string()};
-    std::vector<char*> arguments;
-    for (auto& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (root_ / "stderr").c_str(),
-                                     O_WRONLY | O_CREAT | O_APPEND, 0644);
-    pid_t child = 0;
-    EXPECT_EQ(posix_spawn(&child, MEDSEG_BINARY, &actions, nullptr, arguments.data(), environ), 0);
-    posix_spawn_file_actions_destroy(&actions);
-    return child;
-  }
-
-  static int finish(pid_t child) {
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    return start_medseg(
+        {"train", (root_ / "config.json").string(), "--resume", "--out", out.string()},
+        root_ / "stderr");
   }
 
   static bool ended(pid_t child) {
@@ -164,7 +146,7 @@ TEST_F(TrainIntegration, KilledAtRandomMomentsItReachesTheSameBits) {
   write(options);
   const auto whole = root_ / "whole", killed = root_ / "killed";
   Stopwatch watch;
-  ASSERT_EQ(finish(start(whole)), 0) << read_file(root_ / "stderr");
+  ASSERT_EQ(exit_code_of(start(whole)), 0) << read_file(root_ / "stderr");
   const double whole_seconds = watch.seconds();
 
   if (wanted != nullptr) {
@@ -199,7 +181,7 @@ TEST_F(TrainIntegration, KilledAtRandomMomentsItReachesTheSameBits) {
     }
     ::kill(child, SIGKILL);
     const double seconds = life.seconds();
-    const int code = finish(child);
+    const int code = exit_code_of(child);
     ASSERT_EQ(code, -SIGKILL) << read_file(root_ / "stderr");  // the run is long enough for all
 
     const auto all = checkpoints(killed);
@@ -219,7 +201,7 @@ TEST_F(TrainIntegration, KilledAtRandomMomentsItReachesTheSameBits) {
                 all.empty() ? "none yet" : (faults.empty() ? "yes" : "NO"));
     std::fflush(stdout);
   }
-  ASSERT_EQ(finish(start(killed)), 0) << read_file(root_ / "stderr");
+  ASSERT_EQ(exit_code_of(start(killed)), 0) << read_file(root_ / "stderr");
   expect_same_end(whole, killed);
   for (const auto& entry : fs::directory_iterator(killed / "checkpoints"))
     EXPECT_TRUE(entry.path().filename().string().starts_with("step-")) << entry.path();
@@ -242,7 +224,7 @@ TEST_F(TrainIntegration, StoppedAtRandomMomentsItReachesTheSameBits) {
   options.train.threads = 1;
   write(options);
   const auto whole = root_ / "whole", stopped = root_ / "stopped";
-  ASSERT_EQ(finish(start(whole)), 0) << read_file(root_ / "stderr");
+  ASSERT_EQ(exit_code_of(start(whole)), 0) << read_file(root_ / "stderr");
   RandomStream random(2, "signals");
   int code = -1, saved = 0;
   for (int i = 0; code != 0 && i < 40; ++i) {
@@ -253,7 +235,7 @@ TEST_F(TrainIntegration, StoppedAtRandomMomentsItReachesTheSameBits) {
       sleep_us(random.below(250'000));
       ::kill(child, i % 2 == 0 ? SIGTERM : SIGINT);
     }
-    code = finish(child);
+    code = exit_code_of(child);
     const int signal = i % 2 == 0 ? SIGTERM : SIGINT;
     // Before training begins nothing catches a signal: there is nothing to save.
     ASSERT_TRUE(code == 0 || code == 128 + signal || code == -signal)
@@ -274,7 +256,7 @@ TEST_F(TrainIntegration, ASignalExitsWithItsCodeAndASecondOneAtOnce) {
     const pid_t child = start(run);
     wait_for(child, [&] { return size_of(run / "metrics.jsonl") > 0; });
     ::kill(child, signal);
-    EXPECT_EQ(finish(child), 128 + signal) << read_file(root_ / "stderr");
+    EXPECT_EQ(exit_code_of(child), 128 + signal) << read_file(root_ / "stderr");
     EXPECT_TRUE(fs::exists(run / "last/training.json"));
   }
   options.train.accumulation = 1000000;  // a step without end
@@ -287,7 +269,7 @@ TEST_F(TrainIntegration, ASignalExitsWithItsCodeAndASecondOneAtOnce) {
   sleep_us(200'000);
   EXPECT_FALSE(ended(child));  // it finishes its step
   ::kill(child, SIGINT);
-  EXPECT_EQ(finish(child), -SIGINT);
+  EXPECT_EQ(exit_code_of(child), -SIGINT);
 }
 
 }  // namespace

@@ -8,14 +8,12 @@
 #include <limits>
 #include <thread>
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spawn.h>
-#include <sys/wait.h>
 
 #include "medseg/base/clock.h"
 #include "medseg/base/error.h"
+#include "support/child_process.h"
 #include "tiny_run.h"
 
 extern char** environ;
@@ -47,24 +45,12 @@ class ScaleOutIntegration : public TinyRun {
   }
 
   pid_t start(int processes, std::vector<std::string> words) const {
-    words.insert(words.begin(), MEDSEG_BINARY);
     if (processes > 1) {
       const std::vector<std::string> launch = {"launch", "--nproc", str(processes), "--"};
-      words.insert(words.begin() + 1, launch.begin(), launch.end());
+      words.insert(words.begin(), launch.begin(), launch.end());
     }
-    std::vector<char*> arguments;
-    for (auto& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (root_ / "stderr").c_str(),
-                                     O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, (root_ / "stdout").c_str(),
-                                     O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    pid_t child = 0;
-    EXPECT_EQ(posix_spawn(&child, MEDSEG_BINARY, &actions, nullptr, arguments.data(), environ), 0);
-    posix_spawn_file_actions_destroy(&actions);
-    return child;
+    for (const char* file : {"stderr", "stdout"}) fs::remove(root_ / file);
+    return start_medseg(std::move(words), root_ / "stderr", root_ / "stdout");
   }
 
   pid_t start_training(int processes, const TrainConfig& options, const std::string& run) const {
@@ -73,14 +59,8 @@ class ScaleOutIntegration : public TinyRun {
                              (root_ / run).string(), "--resume"});
   }
 
-  static int finish(pid_t child) {
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  }
-
   int train_on(int processes, const TrainConfig& options, const std::string& run) const {
-    return finish(start_training(processes, options, run));
+    return exit_code_of(start_training(processes, options, run));
   }
 
   std::string said() const { return read_file(root_ / "stderr"); }
@@ -219,12 +199,12 @@ TEST_F(ScaleOutIntegration, EvaluationsAreThoseOfOneProcess) {
   options.train.steps = 2;
   ASSERT_EQ(train_on(1, options, "run"), 0) << said();
   for (const int processes : {1, 3}) {
-    ASSERT_EQ(
-        finish(start(processes, {"evaluate", "--model", (root_ / "run/last").string(), "--data",
-                                 (root_ / "data/manifest.jsonl").string(), "--split", "train",
-                                 "--precision", "fp32", "--threads", "1", "--json", "--out",
-                                 (root_ / str("eval-", processes)).string()})),
-        0)
+    ASSERT_EQ(exit_code_of(
+                  start(processes, {"evaluate", "--model", (root_ / "run/last").string(), "--data",
+                                    (root_ / "data/manifest.jsonl").string(), "--split", "train",
+                                    "--precision", "fp32", "--threads", "1", "--json", "--out",
+                                    (root_ / str("eval-", processes)).string()})),
+              0)
         << said();
     EXPECT_EQ(read_file(root_ / "stdout"),
               read_file(root_ / str("eval-", processes) / "scores.json"));
@@ -282,7 +262,7 @@ TEST_F(ScaleOutIntegration, AKilledRankEndsAllWithFiveAndTheRunGoesOn) {
     const auto ranks = ranks_of(launcher);
     ASSERT_EQ(ranks.size(), 2U);
     ::kill(ranks[victim], SIGKILL);
-    EXPECT_EQ(finish(launcher), 5) << said();
+    EXPECT_EQ(exit_code_of(launcher), 5) << said();
     ASSERT_EQ(errors().size(), 1U) << said();
     EXPECT_THAT(errors()[0], HasSubstr(str("medseg: rank ", victim, " (process ", ranks[victim],
                                            ") was killed by signal 9")));
@@ -299,7 +279,7 @@ TEST_F(ScaleOutIntegration, AStoppedRankEndsAllWithFive) {
   const pid_t launcher = start_training(2, options, "run");
   ASSERT_TRUE(wait_for([&] { return has_lines("run", 2); })) << said();
   ::kill(ranks_of(launcher)[1], SIGSTOP);
-  EXPECT_EQ(finish(launcher), 5) << said();
+  EXPECT_EQ(exit_code_of(launcher), 5) << said();
   ASSERT_EQ(errors().size(), 1U) << said();
   EXPECT_THAT(errors()[0], HasSubstr("rank 1 is gone or stopped"));
   EXPECT_THAT(read_file(root_ / "run/run.json"), HasSubstr("stopped: rank 1 is gone"));
@@ -313,7 +293,7 @@ TEST_F(ScaleOutIntegration, ASignalStopsAllAfterSaving) {
     const pid_t launcher = start_training(2, options, run);
     ASSERT_TRUE(wait_for([&] { return has_lines(run, 2); })) << said();
     ::kill(launcher, signal);
-    EXPECT_EQ(finish(launcher), 128 + signal) << said();
+    EXPECT_EQ(exit_code_of(launcher), 128 + signal) << said();
     EXPECT_EQ(errors().size(), 1U) << said();
     EXPECT_TRUE(fs::exists(root_ / run / "last/training.json"));
   }
@@ -321,7 +301,7 @@ TEST_F(ScaleOutIntegration, ASignalStopsAllAfterSaving) {
   const pid_t launcher = start_training(2, options, "one");
   ASSERT_TRUE(wait_for([&] { return has_lines("one", 2); })) << said();
   ::kill(ranks_of(launcher)[1], SIGTERM);
-  EXPECT_EQ(finish(launcher), 143) << said();
+  EXPECT_EQ(exit_code_of(launcher), 143) << said();
   EXPECT_TRUE(fs::exists(root_ / "one/last/training.json"));
 }
 
@@ -335,11 +315,11 @@ TEST_F(ScaleOutIntegration, WhatIsWrongIsSaidOnceWithItsCode) {
   EXPECT_THAT(only_error(),
               HasSubstr("train.accumulation: 1 micro-batches a step for 2 processes"));
 
-  EXPECT_EQ(finish(start(2, {"train", (root_ / "none.json").string()})), 2);
+  EXPECT_EQ(exit_code_of(start(2, {"train", (root_ / "none.json").string()})), 2);
   EXPECT_THAT(only_error(), HasSubstr("none.json"));
-  EXPECT_EQ(finish(start(2, {"train", "--no-such-option"})), 2);
+  EXPECT_EQ(exit_code_of(start(2, {"train", "--no-such-option"})), 2);
   EXPECT_THAT(only_error(), HasSubstr("medseg: "));
-  EXPECT_EQ(finish(start(2, {"predict", "--help"})), 2);
+  EXPECT_EQ(exit_code_of(start(2, {"predict", "--help"})), 2);
   EXPECT_THAT(only_error(), HasSubstr("\"predict\" does not run on several processes"));
 
   options = config_with_everything();
