@@ -5,9 +5,9 @@
 
 Both sides train the same bundle with the config's recipe on the same batches in the same order, in bf16 autocast on the same threads,
 with tcmalloc where the machine has it (medseg links it; Python gets it preloaded): the demonstration's SmolLM2-135M, DINOv2-shaped ViT-S
-and LiteMedSAM unless told otherwise. Replay is off on both sides. `encoded` runs the frozen encoders in every step, `cached` computes
-their features before the first. The Python side (python_side.py) is LISA's loop on transformers and peft; --logits labelled
-spares it the logits that have no label, which LISA makes.
+and LiteMedSAM unless told otherwise. Replay is off on both sides, and the projector starts as the bundle holds it. `encoded` runs the
+frozen encoders in every step, `cached` computes their features before the first. The Python side (python_side.py) is LISA's loop on
+transformers and peft; --logits labelled spares it the logits that have no label, which LISA makes.
 
 First a check: three steps in fp32 from the same weights and adapters; all losses and gradient norms must agree within 1e-3. Then
 --rounds rounds of every combination. Seconds are the median over all steps but the first two of each run; `peak` is the largest
@@ -93,7 +93,7 @@ class Side:
         sets = [f"model={arguments.bundle.resolve()}",
                 "data.train=" + json.dumps([{"manifest": str(manifest), "split": arguments.split}]), "data.validation=[]",
                 "data.shuffle=false", "data.balance=0", "data.absent_weight=1", f"train.batch_size={arguments.batch}",
-                "train.accumulation=1", "train.replay.masks=0", "train.evaluate_every=0", "train.save_every=0",
+                "train.accumulation=1", "train.replay.masks=0", "train.standardise_vision=false", "train.evaluate_every=0", "train.save_every=0",
                 f"train.threads={arguments.threads}", "train.schedule.total_steps=480"]
         self.sets = [word for entry in sets for word in ("--set", entry)]
         self.environment = dict(os.environ, OMP_NUM_THREADS=str(arguments.threads), HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
