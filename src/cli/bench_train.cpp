@@ -86,7 +86,7 @@ void bench_train(const BenchArguments& arguments) {
   const auto steps = static_cast<double>(train_options.steps);
   const double median = seconds[seconds.size() / 2];
   const auto line = [&](const std::string& name, double value, const char* unit,
-                        nlohmann::ordered_json more) {
+                        const nlohmann::ordered_json& more) {
     nlohmann::ordered_json json = {{"name", "train." + name}, {"value", value}, {"unit", unit}};
     json.update(more);
     json["threads"] = at::get_num_threads();
@@ -98,9 +98,10 @@ void bench_train(const BenchArguments& arguments) {
         {"min", seconds.front() * 1e3},
         {"max", seconds.back() * 1e3},
         {"runs", seconds.size()}});
-  line("samples", samples / median, "1/s", {});
-  line("peak_memory", run["peak_memory_bytes"].get<double>(), "byte", {});
-  line("gemm_peak", rate / 1e9, "GFLOP/s", {});
+  line("samples", samples / median, "1/s", nlohmann::ordered_json::object());
+  line("peak_memory", run["peak_memory_bytes"].get<double>(), "byte",
+       nlohmann::ordered_json::object());
+  line("gemm_peak", rate / 1e9, "GFLOP/s", nlohmann::ordered_json::object());
   if (!arguments.json) {
     std::cout << fixed(median * 1e3, 1) << " ms a step (" << fixed(seconds.front() * 1e3, 1)
               << " to " << fixed(seconds.back() * 1e3, 1) << ", " << seconds.size() << " steps), "
