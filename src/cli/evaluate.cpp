@@ -66,7 +66,7 @@ void score_what_needs_no_training(const EvaluateArguments& arguments) {
 void evaluate_model(const EvaluateArguments& arguments, Comm& comm) {
   comm.set_timeout(kTimeout);
   if (arguments.model.bundle.empty()) throw ConfigError("--model: missing");
-  const OpenBundle bundle = open_model(arguments.model);
+  const OpenBundle bundle = open_model(arguments.model, BundleUse::kAnswers, comm.local_rank());
   const Manifest manifest = Manifest::read(arguments.manifest);
   FeatureCache cache(*bundle.model, bundle.options, cache_options(arguments));
   EvaluationOptions options;

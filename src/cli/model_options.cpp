@@ -23,9 +23,9 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool model_requ
                      "longest answer; 0: what the bundle says");
 }
 
-OpenBundle open_model(const ModelOptions& options, BundleUse use) {
+OpenBundle open_model(const ModelOptions& options, BundleUse use, int place) {
   const auto precision = options.dtype();
-  const auto device = device_named("--device", options.device);
+  const auto device = device_named("--device", options.device, place);
   if (options.threads < 0)
     throw ConfigError(str("--threads: ", options.threads, " is out of range"));
   if (options.max_new_tokens < 0) {

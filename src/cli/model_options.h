@@ -28,8 +28,9 @@ struct ModelOptions {
 /// --model, --precision, --device, --threads, --max-new-tokens.
 void add_model_options(CLI::App& command, ModelOptions& options, bool model_required = true);
 
-/// Sets the threads, opens the bundle and makes it fast. \throws CheckpointError if it may not answer: it cannot be read,
+/// Sets the threads, opens the bundle (on GPU `place`, where --device is cuda) and makes it fast. \throws CheckpointError if it may not answer: it cannot be read,
 /// does not fit, or holds parts that were never loaded nor trained and that `use` depends on.
-OpenBundle open_model(const ModelOptions& options, BundleUse use = BundleUse::kAnswers);
+OpenBundle open_model(const ModelOptions& options, BundleUse use = BundleUse::kAnswers,
+                      int place = 0);
 
 }  // namespace medseg

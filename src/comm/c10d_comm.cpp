@@ -23,6 +23,8 @@ using c10d::ProcessGroupGloo;
 
 constexpr double kUntilSaid = 8.0;  // longer than a watch's patience with rank 0
 constexpr double kUntilKnown = 3.0;
+// A group that ends its process when a call takes too long must not do so before we have said why.
+constexpr std::chrono::seconds kBeyondOurs{60};
 
 std::chrono::milliseconds milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1e3));
@@ -68,16 +70,19 @@ auto device_for(const LaunchEnvironment& environment) {
 class GlooComm : public Comm {
  public:
   GlooComm(const LaunchEnvironment& environment, double timeout_s)
-      : rank_(environment.rank), size_(environment.size), timeout_(milliseconds(timeout_s)) {
-    const std::string prefix = "medseg/" + environment.session + "/";
+      : rank_(environment.rank),
+        size_(environment.size),
+        local_rank_(environment.local_rank),
+        prefix_("medseg/" + environment.session + "/"),
+        timeout_(milliseconds(timeout_s)) {
     serves_ = rank_ == 0 && !environment.store_is_there;
     if (serves_) {
-      server_ = Store::serve(listen_at(environment.port, environment.is_loopback()), prefix);
+      server_ = Store::serve(listen_at(environment.port, environment.is_loopback()), prefix_);
     }
     std::unique_ptr<Store> store;
     try {
       if (!environment.is_loopback()) ::freeaddrinfo(resolve(environment.address, "0"));
-      store = Store::join(serves_ ? "127.0.0.1" : environment.address, environment.port, prefix,
+      store = Store::join(serves_ ? "127.0.0.1" : environment.address, environment.port, prefix_,
                           timeout_s);
     } catch (const ConfigError&) {
       throw;
@@ -92,7 +97,7 @@ class GlooComm : public Comm {
     options->devices.push_back(device_for(environment));
     try {
       group_ = c10::make_intrusive<ProcessGroupGloo>(
-          c10::make_intrusive<c10d::PrefixStore>(prefix + "gloo", store->impl().store), rank_,
+          c10::make_intrusive<c10d::PrefixStore>(prefix_ + "gloo", store->impl().store), rank_,
           size_, options);
     } catch (const std::exception& error) {
       throw PeerLost(
@@ -109,6 +114,7 @@ class GlooComm : public Comm {
   ~GlooComm() override {
     if (!failed_) return;
     static_cast<void>(group_.release());
+    static_cast<void>(device_group_.release());
     static_cast<void>(watch_.release());
     static_cast<void>(store_.release());
     static_cast<void>(server_.release());
@@ -116,13 +122,15 @@ class GlooComm : public Comm {
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
+  int local_rank() const override { return local_rank_; }
+  void use_on_device(MakeGroup make) override { make_device_group_ = make; }
 
   std::unique_ptr<Pending> start_sum(const at::Tensor& tensor) override {
     watch_->begin_call();
     std::vector<at::Tensor> tensors = {tensor};
     c10d::AllreduceOptions options;
     options.timeout = timeout_;
-    return std::make_unique<Work>(*this, group_->allreduce(tensors, options));
+    return std::make_unique<Work>(*this, group_of(tensor).allreduce(tensors, options));
   }
 
   void broadcast(const at::Tensor& tensor, int from) override {
@@ -131,7 +139,7 @@ class GlooComm : public Comm {
     c10d::BroadcastOptions options;
     options.rootRank = from;
     options.timeout = timeout_;
-    wait(*group_->broadcast(tensors, options));
+    wait(*group_of(tensor).broadcast(tensors, options));
   }
 
   std::vector<std::string> gather(const std::string& bytes) override {
@@ -225,9 +233,31 @@ class GlooComm : public Comm {
     return rows;
   }
 
+  c10d::Backend& group_of(const at::Tensor& tensor) {
+    if (tensor.device().is_cpu()) return *group_;
+    MEDSEG_CHECK(make_device_group_ != nullptr, "no group for tensors on " + tensor.device().str());
+    if (!device_group_) {
+      device_group_ = make_device_group_(
+          c10::make_intrusive<c10d::PrefixStore>(prefix_ + "device", store_->impl().store), rank_,
+          size_, timeout_ + kBeyondOurs);
+    }
+    return *device_group_;
+  }
+
+  // NCCL's wait() makes the GPU's stream wait and returns; a rank that hangs must be found here.
+  void finish(c10d::Work& work) const {
+    work.wait();
+    for (const Stopwatch watch; !work.isCompleted();
+         std::this_thread::sleep_for(std::chrono::microseconds(50))) {
+      if (watch.seconds() * 1e3 > static_cast<double>(timeout_.count()))
+        throw std::runtime_error(str("no answer within ", timeout_.count() / 1000, " s"));
+    }
+    if (const auto fault = work.exception()) std::rethrow_exception(fault);
+  }
+
   void wait(c10d::Work& work) {
     try {
-      work.wait();
+      finish(work);
     } catch (const std::exception& error) {
       failed_ = true;
       const auto fault = watch_->explain(first_line(error));
@@ -238,11 +268,14 @@ class GlooComm : public Comm {
     }
   }
 
-  const int rank_, size_;
+  const int rank_, size_, local_rank_;
+  const std::string prefix_;
   std::chrono::milliseconds timeout_;
   bool serves_ = false, failed_ = false;
   std::unique_ptr<Store> server_, store_;
   c10::intrusive_ptr<ProcessGroupGloo> group_;
+  MakeGroup make_device_group_ = nullptr;
+  c10::intrusive_ptr<c10d::Backend> device_group_;
   std::unique_ptr<PeerWatch> watch_;
 };
 

@@ -15,6 +15,8 @@ namespace {
 
 int devices() { return static_cast<int>(c10::cuda::device_count()); }
 
+void use(int device) { c10::cuda::set_device(static_cast<c10::DeviceIndex>(device)); }
+
 c10::intrusive_ptr<c10d::Backend> make_nccl(const c10::intrusive_ptr<c10d::Store>& store, int rank,
                                             int world, std::chrono::milliseconds timeout) {
   auto options = c10d::ProcessGroupNCCL::Options::create();
@@ -64,7 +66,8 @@ std::unique_ptr<CapturedGraph> capture(const std::function<void()>& work, int wa
 }  // namespace medseg
 
 extern "C" __attribute__((visibility("default"))) const medseg::GpuPlugin* medseg_gpu_plugin() {
-  static const medseg::GpuPlugin plugin = {medseg::GpuPlugin::kVersion, TORCH_VERSION,
-                                           medseg::devices, medseg::make_nccl, medseg::capture};
+  static const medseg::GpuPlugin plugin = {
+      medseg::GpuPlugin::kVersion, TORCH_VERSION,  medseg::devices, medseg::use,
+      medseg::make_nccl,           medseg::capture};
   return &plugin;
 }

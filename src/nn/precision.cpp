@@ -19,7 +19,7 @@ at::ScalarType precision_named(const std::string& where, const std::string& name
                     did_you_mean(name, precision_names()));
 }
 
-at::Device device_named(const std::string& where, const std::string& name) {
+at::Device device_named(const std::string& where, const std::string& name, int place) {
   if (name == "cpu") return at::kCPU;
   if (name != "cuda") {
     throw ConfigError(where + ": unknown device \"" + name + "\"" +
@@ -28,7 +28,12 @@ at::Device device_named(const std::string& where, const std::string& name) {
   const Gpu& gpu = open_gpu();
   if (gpu.plugin == nullptr)
     throw ConfigError(where + ": \"cuda\", but " + gpu.reason + "; use \"cpu\"");
-  return at::kCUDA;
+  if (const int devices = gpu.plugin->devices(); place >= devices) {
+    throw ConfigError(str(where, ": \"cuda\", but this machine shows ", devices,
+                          " GPU(s), one for each process: process ", place, " has none"));
+  }
+  gpu.plugin->use(place);
+  return {at::kCUDA, static_cast<at::DeviceIndex>(place)};
 }
 
 }  // namespace medseg

@@ -11,6 +11,7 @@
 #include "medseg/base/str.h"
 #include "medseg/config/load.h"
 #include "medseg/nn/linear.h"
+#include "medseg/training/trained.h"
 #include "medseg/weights/tensor_file.h"
 
 namespace medseg {

@@ -17,7 +17,7 @@ enum class Phase { kNone, kEarly, kLate };
 struct Bucket {
   Phase phase = Phase::kEarly;
   std::vector<std::size_t> members;  ///< parameters
-  at::Tensor values;                 ///< [numbers of all members] float32
+  at::Tensor values;                 ///< [numbers of all members] float32, beside them
   std::vector<at::Tensor> views;     ///< a member's, in its shape
   std::size_t missing = 0;           ///< members without a complete gradient in this step
   std::unique_ptr<Comm::Pending> pending;
@@ -66,7 +66,8 @@ void GradientBuckets::State::add_bucket(Phase of_phase, std::vector<std::size_t>
   bucket.phase = of_phase;
   std::int64_t count = 0;
   for (const auto member : members) count += parameters[member].tensor.numel();
-  bucket.values = at::zeros({count}, at::kFloat);
+  const auto where = parameters[members.front()].tensor.device();
+  bucket.values = at::zeros({count}, at::TensorOptions(at::kFloat).device(where));
   std::int64_t place = 0;
   for (const auto member : members) {
     const auto& tensor = parameters[member].tensor;

@@ -8,6 +8,7 @@
 #include "medseg/base/error.h"
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
+#include "medseg/nn/gpu_plugin.h"
 #include "medseg/nn/precision.h"
 
 namespace medseg {
@@ -20,8 +21,8 @@ void require_fit(const TrainOptions& options, const Segmenter& model) {
   }
 }
 
-OpenBundle open_for_training(const TrainConfig& config) {
-  const auto device = device_named("train.device", config.train.device);
+OpenBundle open_for_training(const TrainConfig& config, const Comm& comm) {
+  const auto device = device_named("train.device", config.train.device, comm.local_rank());
   if (config.train.threads > 0) at::set_num_threads(static_cast<int>(config.train.threads));
   at::manual_seed(static_cast<std::uint64_t>(config.train.seed));
   auto bundle = open_bundle(config.model);
@@ -50,9 +51,8 @@ Comm& checked(Comm& comm, const TrainConfig& config) {
   if (comm.is_alone()) return comm;
   const auto& train = config.train;
   comm.set_timeout(train.distributed.timeout_s);
-  if (device_named("train.device", train.device).is_cuda())
-    throw ConfigError(str("train.device: \"cuda\", but ", comm.size(),
-                          " processes need NCCL there, which this build lacks"));
+  if (device_named("train.device", train.device, comm.local_rank()).is_cuda())
+    comm.use_on_device(open_gpu().plugin->make_nccl);
   if (train.accumulation < comm.size()) {
     throw ConfigError(str("train.accumulation: ", train.accumulation, " micro-batches a step for ",
                           comm.size(),

@@ -17,15 +17,15 @@ namespace medseg {
 /// \throws ConfigError "train.…" on options that this model cannot have.
 void require_fit(const TrainOptions& options, const Segmenter& model);
 
-/// Sets the threads and the seed, opens the bundle and readies its frozen encoders. \throws ConfigError "train.…",
-/// CheckpointError.
-OpenBundle open_for_training(const TrainConfig& config);
+/// Sets the threads and the seed, opens the bundle on this rank's device and readies its frozen encoders. \throws ConfigError
+/// "train.…", CheckpointError.
+OpenBundle open_for_training(const TrainConfig& config, const Comm& comm);
 
 /// `keep_free_bytes`: room on the folder's disk that the run itself needs. \throws ConfigError "data.cache_dtype: …".
 FeatureCacheOptions cache_options(const DataOptions& data, at::ScalarType precision,
                                   std::uint64_t keep_free_bytes);
 
-/// `comm`, when every process has a part of the step; sets its timeout. \throws ConfigError "train.…".
+/// `comm`, when every process has a part of the step; sets its timeout, and where training is on GPUs their group. \throws ConfigError "train.…".
 Comm& checked(Comm& comm, const TrainConfig& config);
 
 /// \throws ConfigError unless the projector trains, which train.standardise_vision is for.

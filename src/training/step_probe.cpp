@@ -13,6 +13,7 @@
 #include "medseg/nn/precision.h"
 #include "medseg/nn/tensor_memory.h"
 #include "medseg/pipeline/preprocess.h"
+#include "medseg/training/frozen_storage.h"
 #include "medseg/training/replay.h"
 #include "medseg/training/step.h"
 #include "medseg/training/trained.h"

@@ -29,6 +29,7 @@
 #include "medseg/training/schedule.h"
 #include "medseg/training/step.h"
 #include "medseg/training/step_profile.h"
+#include "medseg/training/trained.h"
 #include "medseg/training/update.h"
 #include "opening.h"
 #include "run_facts.h"
@@ -103,7 +104,7 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request, Comm& c
       folder_(request.out, comm.leads()),
       view_(request.out, comm.leads()),
       precision_(precision_named("train.precision", options_.precision)),
-      bundle_(open_for_training(config)),
+      bundle_(open_for_training(config, comm_)),
       optimizer_(options_.optimizer, choose_trained(bundle_, options_), &comm),
       buckets_(
           comm, optimizer_.parameters(),

@@ -4,6 +4,8 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/distributed/c10d/Backend.hpp>
+#include <torch/csrc/distributed/c10d/HashStore.hpp>
 
 #include "medseg/base/error.h"
 #include "medseg/nn/precision.h"
@@ -45,6 +47,18 @@ TEST(GpuGraph, ReplaysWhatItCaptured) {
   in.fill_(2.0);
   for (int i = 0; i < 3; ++i) graph->replay();
   EXPECT_TRUE(at::equal(sum.cpu(), at::full({64, 64}, 3 * 4.0 * 64)));
+}
+
+TEST(GpuNccl, OneProcessSumsWithItself) {
+  const Gpu& gpu = open_gpu();
+  if (gpu.plugin == nullptr) GTEST_SKIP() << gpu.reason;
+  gpu.plugin->use(0);
+  const auto group =
+      gpu.plugin->make_nccl(c10::make_intrusive<c10d::HashStore>(), 0, 1, std::chrono::seconds(60));
+  std::vector<at::Tensor> values = {
+      at::arange(1000, at::TensorOptions(at::kFloat).device(at::kCUDA))};
+  group->allreduce(values, {})->wait();
+  EXPECT_TRUE(at::equal(values[0].cpu(), at::arange(1000, at::kFloat)));
 }
 
 }  // namespace

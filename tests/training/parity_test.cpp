@@ -5,6 +5,8 @@
 #include "medseg/base/str.h"
 #include "medseg/nn/linear.h"
 #include "medseg/nn/precision.h"
+#include "medseg/training/ema.h"
+#include "medseg/training/frozen_storage.h"
 #include "medseg/training/schedule.h"
 #include "medseg/training/step.h"
 #include "medseg/training/trained.h"

@@ -7,6 +7,7 @@
 #include "medseg/nn/precision.h"
 #include "medseg/nn/tensor_memory.h"
 #include "medseg/pipeline/features.h"
+#include "medseg/training/frozen_storage.h"
 #include "medseg/training/step.h"
 #include "medseg/training/trained.h"
 #include "medseg/training/training_set.h"

@@ -14,6 +14,7 @@
 #include "medseg/inference/evaluator.h"
 #include "medseg/training/checkpoint.h"
 #include "medseg/training/run_folder.h"
+#include "medseg/training/trained.h"
 #include "medseg/training/trainer.h"
 #include "medseg/training/training_set.h"
 #include "tiny_run.h"

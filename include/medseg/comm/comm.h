@@ -5,18 +5,26 @@
 /// leaves with an error or does not come within the timeout ends all of them: the call throws PeerLost on every other rank,
 /// and a rank that waits for nobody at that moment is ended by its watch a little later (together.h).
 ///
-/// Back-ends: one process alone, and c10d's Gloo over TCP (connect.h). Sums are deterministic: they depend on the number of
-/// processes and on the size of the tensor, never on which rank comes first.
+/// Back-ends: one process alone, and c10d's Gloo over TCP (connect.h), with a group beside it for tensors that lie on a GPU
+/// (use_on_device). Gloo's sums are deterministic: they depend on the number of processes and on the size of the tensor,
+/// never on which rank comes first.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+#include <c10/util/intrusive_ptr.h>
 
 #include "medseg/base/error.h"
+
+namespace c10d {
+class Backend;
+class Store;
+}  // namespace c10d
 
 namespace medseg {
 
@@ -41,6 +49,16 @@ class Comm {
   /// Rank 0 speaks and writes for all.
   bool leads() const { return rank() == 0; }
   bool is_alone() const { return size() == 1; }
+  /// Among the processes of this machine: the GPU that is this rank's.
+  virtual int local_rank() const = 0;
+
+  /// Makes a group of all ranks, which meet at `store`. GpuPlugin::make_nccl is one.
+  using MakeGroup =
+      c10::intrusive_ptr<c10d::Backend> (*)(const c10::intrusive_ptr<c10d::Store>& store, int rank,
+                                            int size, std::chrono::milliseconds timeout);
+  /// From now on tensors that do not lie in the machine's memory go by a group of their own, made at the first of them. Its
+  /// calls are waited for here, as Gloo's are, with the same timeout.
+  virtual void use_on_device(MakeGroup make) = 0;
 
   /// A call under way. Nothing may touch its tensor before wait() has returned.
   class Pending {
@@ -49,11 +67,11 @@ class Comm {
     virtual void wait() = 0;
   };
 
-  /// Sum over all ranks, in place; contiguous, in the machine's memory. Computed on other threads meanwhile.
+  /// Sum over all ranks, in place; contiguous. Computed on other threads, or by the GPU, meanwhile.
   virtual std::unique_ptr<Pending> start_sum(const at::Tensor& tensor) = 0;
   void sum(const at::Tensor& tensor) { start_sum(tensor)->wait(); }
 
-  /// Rank `from`'s values, on all ranks; contiguous, in the machine's memory.
+  /// Rank `from`'s values, on all ranks; contiguous.
   virtual void broadcast(const at::Tensor& tensor, int from) = 0;
 
   /// Every rank's bytes, in the order of ranks.

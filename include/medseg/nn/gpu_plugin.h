@@ -30,12 +30,13 @@ class CapturedGraph {
 
 /// The table behind the plugin's one symbol, `medseg_gpu_plugin`. Both sides are compiled against the same LibTorch.
 struct GpuPlugin {
-  static constexpr std::uint32_t kVersion = 1;
+  static constexpr std::uint32_t kVersion = 2;
 
   std::uint32_t version;
   const char* torch;  ///< version of the LibTorch that the plugin was compiled against
 
-  int (*devices)();  ///< 0 without a usable driver; never throws
+  int (*devices)();         ///< 0 without a usable driver; never throws
+  void (*use)(int device);  ///< the calling thread's current GPU from now on
 
   /// NCCL between processes that share `store`; each collective that takes longer than `timeout` ends its process.
   c10::intrusive_ptr<c10d::Backend> (*make_nccl)(const c10::intrusive_ptr<c10d::Store>& store,

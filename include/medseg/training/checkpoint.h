@@ -16,10 +16,11 @@
 #include <optional>
 #include <string>
 
+#include "medseg/training/ema.h"
+#include "medseg/training/frozen_storage.h"
 #include "medseg/training/grad_scaler.h"
 #include "medseg/training/optimizer.h"
 #include "medseg/training/quarantine.h"
-#include "medseg/training/trained.h"
 
 namespace medseg {
 

@@ -31,7 +31,7 @@ void train(const TrainConfig& config, const TrainRequest& request);
 /// On several processes, one call each, with the same arguments. They divide the micro-batches of every step, the masks of
 /// replay and the records of an evaluation; the step is that of one process, up to the rounding of sums, and rank 0 writes.
 /// All take the same decisions: a signal, fault or limit that one meets counts for all.
-/// \throws also PeerLost; ConfigError where there are fewer micro-batches than processes, or on a GPU.
+/// \throws also PeerLost; ConfigError where there are fewer micro-batches or GPUs than processes.
 void train(const TrainConfig& config, const TrainRequest& request, Comm& comm);
 
 }  // namespace medseg

@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <string>
 
+#include "medseg/training/ema.h"
 #include "medseg/training/grad_scaler.h"
 #include "medseg/training/optimizer.h"
 #include "medseg/training/options.h"
 #include "medseg/training/step.h"
-#include "medseg/training/trained.h"
 
 namespace medseg {
 

@@ -1,0 +1,118 @@
+#include "planned_memory.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+
+#include "medseg/nn/low_bit.h"
+#include "medseg/nn/precision.h"
+
+namespace medseg {
+namespace {
+
+// Measured on Debian 12 with the pinned LibTorch and tcmalloc: what a process holds before its first tensor (libraries, one
+// team of threads, oneDNN's kernels), and how much more than what lives the allocator holds.
+constexpr double kProgram = 0.20e9;
+constexpr double kSlack = 1.10;
+
+}  // namespace
+
+const char* part_of(const std::string& parameter) {
+  const auto has = [&](const char* part) { return parameter.find(part) != std::string::npos; };
+  if (has("vision_tower.")) return "vision tower";
+  if (has("mm_projector")) return "projector";
+  if (has("text_hidden_fcs")) return "segmentation head";
+  if (has("grounding_encoder.image_encoder.")) return "grounding encoder";
+  if (has("grounding_encoder.")) return "mask decoder";
+  return "language model";
+}
+
+PlannedMemory::PlannedMemory(const TrainConfig& config, Segmenter& model, const PlannedData& data)
+    : config_(config),
+      options_(config.train),
+      model_(model),
+      data_(data),
+      precision_(precision_named("train.precision", options_.precision)) {}
+
+PlannedMemory::WeightBytes PlannedMemory::weight_bytes() const {
+  WeightBytes bytes;
+  const bool narrows = precision_ != at::kFloat;
+  for (const auto& [name, tensor] : model_.named_parameters()) {
+    const auto plain = static_cast<double>(tensor->nbytes());
+    const std::string part = part_of(name);
+    const bool encoder = part == "vision tower" || part == "grounding encoder";
+    const bool kept =
+        encoder || tensor->requires_grad() || tensor->dim() != 2 || part == "mask decoder";
+    if (kept) {
+      bytes.resident += encoder ? 2.5 * plain : plain;  // folded in fp32, and in bf16
+    } else if (options_.frozen_storage != "precision" && name.starts_with("model.layers.")) {
+      bytes.resident += low_bit_bytes(*tensor);
+    } else if (narrows && tensor->scalar_type() == at::kFloat) {
+      bytes.resident += plain / 2;
+      bytes.to_save += plain;
+    } else {
+      bytes.resident += plain;
+    }
+  }
+  for (const auto& [name, tensor] : model_.trainable_leaves()) {
+    if (tensor->requires_grad()) bytes.trained += static_cast<double>(tensor->nbytes());
+  }
+  return bytes;
+}
+
+// nn/low_bit.h: codes, and a scale a row or a block.
+double PlannedMemory::low_bit_bytes(const at::Tensor& matrix) const {
+  const auto count = static_cast<double>(matrix.numel());
+  if (options_.frozen_storage == "int8") return count + 4 * static_cast<double>(matrix.size(0));
+  return count / 2 + 4 * count / static_cast<double>(kNf4Block);
+}
+
+double PlannedMemory::picture_bytes() const {
+  const auto width = static_cast<double>(at::elementSize(precision_));
+  double bytes = 0;
+  if (model_.has_vision()) {
+    const auto& tower = model_.vision();
+    bytes += width * static_cast<double>(tower.grid() * tower.grid() * tower.width());
+  }
+  if (model_.has_grounding()) bytes += width * map_cells(1);
+  return bytes;
+}
+
+double PlannedMemory::map_cells(std::int64_t pool) const {
+  const auto grid = model_.grounding().encoder().grid() / pool;
+  return static_cast<double>(grid * grid * model_.options().grounding.width);
+}
+
+std::vector<std::pair<std::string, double>> PlannedMemory::at_peak(
+    const StepMemory& step, std::int64_t accumulation) const {
+  const auto count = static_cast<double>(data_.pictures);
+  const auto& replay = options_.replay;
+  double features = count * picture_bytes(), masks = 0;
+  if (replay.masks > 0 && model_.has_grounding()) {
+    // What it has drawn once it keeps: the coarse grid of a picture, and a byte a pixel of a mask.
+    const auto drawn = [&](double all) {
+      return all * (1 - std::exp(-static_cast<double>(options_.steps * replay.masks) / all));
+    };
+    if (replay.pool > 1)
+      masks +=
+          drawn(count) * map_cells(replay.pool) * static_cast<double>(at::elementSize(precision_));
+    masks += drawn(static_cast<double>(data_.masks)) * data_.pixels;
+  } else {
+    features = std::min(features, config_.data.cache_gb * 1e9);
+  }
+  const double ahead = static_cast<double>(2 * config_.data.workers + 2) * step.batch;
+  const double held =
+      accumulation > 1 ? step.kept + step.gradients : std::max(step.kept, step.gradients);
+  const double in_step = std::max(step.batch + held + step.transient, step.gradients + step.replay);
+  const auto weights = weight_bytes();
+  const double moments = (options_.ema.decay > 0 ? 3 : 2) * weights.trained;
+  const double slack =
+      (kSlack - 1) * (weights.resident + moments + features + masks + ahead + in_step);
+  return {
+      {"program", kProgram},  {"weights", weights.resident}, {"optimiser", moments},
+      {"features", features}, {"replayed masks", masks},     {"batches ahead", ahead},
+      {"step", in_step},      {"allocator", slack},          {"weights to save", weights.to_save}};
+}
+
+}  // namespace medseg
