@@ -32,7 +32,7 @@ std::string millions(std::int64_t count) {
 std::string gigabytes(double bytes) { return fixed(bytes / 1e9, 2) + " GB"; }
 
 std::string words(const StepShape& shape) {
-  return str(shape.dialogues, " dialogues of ", shape.tokens, " tokens, ", shape.labelled,
+  return str(shape.dialogues, " dialogues, ", shape.tokens, " tokens, ", shape.labelled,
              " of all labelled, ", shape.masks, " masks");
 }
 

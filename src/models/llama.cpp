@@ -1,6 +1,7 @@
 #include "medseg/models/llama.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include <ATen/ATen.h>
 
@@ -64,15 +65,6 @@ at::Tensor frequencies_of(const LlamaOptions& options) {
   return plain / at::tensor(scaling.factors, at::kFloat);
 }
 
-/// What all layers of one pass share.
-struct Pass {
-  at::Tensor cosine, sine;  // [T, head_dim / 2], of the positions of this pass
-  at::Tensor mask;          // [T, keys] bool, only where is_causal cannot say it
-  bool causal = false;
-  std::int64_t window = 0;  // 0 also where all tokens fit it
-  KvCache* past = nullptr;
-};
-
 bool trains(Module& module) {
   const auto parameters = module.named_parameters();
   return std::any_of(parameters.begin(), parameters.end(),
@@ -81,8 +73,20 @@ bool trains(Module& module) {
 
 }  // namespace
 
+/// What all layers of one pass share.
+struct Llama::Pass {
+  at::Tensor cosine, sine;  // [T, head_dim / 2], of the positions of this pass
+  at::Tensor mask;          // [T, keys] bool, only where is_causal cannot say it
+  bool causal = false;
+  std::int64_t window = 0;              // 0 also where all tokens fit it
+  std::vector<std::int64_t> lengths{};  // of a packed batch
+  KvCache* past = nullptr;
+};
+
 class LlamaBlock : public Module {
  public:
+  using Pass = Llama::Pass;
+
   LlamaBlock(const LlamaOptions& options, std::int64_t index)
       : index_(index),
         head_dim_(head_dim_of(options)),
@@ -121,8 +125,8 @@ class LlamaBlock : public Module {
     auto v = heads(v_.forward(x)).transpose(1, 2);
     at::Tensor attended;
     if (pass.past == nullptr) {
-      attended = pass.window > 0 ? windowed_attention(q, k, v, pass.window, pass.mask)
-                                 : causal_attention(q, k, v);
+      attended = pass.window > 0 ? windowed_attention(q, k, v, pass.window, pass.mask, pass.lengths)
+                                 : causal_attention(q, k, v, pass.lengths);
     } else {
       std::tie(k, v) = pass.past->append(index_, k, v);
       if (pass.window > 0 && T == 1) {  // one token needs no mask, only the keys of its window
@@ -167,15 +171,18 @@ void Llama::move_constants(at::Device device) {
   sine_ = sine_.to(device);
 }
 
+void Llama::require_positions(std::int64_t tokens) const {
+  if (tokens <= options_.max_positions) return;
+  throw DataError(str("dialogue: ", tokens,
+                      " tokens with its images, the language model has positions for ",
+                      options_.max_positions));
+}
+
 at::Tensor Llama::forward(const at::Tensor& embeddings, KvCache* past) const {
   const auto T = embeddings.size(1);
   const auto start = past != nullptr ? past->length() : 0;
   const auto end = start + T;
-  if (end > options_.max_positions) {
-    throw DataError(str("dialogue: ", end,
-                        " tokens with its images, the language model has positions for ",
-                        options_.max_positions));
-  }
+  require_positions(end);
   const auto device = embeddings.device();
   const auto window = end > options_.sliding_window ? options_.sliding_window : 0;
   Pass pass{.cosine = cosine_.slice(0, start, end).to(device),
@@ -185,9 +192,40 @@ at::Tensor Llama::forward(const at::Tensor& embeddings, KvCache* past) const {
             .window = window,
             .past = past};
   if (T > 1 && !pass.causal) pass.mask = causal_mask(T, start, window, device);
+  auto states = run(embeddings, pass);
+  if (past != nullptr) past->advance(T);
+  return states;
+}
+
+at::Tensor Llama::forward_packed(const at::Tensor& rows,
+                                 const std::vector<std::int64_t>& lengths) const {
+  MEDSEG_CHECK(rows.size(0) == 1 && !lengths.empty() &&
+                   std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0}) == rows.size(1),
+               "lengths of a packed batch do not add up to its rows");
+  if (lengths.size() == 1) return forward(rows);
+  const auto longest = *std::max_element(lengths.begin(), lengths.end());
+  require_positions(longest);
+  const auto device = rows.device();
+  const auto tables = [&](const at::Tensor& table) {
+    std::vector<at::Tensor> parts;
+    for (const auto length : lengths) parts.push_back(table.slice(0, 0, length));
+    return at::cat(parts).to(device);
+  };
+  const auto window = longest > options_.sliding_window ? options_.sliding_window : 0;
+  Pass pass{.cosine = tables(cosine_),
+            .sine = tables(sine_),
+            .mask = {},
+            .causal = window == 0,
+            .window = window,
+            .lengths = lengths};
+  if (window > 0) pass.mask = causal_mask(longest, 0, window, device);
+  return run(rows, pass);
+}
+
+at::Tensor Llama::run(const at::Tensor& embeddings, const Pass& pass) const {
   auto x = embeddings.to(compute_dtype(embeddings));
   for (const auto& layer : layers_) {
-    if (checkpoints_layers_ && past == nullptr) {
+    if (checkpoints_layers_ && pass.past == nullptr) {
       const auto block = [&one = *layer, pass](const at::Tensor& in) {
         return one.forward(in, pass);
       };
@@ -196,7 +234,6 @@ at::Tensor Llama::forward(const at::Tensor& embeddings, KvCache* past) const {
       x = layer->forward(x, pass);
     }
   }
-  if (past != nullptr) past->advance(T);
   return rms_norm(x, norm_, options_.norm_eps);
 }
 

@@ -188,14 +188,15 @@ std::vector<std::pair<std::string, at::Tensor*>> Segmenter::trainable_leaves() {
 SegmenterOutput Segmenter::forward(const DialogueBatch& batch, const TeacherForcing& how) const {
   const auto spliced = splice(batch);
   SegmenterOutput output;
-  output.hidden = language_->forward(spliced.embeddings);  // [B, T, D]
-  const auto T = output.hidden.size(1), D = output.hidden.size(2);
-  const auto states = output.hidden.reshape({-1, D});
+  output.hidden = language_->forward_packed(spliced.embeddings, spliced.lengths);
+  const auto states = output.hidden[0];                                // [R, D]
+  const auto ends = at::tensor(spliced.lengths, at::kLong).cumsum(0);  // of the dialogues, in R
+  const auto begins = ends - at::tensor(spliced.lengths, at::kLong);
 
   output.seg_dialogue = spliced.seg_dialogue;
   output.seg_position = spliced.seg_position;
-  const auto seg_places = (spliced.seg_dialogue * T + spliced.seg_position).to(states.device());
-  output.seg_hidden = states.index_select(0, seg_places);
+  const auto seg_places = begins.index_select(0, spliced.seg_dialogue) + spliced.seg_position;
+  output.seg_hidden = states.index_select(0, seg_places.to(states.device()));
   if (has_grounding()) {
     auto chosen = output.seg_hidden;
     if (how.prompt_gradient != 1.0) {  // the same value, another slope
@@ -206,7 +207,8 @@ SegmenterOutput Segmenter::forward(const DialogueBatch& batch, const TeacherForc
   if (batch.labels.empty()) return output;
 
   // The state at t is asked for the label of t+1: only where there is one are logits made.
-  const auto next = at::constant_pad_nd(spliced.labels.slice(1, 1), {0, 1}, kNoLabel).flatten();
+  const auto next = at::constant_pad_nd(spliced.labels.slice(0, 1), {0, 1}, kNoLabel);
+  next.index_fill_(0, ends - 1, kNoLabel);
   const auto places = at::nonzero(next != kNoLabel).flatten();
   output.labelled = places.size(0);
   if (output.labelled == 0) {

@@ -72,8 +72,6 @@ class Assembler {
     take_text(run, pieces);
   }
 
-  at::Tensor padding(std::int64_t rows) const { return text_.new_zeros({rows, text_.size(1)}); }
-
  private:
   void take_text(std::int64_t count, std::vector<at::Tensor>& pieces) {
     if (count > 0) pieces.push_back(text_.narrow(0, next_text_, count));
@@ -89,12 +87,10 @@ class Assembler {
 Spliced Segmenter::splice(const DialogueBatch& batch) const {
   check(batch);
   const auto N = image_tokens();
-  const auto B = static_cast<std::int64_t>(batch.ids.size());
   Spliced out;
   for (const auto& ids : batch.ids) {
     out.lengths.push_back(static_cast<std::int64_t>(ids.size()) + images_in(ids) * (N - 1));
   }
-  const auto T = *std::max_element(out.lengths.begin(), out.lengths.end());
 
   auto text = embed_text(batch, *language_);
   const auto dtype = compute_dtype(text);
@@ -103,16 +99,14 @@ Spliced Segmenter::splice(const DialogueBatch& batch) const {
   Assembler assembler(
       text, with_images ? project(batch.vision_features.to(device())).to(dtype) : at::Tensor());
 
-  Ids dialogues, positions;
+  Ids dialogues, positions, labels;
   std::vector<at::Tensor> pieces;
-  if (!batch.labels.empty()) out.labels = at::full({B, T}, kNoLabel, at::kLong);
   for (std::size_t d = 0; d < batch.ids.size(); ++d) {
     const auto& ids = batch.ids[d];
     assembler.append(ids, pieces);
-    if (out.lengths[d] < T) pieces.push_back(assembler.padding(T - out.lengths[d]));
-    if (out.labels.defined()) {
-      const auto row = at::tensor(spread_labels(ids, batch.labels[d], N), at::kLong);
-      out.labels.select(0, static_cast<std::int64_t>(d)).slice(0, 0, out.lengths[d]).copy_(row);
+    if (!batch.labels.empty()) {
+      const auto spread = spread_labels(ids, batch.labels[d], N);
+      labels.insert(labels.end(), spread.begin(), spread.end());
     }
     if (batch.seg_positions.empty()) continue;
     for (const auto position : batch.seg_positions[d]) {
@@ -123,7 +117,8 @@ Spliced Segmenter::splice(const DialogueBatch& batch) const {
       positions.push_back(position + images_before * (N - 1) - 1);
     }
   }
-  out.embeddings = at::cat(pieces).view({B, T, -1});
+  out.embeddings = at::cat(pieces).unsqueeze(0);
+  if (!batch.labels.empty()) out.labels = at::tensor(labels, at::kLong);
   out.seg_dialogue = at::tensor(dialogues, at::kLong);
   out.seg_position = at::tensor(positions, at::kLong);
   return out;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <tuple>
+#include <vector>
 
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -21,12 +23,32 @@ using torch::autograd::variable_list;
 constexpr std::int64_t kScoresAtOnce = std::int64_t{1}
                                        << 22;  // what backward holds of S, as of the three like it
 
+/// Who sees whom in a sequence.
+struct Sight {
+  std::int64_t window =
+      0;  ///< itself and so many − 1 before it; more than there are: all before it
+  std::optional<at::Tensor> mask;  ///< the same, where a window hides something: at least [T, T]
+};
+
 // torch applies mask and is_causal both: only one is given.
 at::Tensor torchs(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                  const std::optional<at::Tensor>& mask) {
-  return at::scaled_dot_product_attention(q, k, v, mask, 0.0,
-                                          /*is_causal=*/!mask && q.size(2) > 1, std::nullopt,
-                                          /*enable_gqa=*/true);
+                  const Sight& sight) {
+  const auto T = q.size(2);
+  std::optional<at::Tensor> mask;
+  if (sight.mask && sight.window < T) mask = sight.mask->slice(0, 0, T).slice(1, 0, T);
+  return at::scaled_dot_product_attention(q, k, v, mask, 0.0, /*is_causal=*/!mask && T > 1,
+                                          std::nullopt, /*enable_gqa=*/true);
+}
+
+at::Tensor torchs_of_each(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                          const Sight& sight, c10::IntArrayRef lengths) {
+  if (lengths.size() < 2) return torchs(q, k, v, sight);
+  const auto qs = q.split_with_sizes(lengths, 2), ks = k.split_with_sizes(lengths, 2),
+             vs = v.split_with_sizes(lengths, 2);
+  std::vector<at::Tensor> parts;  // [B, length, H, d], as the kernel leaves them in memory
+  for (std::size_t i = 0; i < lengths.size(); ++i)
+    parts.push_back(torchs(qs[i], ks[i], vs[i], sight).transpose(1, 2));
+  return at::cat(parts, 1).transpose(1, 2);
 }
 
 /// In place: scores S [n, g·T, T] become P, and their upstream gradient dP becomes dS.
@@ -54,27 +76,52 @@ void through_softmax(const at::Tensor& scores, const at::Tensor& upstream, float
 
 class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
  public:
-  /// `window` >= T: causal alone, without a mask.
   static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k,
-                            const at::Tensor& v, std::int64_t window,
-                            const std::optional<at::Tensor>& mask) {
+                            const at::Tensor& v, const Sight& sight, c10::IntArrayRef lengths) {
     context->save_for_backward({q, k, v});
-    context->saved_data["window"] = window;
-    return torchs(q, k, v, mask);
+    context->saved_data["window"] = sight.window;
+    context->saved_data["lengths"] = lengths.vec();
+    return torchs_of_each(q, k, v, sight, lengths);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto saved = context->get_saved_variables();
-    const auto T = saved[0].size(2), width = saved[0].size(3);
+    const auto window = context->saved_data["window"].toInt();
+    const auto lengths = context->saved_data["lengths"].toIntVector();
+    if (lengths.size() < 2) {
+      const auto [dq, dk, dv] = of_sequence(saved[0], saved[1], saved[2], gradients[0], window);
+      return {dq, dk, dv, at::Tensor(), at::Tensor()};
+    }
+    variable_list whole;
+    for (const auto& input : saved) whole.push_back(at::empty(input.sizes(), input.options()));
+    std::int64_t begin = 0;
+    for (const auto length : lengths) {
+      const auto part = [&](const at::Tensor& x) { return x.narrow(2, begin, length); };
+      const auto [dq, dk, dv] =
+          of_sequence(part(saved[0]), part(saved[1]), part(saved[2]), part(gradients[0]), window);
+      part(whole[0]).copy_(dq);
+      part(whole[1]).copy_(dk);
+      part(whole[2]).copy_(dv);
+      begin += length;
+    }
+    return {whole[0], whole[1], whole[2], at::Tensor(), at::Tensor()};
+  }
+
+ private:
+  static std::tuple<at::Tensor, at::Tensor, at::Tensor> of_sequence(const at::Tensor& queries,
+                                                                    const at::Tensor& keys,
+                                                                    const at::Tensor& values,
+                                                                    const at::Tensor& upstream,
+                                                                    std::int64_t window) {
+    const auto T = queries.size(2), width = queries.size(3);
     // One matrix a group: [B · H/g, g·T, d] against [B · H/g, T, d].
-    const auto groups = saved[1].size(0) * saved[1].size(1);
-    const auto q = saved[0].contiguous().view({groups, -1, width});
-    const auto k = saved[1].contiguous().view({groups, T, width});
-    const auto v = saved[2].contiguous().view({groups, T, width});
-    const auto dout = gradients[0].to(q.scalar_type()).contiguous().view({groups, -1, width});
+    const auto groups = keys.size(0) * keys.size(1);
+    const auto q = queries.contiguous().view({groups, -1, width});
+    const auto k = keys.contiguous().view({groups, T, width});
+    const auto v = values.contiguous().view({groups, T, width});
+    const auto dout = upstream.to(q.scalar_type()).contiguous().view({groups, -1, width});
     auto dq = at::empty_like(q), dk = at::empty_like(k), dv = at::empty_like(v);
     const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(width)));
-    const auto window = context->saved_data["window"].toInt();
     const auto step = std::max<std::int64_t>(1, kScoresAtOnce / (q.size(1) * T));
     for (std::int64_t begin = 0; begin < groups; begin += step) {
       const auto part = [&](const at::Tensor& x) {
@@ -88,26 +135,26 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
       at::bmm_out(dq_part, ds, part(k));
       at::bmm_out(dk_part, ds.transpose(1, 2), part(q));
     }
-    return {dq.view(saved[0].sizes()), dk.view(saved[1].sizes()), dv.view(saved[2].sizes()),
-            at::Tensor(), at::Tensor()};
+    return {dq.view(queries.sizes()), dk.view(keys.sizes()), dv.view(values.sizes())};
   }
 };
 
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                     std::int64_t window, const std::optional<at::Tensor>& mask) {
+                     const Sight& sight, c10::IntArrayRef lengths) {
   TORCH_CHECK(q.dim() == 4 && k.sizes() == v.sizes() && q.size(2) == k.size(2) &&
                   q.size(1) % k.size(1) == 0,
               "causal_attention: q ", q.sizes(), ", k ", k.sizes(), ", v ", v.sizes());
   if (rows::fusible(q) && rows::needs_graph({q, k, v})) {
-    return AttentionFunction::apply(q, k, v, window, mask);
+    return AttentionFunction::apply(q, k, v, sight, lengths);
   }
-  return torchs(q, k, v, mask);
+  return torchs_of_each(q, k, v, sight, lengths);
 }
 
 }  // namespace
 
-at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  return attention(q, k, v, q.size(2), std::nullopt);
+at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            c10::IntArrayRef lengths) {
+  return attention(q, k, v, {.window = q.size(2), .mask = std::nullopt}, lengths);
 }
 
 at::Tensor causal_mask(std::int64_t rows, std::int64_t past, std::int64_t window,
@@ -117,8 +164,9 @@ at::Tensor causal_mask(std::int64_t rows, std::int64_t past, std::int64_t window
 }
 
 at::Tensor windowed_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                              std::int64_t window, const at::Tensor& mask) {
-  return attention(q, k, v, window, mask);
+                              std::int64_t window, const at::Tensor& mask,
+                              c10::IntArrayRef lengths) {
+  return attention(q, k, v, {.window = window, .mask = mask}, lengths);
 }
 
 }  // namespace medseg

@@ -9,7 +9,7 @@
 namespace medseg {
 namespace {
 
-// Places of padding among those of all batches; `visits`, if wanted, counts the draws of each sample.
+// Places of padding among those of all batches, were they padded; `visits`, if wanted, counts the draws of each sample.
 double padding_of(const SamplerOptions& options, std::int64_t draws,
                   std::vector<std::int64_t>* visits = nullptr) {
   Sampler sampler(options);
@@ -78,8 +78,8 @@ std::vector<std::string> coverage_lines(const Coverage& coverage) {
                         " draws, ", fixed(source.epochs, 2), " epochs, ", source.never_seen,
                         " never seen"));
   }
-  auto padding = str("  padding: ", percent(coverage.padding), " of the places in batches of ",
-                     coverage.batch_size);
+  auto padding = str("  padding: none, batches are packed; padded to its longest, a batch of ",
+                     coverage.batch_size, " would be ", percent(coverage.padding), " padding");
   if (coverage.padding != coverage.ungrouped_padding)
     padding += ", " + percent(coverage.ungrouped_padding) + " without data.group_by_length";
   lines.push_back(padding);

@@ -14,9 +14,8 @@ constexpr std::uint64_t kStepsDrawn = 100'000;  // micro-batches whose sizes are
 // Some ten numbers of the width a token and layer, some twelve maps a mask, the logits.
 double weight_of(const StepShape& shape, const Segmenter& model) {
   const auto& language = model.options().language;
-  const double tokens = static_cast<double>(shape.dialogues * shape.tokens);
-  double weight =
-      tokens * static_cast<double>(language.layers * (8 * language.width + 2 * language.mlp_width));
+  double weight = static_cast<double>(shape.tokens * language.layers *
+                                      (8 * language.width + 2 * language.mlp_width));
   weight += static_cast<double>(shape.labelled * language.vocabulary * 2);
   if (model.has_grounding()) {
     const auto grid = model.grounding().encoder().grid();
@@ -45,7 +44,7 @@ PlannedDraws planned_draws(const TrainConfig& config, const TrainingSet& data,
     StepShape shape{.dialogues = batch_size};
     for (const auto& draw : sampler.next(static_cast<std::size_t>(batch_size))) {
       const auto index = draw.sample;
-      shape.tokens = std::max(shape.tokens, data.lengths()[index]);
+      shape.tokens += data.lengths()[index];
       shape.labelled += data.labelled()[index];
       shape.masks += data.masks()[index];
     }

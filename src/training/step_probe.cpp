@@ -135,7 +135,7 @@ struct Probe {
     for (std::int64_t i = 0; i < B; ++i) {
       const auto share = [&](std::int64_t all) { return all * (i + 1) / B - all * i / B; };
       const auto text =
-          std::max<std::int64_t>(2, shape.tokens - (model.has_vision() ? places - 1 : 0));
+          std::max<std::int64_t>(2, share(shape.tokens) - (model.has_vision() ? places - 1 : 0));
       std::vector<std::int64_t> ids(static_cast<std::size_t>(text), 0), segs;
       if (model.has_vision()) ids[0] = kImagePlaceId;
       std::vector<std::int64_t> labels(ids.size(), kNoLabel);

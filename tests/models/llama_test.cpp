@@ -248,6 +248,41 @@ TEST(Llama, ShorterDialoguesOfABatchAreAsAlone) {
   EXPECT_TRUE(golden::close(llama.forward(embeddings).narrow(0, 1, 1).narrow(1, 0, 5), alone));
 }
 
+TEST(Llama, PackedDialoguesAreAsAloneWithTheirGradients) {
+  for (const std::int64_t window : {0, 4}) {
+    auto options = tiny(true);
+    options.sliding_window = window == 0 ? options.max_positions : window;
+    Llama llama(options);
+    for (const bool checkpointed : {false, true}) {
+      llama.checkpoint_layers(checkpointed);
+      const std::vector<std::int64_t> lengths = {9, 1, 5};
+      const auto rows = at::randn({1, 15, 32}).set_requires_grad(true);
+      const auto packed = llama.forward_packed(rows, lengths);
+      const auto upstream = at::randn(packed.sizes());
+      (packed * upstream).sum().backward();
+      const auto gradient = rows.grad().clone();
+      rows.mutable_grad() = at::Tensor();
+      std::int64_t begin = 0;
+      for (const auto length : lengths) {
+        const auto alone = llama.forward(rows.narrow(1, begin, length));
+        EXPECT_TRUE(golden::close(packed.narrow(1, begin, length), alone)) << length;
+        (alone * upstream.narrow(1, begin, length)).sum().backward();
+        begin += length;
+      }
+      EXPECT_TRUE(golden::close(gradient, rows.grad(), 2e-5)) << window;
+    }
+  }
+}
+
+TEST(Llama, APackedBatchMustAddUpAndFit) {
+  Llama llama(tiny(true));
+  const std::vector<std::int64_t> short_of = {4, 5}, too_long = {65, 2};
+  EXPECT_THROW(llama.forward_packed(at::randn({1, 10, 32}), short_of), CheckFailed);
+  EXPECT_THROW(llama.forward_packed(at::randn({1, 67, 32}), too_long), DataError);
+  const std::vector<std::int64_t> fits = {40, 40};  // more rows than positions
+  EXPECT_EQ(llama.forward_packed(at::randn({1, 80, 32}), fits).size(1), 80);
+}
+
 TEST(Llama, RefusesMoreTokensThanPositions) {
   Llama llama(tiny(true));
   EXPECT_THROW(llama.forward(at::randn({1, 65, 32})), DataError);

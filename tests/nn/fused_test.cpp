@@ -135,6 +135,35 @@ TEST_P(Fused, WindowedAttentionEqualsItsFormula) {
   }
 }
 
+TEST_P(Fused, AttentionOfSequencesInARowIsThatOfEachAlone) {
+  const std::vector<std::int64_t> lengths = {7, 1, 33, 12};
+  const std::int64_t T = 53, window = 9;
+  for (const bool windowed : {false, true}) {
+    const auto q = leaf({2, 6, T, 8}, GetParam().dtype);
+    const auto k = leaf({2, 2, T, 8}, GetParam().dtype), v = leaf({2, 2, T, 8}, GetParam().dtype);
+    const auto mask = causal_mask(33, 0, window, at::kCPU);
+    compare(
+        {q, k, v},
+        [&] {
+          return windowed ? windowed_attention(q, k, v, window, mask, lengths)
+                          : causal_attention(q, k, v, lengths);
+        },
+        [&] {
+          const auto group = [](const at::Tensor& x) {
+            return x.to(at::kFloat).repeat_interleave(3, 1);
+          };
+          const auto scores =
+              at::matmul(q.to(at::kFloat), group(k).transpose(-1, -2)) / std::sqrt(8.0);
+          const auto t = at::arange(T);
+          const auto own = at::repeat_interleave(at::tensor(lengths, at::kLong));
+          const auto back = t.unsqueeze(1) - t;
+          auto hidden = (back < 0).logical_or(own.unsqueeze(1) != own);
+          if (windowed) hidden = hidden.logical_or(back >= window);
+          return at::matmul(at::softmax(scores.masked_fill(hidden, -INFINITY), -1), group(v));
+        });
+  }
+}
+
 TEST_P(Fused, CrossEntropyEqualsItsFormula) {
   const auto logits = (at::randn({9, 700}) * 8).to(GetParam().dtype).set_requires_grad(true);
   const auto labels = at::randint(0, 700, {9}, at::kLong);

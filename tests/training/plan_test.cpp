@@ -73,7 +73,7 @@ TEST_F(PlanTest, TheProbeKeepsWhatTheModelKeeps) {
     const std::vector<std::size_t> indices = {0, 1};
     StepShape shape{.dialogues = 2, .image_height = 36, .image_width = 40};
     for (const auto index : indices) {
-      shape.tokens = std::max(shape.tokens, data.lengths()[index]);
+      shape.tokens += data.lengths()[index];
       shape.labelled += data.labelled()[index];
       shape.masks += data.masks()[index];
     }

@@ -116,6 +116,10 @@ class Llama : public Module {
   /// \throws DataError beyond max_positions.
   at::Tensor forward(const at::Tensor& embeddings, KvCache* past = nullptr) const;
 
+  /// A batch without padding: `rows` [1, R, D] holds dialogues of `lengths` one behind the other, each at positions from 0 and
+  /// blind to the others. The same states as those of each alone, [1, R, D]; nothing is computed for padding.
+  at::Tensor forward_packed(const at::Tensor& rows, const std::vector<std::int64_t>& lengths) const;
+
   /// From now on a decoder layer keeps its input alone for the gradient and runs again in the backward pass: the same bits,
   /// a third more time, and of the layers' activations those of one layer at a time. Passes without gradients, and layers
   /// that no gradient passes through, stay as they are.
@@ -142,6 +146,11 @@ class Llama : public Module {
       new_head_rows;  ///< leaves made by split_rows; not saved under their own name
 
  private:
+  struct Pass;
+  friend class LlamaBlock;
+  void require_positions(std::int64_t tokens) const;
+  at::Tensor run(const at::Tensor& embeddings, const Pass& pass) const;
+
   LlamaOptions options_;
   std::vector<std::unique_ptr<LlamaBlock>> layers_;
   at::Tensor norm_;

@@ -67,7 +67,7 @@ struct SegmenterOptions {
 inline constexpr std::int64_t kImagePlaceId = -200;
 inline constexpr std::int64_t kNoLabel = -100;
 
-/// A batch of dialogues, right padded. Any number of images a dialogue, anywhere in it, and of `[SEG]`.
+/// A batch of dialogues. Any number of images a dialogue, anywhere in it, and of `[SEG]`.
 struct DialogueBatch {
   std::vector<std::vector<std::int64_t>>
       ids;  ///< per dialogue; kImageToken (-200) where an image goes
@@ -78,12 +78,12 @@ struct DialogueBatch {
   at::Tensor vision_features;  ///< [I, N, Dv], images in order of their places over all dialogues
 };
 
-/// The batch with image tokens in place.
+/// The batch with image tokens in place, one dialogue behind the other: R rows in all, without padding.
 struct Spliced {
-  at::Tensor embeddings;  ///< [B, T, D]
-  at::Tensor labels;      ///< [B, T] int64, -100 at image places and padding
-  std::vector<std::int64_t> lengths;
-  /// Of each `[SEG]`: dialogue and the position of the state that PREDICTS it (its own position minus one).
+  at::Tensor embeddings;              ///< [1, R, D]
+  at::Tensor labels;                  ///< [R] int64, -100 at image places
+  std::vector<std::int64_t> lengths;  ///< of the dialogues; their sum is R
+  /// Of each `[SEG]`: dialogue and, in it, the position of the state that PREDICTS it (its own position minus one).
   at::Tensor seg_dialogue, seg_position;  ///< [K] int64
 };
 
@@ -101,8 +101,8 @@ struct SegmenterOutput {
   at::Tensor
       prompts;  ///< [K, C] float32, dialogue by dialogue, in order of `[SEG]`; undefined without grounding
   at::Tensor seg_dialogue;  ///< [K] int64
-  at::Tensor hidden;        ///< [B, T, D] after the final norm
-  /// Of the state that predicted each `[SEG]`: its place in T, [K] int64, and its value, [K, D].
+  at::Tensor hidden;        ///< [1, R, D] after the final norm, one dialogue behind the other
+  /// Of the state that predicted each `[SEG]`: its place in its dialogue, [K] int64, and its value, [K, D].
   at::Tensor seg_position, seg_hidden;
 };
 

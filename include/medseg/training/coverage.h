@@ -26,7 +26,7 @@ struct SourceCoverage {
 struct Coverage {
   std::vector<SourceCoverage> sources;
   std::int64_t draws = 0, batch_size = 1;
-  double padding = 0;            ///< share of padded places in the batches; 0 to 1
+  double padding = 0;            ///< share of padding, were batches padded to their longest; 0 to 1
   double ungrouped_padding = 0;  ///< the same without data.group_by_length
 };
 

@@ -65,8 +65,7 @@ struct DataOptions {
     visit("absent_weight", self.absent_weight, in_range(0, 100),
           "visits x this for records that ask for absent structures");
     visit("group_by_length", self.group_by_length, {},
-          "batches of dialogues of similar length, chosen within stretches of 16 batches: less "
-          "padding");
+          "batches of dialogues of similar length, chosen within stretches of 16 batches");
     visit("cache_gb", self.cache_gb, in_range(0, 4096),
           "memory for features of the frozen encoders");
     visit("cache_dir", self.cache_dir, {},

@@ -15,9 +15,8 @@ namespace medseg {
 /// Sizes of a micro-batch.
 struct StepShape {
   std::int64_t dialogues = 1;
-  std::int64_t tokens =
-      0;  ///< of the longest dialogue, its picture's included: all are padded to it
-  std::int64_t labelled = 0;  ///< tokens with a label, of all dialogues
+  std::int64_t tokens = 0;    ///< of all dialogues, their pictures' included
+  std::int64_t labelled = 0;  ///< those with a label
   std::int64_t masks = 0;     ///< `[SEG]` of all dialogues
   std::int64_t image_height = 0, image_width = 0;
 };
