@@ -1,6 +1,7 @@
 #include "medseg/models/bundle.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -75,44 +76,53 @@ std::unique_ptr<Segmenter> sized_as_in_file(const SegmenterOptions& options, con
   return model;
 }
 
-/// A matrix kept in few bits: one at a time is wide, or a checkpoint would take the memory that they spare.
-TensorToWrite wide_when_written(const std::string& name, const Linear& layer) {
-  const auto dtype = layer.has_adapter() ? at::kFloat : layer.weight.scalar_type();
-  auto written = to_write(name, layer.weight.to(at::kMeta, dtype));
-  written.load = [&layer] { return layer.merged_weight(); };
+/// A tensor that is made when it is written, and gone when the next one is: what is merged, widened or put together stands
+/// beside the model once, not as a second model.
+TensorToWrite made_when_written(const std::string& name, const at::Tensor& like,
+                                at::ScalarType dtype, std::function<at::Tensor()> make) {
+  auto written = to_write(name, like.to(at::kMeta, dtype));
+  written.load = [make = std::move(make)] {
+    const at::NoGradGuard no_grad;
+    return make().cpu();
+  };
   return written;
 }
 
 /// What is written: adapters merged, new token rows in place, every tensor in its own dtype.
 std::vector<TensorToWrite> tensors_to_save(Segmenter& model) {
-  std::map<std::string, at::Tensor> changed;
-  std::map<std::string, const Linear*> low_bit;
+  std::map<std::string, TensorToWrite> changed;
+  const auto change = [&](const std::string& name, const at::Tensor& like, at::ScalarType dtype,
+                          std::function<at::Tensor()> make) {
+    changed.insert_or_assign(name, made_when_written(name, like, dtype, std::move(make)));
+  };
   std::set<std::string> left_out;
   for (const auto& [name, layer] : model.modules_of_type<Linear>()) {
-    if (layer->low_bit()) {
-      low_bit[name + ".weight"] = layer;
-    } else if (layer->has_adapter()) {
-      changed[name + ".weight"] = layer->merged_weight();
+    if (layer->low_bit() || layer->has_adapter()) {
+      const auto dtype = layer->has_adapter() ? at::kFloat : layer->weight.scalar_type();
+      change(name + ".weight", layer->weight, dtype,
+             [one = layer] { return one->merged_weight(); });
     }
     if (layer->has_adapter()) left_out.insert({name + ".lora_A.weight", name + ".lora_B.weight"});
   }
-  for (const auto& [name, tensor] : model.plain_projector()) changed[name] = tensor;
+  for (const auto& [name, tensor] : model.plain_projector())
+    changed.insert_or_assign(name, to_write(name, tensor.cpu()));
   const auto& language = model.language();
   if (language.split_at() >= 0) {
-    changed["model.embed_tokens.weight"] = language.whole_embedding();
-    if (!language.options().tied_head) changed["lm_head.weight"] = language.whole_head();
+    const auto& rows = language.embed_tokens;
+    change("model.embed_tokens.weight", rows, rows.scalar_type(),
+           [llama = &language] { return llama->whole_embedding(); });
+    if (!language.options().tied_head) {
+      change("lm_head.weight", language.head, language.head.scalar_type(),
+             [llama = &language] { return llama->whole_head(); });
+    }
   }
   std::vector<TensorToWrite> tensors;
   for (const auto& named : {model.named_parameters(), model.named_buffers()}) {
     for (const auto& [name, tensor] : named) {
       if (left_out.contains(name)) continue;
-      if (const auto found = low_bit.find(name); found != low_bit.end()) {
-        tensors.push_back(wide_when_written(name, *found->second));
-        continue;
-      }
-      const auto found = changed.find(name);
-      tensors.push_back(
-          to_write(name, (found != changed.end() ? found->second : tensor->detach()).cpu()));
+      auto found = changed.extract(name);
+      tensors.push_back(found.empty() ? to_write(name, tensor->detach().cpu())
+                                      : std::move(found.mapped()));
     }
   }
   return tensors;
