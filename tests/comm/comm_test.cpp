@@ -1,4 +1,3 @@
-// Ranks are this program again: launch() starts it with a filter that chooses what they do (Rank.*, which does nothing elsewhere).
 #include "medseg/comm/comm.h"
 
 #include <chrono>
@@ -15,8 +14,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <torch/csrc/distributed/c10d/Backend.hpp>
-#include <torch/csrc/distributed/c10d/Store.hpp>
 #include <unistd.h>
 
 #include "medseg/base/clock.h"
@@ -25,49 +22,13 @@
 #include "medseg/comm/connect.h"
 #include "medseg/comm/launch.h"
 #include "medseg/comm/together.h"
+#include "ranks.h"
 
 namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
-
-constexpr double kTimeout = 4.0;
-
-/// What a rank does, in a process of its own.
-class Rank : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (std::getenv("MEDSEG_COMM_TEST") == nullptr) GTEST_SKIP() << "a part of the tests of Comm";
-    at::set_num_threads(1);
-    environment_ = read_launch_environment();
-  }
-
-  // As run_cli does; ends the process, so that gtest has no say in its exit code.
-  [[noreturn]] void together(const std::function<void(Comm&)>& work) {
-    int code = 0;
-    try {
-      const auto comm = connect(environment_, kTimeout);
-      try {
-        run_together(*comm, [&] {
-          work(*comm);
-          if (::testing::Test::HasFailure()) throw Error(1, "expectations failed");
-        });
-      } catch (const Error& error) {
-        if (*error.what() != '\0') std::fprintf(stderr, "medseg: %s\n", error.what());
-        code = error.exit_code();
-      }
-    } catch (const Error& error) {
-      std::fprintf(stderr, "medseg: %s\n", error.what());
-      code = error.exit_code();
-    }
-    std::fflush(stderr);
-    std::fflush(stdout);
-    std::exit(code);
-  }
-
-  LaunchEnvironment environment_;
-};
 
 TEST_F(Rank, Sums) {
   together([](Comm& comm) {
@@ -111,87 +72,6 @@ TEST_F(Rank, SaysAndHears) {
     EXPECT_EQ(comm.largest(std::int64_t{-5} + rank), last - 5);
     EXPECT_EQ(comm.largest(0.5 * rank), 0.5 * last);
     comm.barrier();
-  });
-}
-
-/// Stands for NCCL where there is no GPU: wait() returns at once, the call is over a while later or never. For tensors that
-/// have no memory.
-class LaterGroup : public c10d::Backend {
- public:
-  static inline int groups = 0, sums = 0, broadcasts = 0, unfinished = 0;
-  static inline bool hangs = false;
-  static inline std::chrono::milliseconds timeout{};
-
-  static c10::intrusive_ptr<c10d::Backend> make(const c10::intrusive_ptr<c10d::Store>& store,
-                                                int rank, int size,
-                                                std::chrono::milliseconds its_timeout) {
-    ++groups;
-    timeout = its_timeout;
-    store->set(str(rank), std::vector<std::uint8_t>{1});
-    for (int other = 0; other < size; ++other) store->wait({str(other)});  // the same for all
-    return c10::make_intrusive<LaterGroup>(rank, size);
-  }
-  using Backend::Backend;
-
-  c10::intrusive_ptr<c10d::Work> allreduce(std::vector<at::Tensor>&,
-                                           const c10d::AllreduceOptions&) override {
-    ++sums;
-    return c10::make_intrusive<LaterWork>();
-  }
-  c10::intrusive_ptr<c10d::Work> broadcast(std::vector<at::Tensor>&,
-                                           const c10d::BroadcastOptions&) override {
-    ++broadcasts;
-    return c10::make_intrusive<LaterWork>();
-  }
-
- private:
-  class LaterWork : public c10d::Work {
-   public:
-    LaterWork() { ++unfinished; }
-    bool wait(std::chrono::milliseconds) override { return true; }
-    bool isCompleted() override {
-      if (hangs || watch_.seconds() < 0.05) return false;
-      if (!over_) --unfinished;
-      return over_ = true;
-    }
-
-   private:
-    bool over_ = false;
-    Stopwatch watch_;
-  };
-};
-
-TEST_F(Rank, HaveAGpuEach) {
-  together([&](Comm& comm) {
-    EXPECT_EQ(comm.local_rank(), comm.rank());
-    comm.use_on_device(LaterGroup::make);
-    const auto there = at::empty({1000}, at::kMeta);
-    auto here = at::ones({3});
-    comm.sum(here);
-    EXPECT_EQ(LaterGroup::groups, 0);  // made when it is needed
-    const auto under_way = comm.start_sum(there);
-    comm.sum(here);
-    under_way->wait();
-    EXPECT_EQ(LaterGroup::unfinished, 0);
-    comm.broadcast(there, 1);
-    EXPECT_EQ(LaterGroup::unfinished, 0);
-    EXPECT_EQ(here[0].item<int>(), comm.size() * comm.size());
-    EXPECT_EQ(LaterGroup::groups, 1);
-    EXPECT_EQ(LaterGroup::sums, 1);
-    EXPECT_EQ(LaterGroup::broadcasts, 1);
-    EXPECT_GT(LaterGroup::timeout, std::chrono::seconds(static_cast<int>(kTimeout)));
-  });
-}
-
-TEST_F(Rank, OnesGpuHangs) {
-  LaterGroup::hangs = true;
-  together([&](Comm& comm) {
-    comm.use_on_device(LaterGroup::make);
-    const auto call = comm.start_sum(at::empty({10}, at::kMeta));
-    if (comm.rank() == 1) {
-      for (;;) ::pause();
-    }
-    call->wait();
   });
 }
 
@@ -276,60 +156,6 @@ TEST_F(Rank, Launcher) {
   }());
 }
 
-class CommTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / str("medseg-comm-", ::getpid());
-    fs::create_directories(folder_);
-    ::setenv("MEDSEG_COMM_TEST", folder_.c_str(), 1);
-    ::setenv("OMP_NUM_THREADS", "1", 1);
-  }
-  void TearDown() override {
-    ::unsetenv("MEDSEG_COMM_TEST");
-    fs::remove_all(folder_);
-  }
-
-  struct Outcome {
-    int code = 0;
-    std::string what, err;
-  };
-  static Outcome launched(int processes, const std::string& rank, double grace_s = 20.0) {
-    Outcome outcome;
-    ::testing::internal::CaptureStderr();
-    ::testing::internal::CaptureStdout();
-    try {
-      launch(
-          {.processes = processes, .command = {"--gtest_filter=Rank." + rank}, .grace_s = grace_s});
-    } catch (const Error& error) {
-      outcome.code = error.exit_code();
-      outcome.what = error.what();
-    }
-    ::testing::internal::GetCapturedStdout();
-    for (const auto& line : split(::testing::internal::GetCapturedStderr(), '\n')) {
-      const auto said = line.find("medseg: ");
-      if (said != std::string::npos) outcome.err += line + "\n";
-    }
-    return outcome;
-  }
-
-  static pid_t spawn(const std::string& rank,
-                     const std::vector<std::pair<std::string, std::string>>& variables) {
-    const pid_t child = ::fork();
-    if (child != 0) return child;
-    for (const auto& [name, value] : variables) ::setenv(name.c_str(), value.c_str(), 1);
-    const auto filter = "--gtest_filter=Rank." + rank;
-    ::execl("/proc/self/exe", "comm_test", filter.c_str(), nullptr);
-    ::_exit(127);
-  }
-  static int finish(pid_t child) {
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  }
-
-  fs::path folder_;
-};
-
 TEST_F(CommTest, OneProcessHearsItself) {
   const auto comm = connect({});
   EXPECT_TRUE(comm->is_alone());
@@ -349,16 +175,6 @@ TEST_F(CommTest, SumsAreTheSameOnAllRanks) {
 TEST_F(CommTest, RanksSayAndHear) {
   for (const int processes : {1, 2, 4})
     EXPECT_EQ(launched(processes, "SaysAndHears").code, 0) << processes;
-}
-
-TEST_F(CommTest, TensorsOnADeviceGoByAGroupOfTheirOwn) {
-  EXPECT_EQ(launched(2, "HaveAGpuEach").code, 0);
-}
-
-TEST_F(CommTest, ADeviceThatHangsEndsAllWithFive) {
-  const auto outcome = launched(2, "OnesGpuHangs", 1.0);
-  EXPECT_EQ(outcome.code, 5);
-  EXPECT_THAT(outcome.err, HasSubstr("within 4 s"));
 }
 
 TEST_F(CommTest, AnErrorOnOneRankIsOneLineAndEndsAllWithItsCode) {

@@ -95,6 +95,14 @@ TEST_P(Fused, RotaryEqualsItsFormula) {
       });
 }
 
+/// The formula: `k` and `v` are of three heads of `q` each; `hidden` [T, T] is what a row does not see.
+at::Tensor masked_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            const at::Tensor& hidden) {
+  const auto group = [](const at::Tensor& x) { return x.to(at::kFloat).repeat_interleave(3, 1); };
+  const auto scores = at::matmul(q.to(at::kFloat), group(k).transpose(-1, -2)) / std::sqrt(8.0);
+  return at::matmul(at::softmax(scores.masked_fill(hidden, -INFINITY), -1), group(v));
+}
+
 TEST_P(Fused, AttentionEqualsItsFormula) {
   for (const std::int64_t T : {2, 5, 33}) {
     const auto q = leaf({2, 6, T, 8}, GetParam().dtype);
@@ -102,13 +110,8 @@ TEST_P(Fused, AttentionEqualsItsFormula) {
     compare(
         {q, k, v}, [&] { return causal_attention(q, k, v); },
         [&] {
-          const auto group = [](const at::Tensor& x) {
-            return x.to(at::kFloat).repeat_interleave(3, 1);
-          };
-          const auto scores =
-              at::matmul(q.to(at::kFloat), group(k).transpose(-1, -2)) / std::sqrt(8.0);
           const auto hidden = at::ones({T, T}, at::kBool).triu(1);
-          return at::matmul(at::softmax(scores.masked_fill(hidden, -INFINITY), -1), group(v));
+          return masked_attention(q, k, v, hidden);
         });
   }
 }
@@ -122,15 +125,10 @@ TEST_P(Fused, WindowedAttentionEqualsItsFormula) {
     compare(
         {q, k, v}, [&] { return windowed_attention(q, k, v, window, mask); },
         [&] {
-          const auto group = [](const at::Tensor& x) {
-            return x.to(at::kFloat).repeat_interleave(3, 1);
-          };
-          const auto scores =
-              at::matmul(q.to(at::kFloat), group(k).transpose(-1, -2)) / std::sqrt(8.0);
           const auto t = at::arange(T);
           const auto back = t.unsqueeze(1) - t;
           const auto hidden = (back < 0).logical_or(back >= window);
-          return at::matmul(at::softmax(scores.masked_fill(hidden, -INFINITY), -1), group(v));
+          return masked_attention(q, k, v, hidden);
         });
   }
 }
@@ -149,17 +147,12 @@ TEST_P(Fused, AttentionOfSequencesInARowIsThatOfEachAlone) {
                           : causal_attention(q, k, v, lengths);
         },
         [&] {
-          const auto group = [](const at::Tensor& x) {
-            return x.to(at::kFloat).repeat_interleave(3, 1);
-          };
-          const auto scores =
-              at::matmul(q.to(at::kFloat), group(k).transpose(-1, -2)) / std::sqrt(8.0);
           const auto t = at::arange(T);
           const auto own = at::repeat_interleave(at::tensor(lengths, at::kLong));
           const auto back = t.unsqueeze(1) - t;
           auto hidden = (back < 0).logical_or(own.unsqueeze(1) != own);
           if (windowed) hidden = hidden.logical_or(back >= window);
-          return at::matmul(at::softmax(scores.masked_fill(hidden, -INFINITY), -1), group(v));
+          return masked_attention(q, k, v, hidden);
         });
   }
 }

@@ -1,0 +1,109 @@
+// Tensors that do not lie in the machine's memory: what stands before NCCL, with a stand-in for it.
+#include <chrono>
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <torch/csrc/distributed/c10d/Backend.hpp>
+#include <torch/csrc/distributed/c10d/Store.hpp>
+
+#include "medseg/base/clock.h"
+#include "ranks.h"
+
+namespace medseg {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// Stands for NCCL where there is no GPU: wait() returns at once, the call is over a while later or never. For tensors that
+/// have no memory.
+class LaterGroup : public c10d::Backend {
+ public:
+  static inline int groups = 0, sums = 0, broadcasts = 0, unfinished = 0;
+  static inline bool hangs = false;
+  static inline std::chrono::milliseconds timeout{};
+
+  static c10::intrusive_ptr<c10d::Backend> make(const c10::intrusive_ptr<c10d::Store>& store,
+                                                int rank, int size,
+                                                std::chrono::milliseconds its_timeout) {
+    ++groups;
+    timeout = its_timeout;
+    store->set(str(rank), std::vector<std::uint8_t>{1});
+    for (int other = 0; other < size; ++other) store->wait({str(other)});  // the same for all
+    return c10::make_intrusive<LaterGroup>(rank, size);
+  }
+  using Backend::Backend;
+
+  c10::intrusive_ptr<c10d::Work> allreduce(std::vector<at::Tensor>&,
+                                           const c10d::AllreduceOptions&) override {
+    ++sums;
+    return c10::make_intrusive<LaterWork>();
+  }
+  c10::intrusive_ptr<c10d::Work> broadcast(std::vector<at::Tensor>&,
+                                           const c10d::BroadcastOptions&) override {
+    ++broadcasts;
+    return c10::make_intrusive<LaterWork>();
+  }
+
+ private:
+  class LaterWork : public c10d::Work {
+   public:
+    LaterWork() { ++unfinished; }
+    bool wait(std::chrono::milliseconds) override { return true; }
+    bool isCompleted() override {
+      if (hangs || watch_.seconds() < 0.05) return false;
+      if (!over_) --unfinished;
+      return over_ = true;
+    }
+
+   private:
+    bool over_ = false;
+    Stopwatch watch_;
+  };
+};
+
+TEST_F(Rank, HaveAGpuEach) {
+  together([&](Comm& comm) {
+    EXPECT_EQ(comm.local_rank(), comm.rank());
+    comm.use_on_device(LaterGroup::make);
+    const auto there = at::empty({1000}, at::kMeta);
+    auto here = at::ones({3});
+    comm.sum(here);
+    EXPECT_EQ(LaterGroup::groups, 0);  // made when it is needed
+    const auto under_way = comm.start_sum(there);
+    comm.sum(here);
+    under_way->wait();
+    EXPECT_EQ(LaterGroup::unfinished, 0);
+    comm.broadcast(there, 1);
+    EXPECT_EQ(LaterGroup::unfinished, 0);
+    EXPECT_EQ(here[0].item<int>(), comm.size() * comm.size());
+    EXPECT_EQ(LaterGroup::groups, 1);
+    EXPECT_EQ(LaterGroup::sums, 1);
+    EXPECT_EQ(LaterGroup::broadcasts, 1);
+    EXPECT_GT(LaterGroup::timeout, std::chrono::seconds(static_cast<int>(kTimeout)));
+  });
+}
+
+TEST_F(Rank, OnesGpuHangs) {
+  LaterGroup::hangs = true;
+  together([&](Comm& comm) {
+    comm.use_on_device(LaterGroup::make);
+    const auto call = comm.start_sum(at::empty({10}, at::kMeta));
+    if (comm.rank() == 1) {
+      for (;;) ::pause();
+    }
+    call->wait();
+  });
+}
+
+TEST_F(CommTest, TensorsOnADeviceGoByAGroupOfTheirOwn) {
+  EXPECT_EQ(launched(2, "HaveAGpuEach").code, 0);
+}
+
+TEST_F(CommTest, ADeviceThatHangsEndsAllWithFive) {
+  const auto outcome = launched(2, "OnesGpuHangs", 1.0);
+  EXPECT_EQ(outcome.code, 5);
+  EXPECT_THAT(outcome.err, HasSubstr("within 4 s"));
+}
+
+}  // namespace
+}  // namespace medseg
