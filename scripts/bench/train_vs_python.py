@@ -10,8 +10,8 @@ frozen encoders in every step, `cached` computes their features before the first
 transformers and peft; --logits labelled spares it the logits that have no label, which LISA makes.
 
 First a check: three steps in fp32 from the same weights and adapters; all losses and gradient norms must agree within 1e-3. Then
---rounds rounds of every combination. Seconds are the median over all steps but the first two of each run; `peak` is the largest
-resident memory while stepping (after the second step, before the last checkpoint is saved), `in all` that of the whole process.
+--rounds rounds of every combination. Seconds are the median over all steps but the first two of each run; the ratio of times is the
+median of the rounds' own ratios; `peak` is the largest resident memory while stepping (after the second step, before the last checkpoint is saved), `in all` that of the whole process.
 
 --python  an interpreter that has torch, transformers, peft, tokenizers, safetensors, numpy and pillow; without it an environment
           with the pinned packages is made and thrown away (2.7 GB from the package index)
@@ -195,6 +195,13 @@ def seconds_of(results):
     return [line["seconds"] for result in results for line in result["steps"][WARM:]]
 
 
+def ratios_of_rounds(results, features):
+    """Medseg's median step beside Python's of the same round: what else the machine does changes from round to round."""
+    rounds = {name: [statistics.median(seconds_of([r])) for r in results if (r["name"], r["features"]) == (name, features)]
+              for name in ("medseg", "python")}
+    return [ours / theirs for ours, theirs in zip(rounds["medseg"], rounds["python"])]
+
+
 def report(arguments, results, allocator):
     print(f"batch {arguments.batch}, {arguments.threads} threads, bf16, Python's logits: {arguments.logits}; allocator of Python: "
           f"{allocator or 'glibc'}; {arguments.rounds} rounds of {arguments.steps} counted steps\n")
@@ -209,8 +216,9 @@ def report(arguments, results, allocator):
             whole = max(r["peak_in_all"] for r in chosen)
             print(f"| {features} | {name} | {medians[name]:.3f} | {min(seconds):.3f} to {max(seconds):.3f} | "
                   f"{arguments.batch / medians[name]:.2f} | {peaks[name] / 1e9:.2f} | {whole / 1e9:.2f} |")
-        ratios.append(f"{features}: medseg takes {medians['medseg'] / medians['python']:.2f} of Python's time and "
-                      f"{peaks['medseg'] / peaks['python']:.2f} of its memory")
+        of_rounds = ratios_of_rounds(results, features)
+        ratios.append(f"{features}: medseg takes {statistics.median(of_rounds):.2f} of Python's time (median of the rounds, "
+                      f"{min(of_rounds):.2f} to {max(of_rounds):.2f}) and {peaks['medseg'] / peaks['python']:.2f} of its memory")
     print("\n" + "\n".join(ratios))
     print("\nmedseg's time by part, seconds a step (all steps, the first two too):\n")
     for features in arguments.features:

@@ -111,7 +111,6 @@ class Block : public Module {
   frozen::Block freeze() const {
     const auto [weight, bias] = local_.folded();
     frozen::Block block;
-    block.heads = heads_;
     block.window = window_;
     block.attention_norm = {attention_norm_.weight, attention_norm_.bias, kNormEps};
     block.mlp_norm = {mlp_norm_.weight, mlp_norm_.bias, kNormEps};
@@ -119,7 +118,7 @@ class Block : public Module {
     block.projection = {projection_.weight, projection_.bias};
     block.fc1 = {fc1_.weight, fc1_.bias};
     block.fc2 = {fc2_.weight, fc2_.bias};
-    block.attention_bias = attention_bias().detach().to(at::kFloat);
+    block.attention_bias = PairBias(attention_bias().squeeze(0));
     block.local = depthwise_taps(weight, bias);
     return block;
   }

@@ -180,13 +180,7 @@ at::Tensor Bottleneck::forward(const at::Tensor& x) const {
 }
 
 at::Tensor Block::attend(const at::Tensor& windows) const {
-  const auto count = windows.size(0), cells = windows.size(1), channels = windows.size(2);
-  const auto parts = qkv.forward(windows)
-                         .view({count, cells, heads, 3, channels / heads})
-                         .permute({3, 0, 2, 1, 4});
-  const auto mixed = at::scaled_dot_product_attention(parts[0], parts[1], parts[2],
-                                                      attention_bias.to(windows.dtype()));
-  return projection.matrix.forward(mixed.transpose(1, 2).reshape(windows.sizes()));
+  return projection.matrix.forward(window_attention(qkv.forward(windows), attention_bias));
 }
 
 void Block::add_mlp(at::Tensor& x) const {

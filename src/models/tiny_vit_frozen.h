@@ -13,6 +13,7 @@
 
 #include "medseg/nn/conv.h"
 #include "medseg/nn/pixelwise.h"
+#include "medseg/nn/window_attention.h"
 
 namespace medseg::frozen {
 
@@ -82,10 +83,10 @@ struct Bottleneck {
 
 /// Window attention, local convolution, MLP.
 struct Block {
-  std::int64_t heads = 1, window = 7;
+  std::int64_t window = 7;
   Norm attention_norm, mlp_norm;
   Dense qkv, projection, fc1, fc2;
-  at::Tensor attention_bias;  ///< [1, heads, window², window²] float
+  PairBias attention_bias;  ///< of window² cells
   PerChannel local;
 
   at::Tensor forward(const at::Tensor& x) const;  ///< [B, H, W, C] -> the same

@@ -10,6 +10,13 @@ namespace medseg {
 namespace {
 
 std::atomic<double> total = 0;
+std::atomic<int> counters = 0;
+
+void add(double flops) {
+  auto known = total.load();
+  while (!total.compare_exchange_weak(known, known + flops)) {
+  }
+}
 
 double numel(const c10::IValue& value) { return static_cast<double>(value.toTensor().numel()); }
 double size(const c10::IValue& value, std::int64_t axis) {
@@ -47,11 +54,7 @@ double flops_of(std::string_view name, c10::ArrayRef<const c10::IValue> inputs) 
 }
 
 std::unique_ptr<at::ObserverContext> count(const at::RecordFunction& function) {
-  if (const double flops = flops_of(function.name(), function.inputs()); flops > 0) {
-    auto known = total.load();
-    while (!total.compare_exchange_weak(known, known + flops)) {
-    }
-  }
+  if (const double flops = flops_of(function.name(), function.inputs()); flops > 0) add(flops);
   return nullptr;
 }
 
@@ -59,9 +62,18 @@ std::unique_ptr<at::ObserverContext> count(const at::RecordFunction& function) {
 
 FlopCount::FlopCount()
     : handle_(at::addGlobalCallback(at::RecordFunctionCallback(count).needsInputs(true).scopes(
-          {at::RecordScope::FUNCTION}))) {}
+          {at::RecordScope::FUNCTION}))) {
+  ++counters;
+}
 
-FlopCount::~FlopCount() { at::removeCallback(handle_); }
+FlopCount::~FlopCount() {
+  --counters;
+  at::removeCallback(handle_);
+}
+
+void add_flops(double flops) {
+  if (counters > 0) add(flops);
+}
 
 double counted_flops() { return total; }
 

@@ -28,7 +28,7 @@ MEDSEG_INLINE void accumulate(float* sums, const Pair& more) {
   simd::load_parted(sums, total);
   total.even += more.even;
   total.odd += more.odd;
-  __builtin_memcpy(sums, &total, sizeof total);
+  simd::store_parted(total, sums);
 }
 
 /// One row of (x + offset - mean) / deviation into `unit`; returns 1 / deviation.

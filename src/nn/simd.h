@@ -66,7 +66,14 @@ MEDSEG_INLINE void store(const Pair& from, float* to) {
 }
 
 /// Numbers already parted, as `parted` of pixelwise.h arranges them.
-MEDSEG_INLINE void load_parted(const float* from, Pair& to) { std::memcpy(&to, from, sizeof to); }
+MEDSEG_INLINE void load_parted(const float* from, Pair& to) {  // in one, it would go through memory
+  std::memcpy(&to.even, from, sizeof to.even);
+  std::memcpy(&to.odd, from + kLanes / 2, sizeof to.odd);
+}
+MEDSEG_INLINE void store_parted(const Pair& from, float* to) {
+  std::memcpy(to, &from.even, sizeof from.even);
+  std::memcpy(to + kLanes / 2, &from.odd, sizeof from.odd);
+}
 
 /// The first `count` < kLanes numbers; the others are zero, and are not written.
 template <class T>

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "medseg/nn/window_attention.h"
+
 namespace medseg {
 namespace {
 
@@ -46,9 +48,16 @@ TEST(FlopCount, CountsConvolutionsAndAttention) {
   EXPECT_EQ(flops([&] { at::scaled_dot_product_attention(q, k, k); }), 2.0 * 2 * 4 * 9 * 6 * 8 * 2);
 }
 
+TEST(FlopCount, CountsAttentionInWindows) {
+  const auto qkv = at::ones({3, 9, 2 * 3 * 32});
+  const PairBias bias(at::zeros({2, 9, 9}));
+  EXPECT_EQ(flops([&] { window_attention(qkv, bias); }), 4.0 * 3 * 2 * 9 * 9 * 32);
+}
+
 TEST(FlopCount, CountsNothingUnasked) {
   const double before = counted_flops();
   at::mm(at::ones({3, 3}), at::ones({3, 3}));
+  add_flops(5);
   EXPECT_EQ(counted_flops(), before);
 }
 

@@ -1,0 +1,55 @@
+/// \file
+/// One head of one window in the matrix unit of a Xeon (AMX, since Sapphire Rapids): products of 16 × 32 by 32 × 16 bf16
+/// numbers, sums in fp32.
+#pragma once
+
+#include <cstdint>
+
+#include <c10/util/BFloat16.h>
+
+namespace medseg::tiles {
+
+constexpr std::int64_t kKeys =
+    32;  // cells are rounded up to so many, and a head has so many numbers
+constexpr std::int64_t kQueries = 16;  // rows of a tile
+
+constexpr std::int64_t whole(std::int64_t count, std::int64_t unit) {
+  return (count + unit - 1) / unit * unit;
+}
+
+/// One head of one window; strides count numbers from cell to cell.
+struct Head {
+  const c10::BFloat16 *query, *key, *value;
+  std::int64_t stride;
+  const float*
+      bias;  ///< log2(e) times it, a row of whole(cells, 32) a query: of 32 keys the even ones, then the odd ones
+  c10::BFloat16* out;
+  std::int64_t out_stride;
+  std::int64_t cells;
+};
+
+/// Whether this machine has the unit and this process may use it.
+bool usable();
+
+/// The calling thread's unit, set up for `attend`; no other product may run on the thread meanwhile.
+class Session {
+ public:
+  Session();
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+};
+
+/// Bytes that `attend` works in, 64-aligned.
+constexpr std::int64_t room(std::int64_t cells) {
+  const auto keys = whole(cells, kKeys);
+  return 64 * (keys + keys)             // keys and values
+         + 64 * whole(cells, kQueries)  // queries
+         + kQueries * keys * (4 + 2)    // scores and weights
+         + kQueries * kKeys * 4;        // what is mixed
+}
+
+/// softmax(q kᵀ / √32 + bias) v; weights are rounded to bf16, their sum is not.
+void attend(const Head& head, void* room);
+
+}  // namespace medseg::tiles
