@@ -14,7 +14,7 @@ namespace {
 constexpr float kNowhere = -1e31F;  // its power is nothing
 
 at::Tensor in_tiles(const at::Tensor& qkv, const PairBias& bias) {
-  const auto count = qkv.size(0), cells = qkv.size(1), heads = bias.heads(), depth = tiles::kKeys;
+  const auto count = qkv.size(0), cells = qkv.size(1), heads = bias.heads(), depth = tiles::kDepth;
   auto out = at::empty({count, cells, heads * depth}, qkv.options());
   const auto* from = qkv.const_data_ptr<c10::BFloat16>();
   const auto* biases = bias.parted().const_data_ptr<float>();
@@ -58,7 +58,7 @@ at::Tensor window_attention(const at::Tensor& qkv, const PairBias& bias) {
               "window_attention: qkv ", qkv.sizes(), " and biases of ", bias.heads(), " heads and ",
               bias.cells(), " cells");
   const auto depth = qkv.size(2) / (3 * bias.heads());
-  if (qkv.is_cpu() && qkv.scalar_type() == at::kBFloat16 && depth == tiles::kKeys &&
+  if (qkv.is_cpu() && qkv.scalar_type() == at::kBFloat16 && depth == tiles::kDepth &&
       tiles::usable())
     return in_tiles(qkv, bias);
   const auto parts =

@@ -176,7 +176,7 @@ MEDSEG_TILES void attend(const Head& head, void* room) {
   auto* queries = value_tiles + keys * kWords;  // [cells, 32]
   auto* scores = reinterpret_cast<float*>(queries + whole(head.cells, kQueries) * kWords);
   auto* mixed = scores + kQueries * keys;  // [2, 16, 16]
-  auto* weights = reinterpret_cast<BFloat16*>(mixed + kQueries * kKeys);
+  auto* weights = reinterpret_cast<BFloat16*>(mixed + kQueries * kDepth);
   lay_keys(head, keys, key_tiles);
   lay_values(head, keys, value_tiles);
   for (std::int64_t i = 0; i < whole(head.cells, kQueries); ++i) {
@@ -184,7 +184,7 @@ MEDSEG_TILES void attend(const Head& head, void* room) {
     if (i < head.cells) load(head.query + i * head.stride, row);
     store(row, queries + i * kWords);
   }
-  const float scale = kLog2OfE / std::sqrt(static_cast<float>(kKeys));
+  const float scale = kLog2OfE / std::sqrt(static_cast<float>(kDepth));
   for (std::int64_t first = 0; first < head.cells; first += kQueries) {
     written();
     _tile_loadd(2, queries + first * kWords, kRowBytes);

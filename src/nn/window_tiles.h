@@ -9,8 +9,8 @@
 
 namespace medseg::tiles {
 
-constexpr std::int64_t kKeys =
-    32;  // cells are rounded up to so many, and a head has so many numbers
+constexpr std::int64_t kDepth = 32;    // of a head: a row of the first factor
+constexpr std::int64_t kKeys = 32;     // that a row of weights holds; cells are rounded up to them
 constexpr std::int64_t kQueries = 16;  // rows of a tile
 
 constexpr std::int64_t whole(std::int64_t count, std::int64_t unit) {
@@ -21,8 +21,7 @@ constexpr std::int64_t whole(std::int64_t count, std::int64_t unit) {
 struct Head {
   const c10::BFloat16 *query, *key, *value;
   std::int64_t stride;
-  const float*
-      bias;  ///< log2(e) times it, a row of whole(cells, 32) a query: of 32 keys the even ones, then the odd ones
+  const float* bias;  ///< PairBias::parted() of the head
   c10::BFloat16* out;
   std::int64_t out_stride;
   std::int64_t cells;
@@ -46,7 +45,7 @@ constexpr std::int64_t room(std::int64_t cells) {
   return 64 * (keys + keys)             // keys and values
          + 64 * whole(cells, kQueries)  // queries
          + kQueries * keys * (4 + 2)    // scores and weights
-         + kQueries * kKeys * 4;        // what is mixed
+         + kQueries * kDepth * 4;       // what is mixed
 }
 
 /// softmax(q kᵀ / √32 + bias) v; weights are rounded to bf16, their sum is not.
