@@ -43,7 +43,9 @@ def train(arguments, folder, name, sets):
     out = folder / name.replace(" ", "-")
     sources = json.dumps([{"manifest": str(arguments.data.resolve()), "split": arguments.split}])
     sets = [f"model={arguments.bundle.resolve()}", f"data.train={sources}", "data.validation=[]", f"train.steps={arguments.steps}",
-            "train.evaluate_every=0", "train.save_every=0", f"train.threads={arguments.threads}", *arguments.set, *sets]
+            "train.evaluate_every=0", "train.save_every=0", f"train.threads={arguments.threads}",
+            "train.schedule.total_steps=1000",  # else a short run would be all warm-up, which is an error
+            *arguments.set, *sets]
     command = [arguments.medseg, "train", arguments.config, "--out", out] + [word for entry in sets for word in ("--set", entry)]
     before = time.monotonic()
     ran = subprocess.run(list(map(str, command)), capture_output=True, text=True)

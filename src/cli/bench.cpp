@@ -15,6 +15,7 @@
 #include "medseg/models/grounding.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/precision.h"
+#include "medseg/nn/window_attention.h"
 
 namespace medseg {
 namespace {
@@ -34,6 +35,28 @@ void bench_encoders(const Bench& bench) {
       bench.measure(str("grounding_encoder.forward.batch", batch), precision, batch,
                     [&] { encoder->forward(drawn); });
     }
+  }
+}
+
+/// Of one picture and one block in each of LiteMedSAM's stages with attention: ours, then torch's.
+void bench_windows(const Bench& bench) {
+  const at::NoGradGuard no_grad;
+  struct Stage {
+    std::int64_t number, windows, cells, heads, depth;
+  };
+  for (const auto& [number, windows, cells, heads, depth] :
+       {Stage{1, 361, 49, 4, 32}, Stage{2, 25, 196, 5, 32}, Stage{3, 100, 49, 10, 32}}) {
+    const auto qkv = at::randn({windows, cells, heads * 3 * depth}).to(at::kBFloat16);
+    const PairBias bias(at::randn({heads, cells, cells}));
+    const auto mask = bias.plain().unsqueeze(0).to(at::kBFloat16);
+    bench.measure(str("window_attention.stage", number), "bf16", 1,
+                  [&] { window_attention(qkv, bias); });
+    bench.measure(str("window_attention.stage", number, ".torch"), "bf16", 1, [&] {
+      const auto parts = qkv.view({windows, cells, heads, 3, depth}).permute({3, 0, 2, 1, 4});
+      at::scaled_dot_product_attention(parts[0], parts[1], parts[2], mask)
+          .transpose(1, 2)
+          .reshape({windows, cells, -1});
+    });
   }
 }
 
@@ -88,6 +111,7 @@ void bench(const BenchArguments& arguments) {
   if (arguments.what == "sam_vit") return bench_sam_vit(timer);
   if (arguments.what == "language") return bench_language(timer);
   bench_encoders(timer);
+  bench_windows(timer);
   bench_decoder(timer);
 }
 
@@ -155,7 +179,8 @@ void add_bench(CLI::App& app) {
       "bench", "Time the program's own parts, with random weights of the demo's sizes");
   command->add_option(
       "what", arguments->what,
-      "grounding: encoders and mask decoder, milliseconds a picture or mask; "
+      "grounding: encoders, attention in windows (beside torch's) and mask decoder, milliseconds a "
+      "picture or mask; "
       "sam_vit: SAM's ViT-B at 1024 pixels; language: a training pass of SmolLM2-135M's and "
       "TinyLlama-1.1B's sizes with and without activation checkpointing, frozen matrices in bf16, "
       "int8 or nf4, time and memory; load: every tensor of a weight file into "
