@@ -21,7 +21,7 @@ say "real CT and MR slices, questions and answers -> $manifest"
 [ -f $manifest ] || $medseg data demo --out data/demo
 say "published weights -> runs/demo-start"
 [ -f runs/demo-start/config.json ] || scripts/demo_import.sh
-say "train -> runs/demo (at most 10 minutes on 2 cores)"
+say "train -> runs/demo (10 minutes on 2 cores of one's own, 25 on busy ones)"
 [ -e runs/demo/best ] || $medseg train configs/train/demo.json --out runs/demo
 say "evaluate on slices it has not seen -> runs/demo/test"
 [ -f runs/demo/test/scores.json ] ||
