@@ -13,6 +13,7 @@
 #include "medseg/nn/layer_norm_2d.h"
 #include "medseg/nn/linear.h"
 #include "medseg/nn/norm.h"
+#include "medseg/nn/window_attention.h"
 #include "tiny_vit_frozen.h"
 
 namespace medseg {
@@ -118,27 +119,23 @@ class Block : public Module {
     block.projection = {projection_.weight, projection_.bias};
     block.fc1 = {fc1_.weight, fc1_.bias};
     block.fc2 = {fc2_.weight, fc2_.bias};
-    block.attention_bias = PairBias(attention_bias().squeeze(0));
+    block.attention_bias = PairBias(attention_bias());
     block.local = depthwise_taps(weight, bias);
     return block;
   }
 
  private:
-  at::Tensor attention_bias() const {  // [1, heads, window², window²]
+  at::Tensor attention_bias() const {  // [heads, window², window²]
     const auto line = at::arange(window_, biases_.options().dtype(at::kLong));
     const auto distance = (line.view({-1, 1}) - line).abs();  // [w, w]
     const auto index =
         distance.view({window_, 1, window_, 1}) * window_ + distance.view({1, window_, 1, window_});
     const auto cells = window_ * window_;
-    return biases_.index_select(1, index.reshape(-1)).view({1, heads_, cells, cells});
+    return biases_.index_select(1, index.reshape(-1)).view({heads_, cells, cells});
   }
 
   at::Tensor attention(const at::Tensor& x) const {  // [n, window², C]
-    const auto parts =
-        qkv_.forward(x).view({x.size(0), x.size(1), heads_, 3, -1}).permute({3, 0, 2, 1, 4});
-    const auto mixed = at::scaled_dot_product_attention(parts[0], parts[1], parts[2],
-                                                        attention_bias().to(parts.scalar_type()));
-    return projection_.forward(mixed.transpose(1, 2).reshape(x.sizes()));
+    return projection_.forward(window_attention(qkv_.forward(x), attention_bias()));
   }
 
   std::int64_t width_, heads_, window_;

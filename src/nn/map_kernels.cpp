@@ -14,15 +14,6 @@ using simd::Pair;
 
 constexpr std::int64_t kMostBlocks = kMostChannels / kLanes;
 
-MEDSEG_INLINE void add_up(Float lanes, float& sum) {
-  using Index = std::int32_t __attribute__((vector_size(64)));
-  lanes += __builtin_shuffle(lanes, Index{8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7});
-  lanes += __builtin_shuffle(lanes, Index{4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11});
-  lanes += __builtin_shuffle(lanes, Index{2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13});
-  lanes += __builtin_shuffle(lanes, Index{1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14});
-  sum = lanes[0];
-}
-
 MEDSEG_INLINE void accumulate(float* sums, const Pair& more) {
   Pair total;
   simd::load_parted(sums, total);
@@ -48,14 +39,14 @@ MEDSEG_INLINE float standardise(const NormRows& norm, const BFloat16* x, Pair* u
     sums += unit[i].even + unit[i].odd;
   }
   float sum, square;
-  add_up(sums, sum);
+  simd::folded<simd::Fold::kSum>(sums, sum);
   const float mean = sum / count;
   for (std::int64_t i = 0; i < blocks; ++i) {
     unit[i].even -= mean;
     unit[i].odd -= mean;
     squares += unit[i].even * unit[i].even + unit[i].odd * unit[i].odd;
   }
-  add_up(squares, square);
+  simd::folded<simd::Fold::kSum>(squares, square);
   const float factor = 1.0F / std::sqrt(square / count + norm.eps);
   for (std::int64_t i = 0; i < blocks; ++i) {
     unit[i].even *= factor;
@@ -90,8 +81,8 @@ MEDSEG_INLINE void through_norm(const NormRows& norm, const Pair* unit, Pair* sl
     along += product.even * weight.even + product.odd * weight.odd;
   }
   float mean, tilt;
-  add_up(plain, mean);
-  add_up(along, tilt);
+  simd::folded<simd::Fold::kSum>(plain, mean);
+  simd::folded<simd::Fold::kSum>(along, tilt);
   mean /= static_cast<float>(channels);
   tilt /= static_cast<float>(channels);
   for (std::int64_t i = 0; i < blocks; ++i) {
@@ -184,7 +175,7 @@ MEDSEG_VECTORISED void gelu_dot(const float* offset, const float* brush, const B
       gelu(value);
       lanes += value.even * weight.even + value.odd * weight.odd;
     }
-    add_up(lanes, y[row]);
+    simd::folded<simd::Fold::kSum>(lanes, y[row]);
   }
 }
 

@@ -75,6 +75,23 @@ MEDSEG_INLINE void store_parted(const Pair& from, float* to) {
   std::memcpy(to + kLanes / 2, &from.odd, sizeof from.odd);
 }
 
+using Lane = std::int32_t __attribute__((vector_size(64)));
+constexpr Lane kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+enum class Fold { kSum, kLargest };
+
+/// The sum or the largest of all lanes: half of them with the other half, four times.
+template <Fold fold>
+MEDSEG_INLINE void folded(const Float& lanes, float& result) {
+  Float x = lanes;
+#pragma GCC unroll 4
+  for (std::int32_t half = 8; half > 0; half /= 2) {
+    const Float y = __builtin_shuffle(x, kLane ^ half);
+    x = fold == Fold::kSum ? x + y : x > y ? x : y;
+  }
+  result = x[0];
+}
+
 /// The first `count` < kLanes numbers; the others are zero, and are not written.
 template <class T>
 MEDSEG_INLINE void load_part(const T* from, std::int64_t count, Pair& to) {

@@ -61,12 +61,16 @@ at::Tensor window_attention(const at::Tensor& qkv, const PairBias& bias) {
   if (qkv.is_cpu() && qkv.scalar_type() == at::kBFloat16 && depth == tiles::kDepth &&
       tiles::usable())
     return in_tiles(qkv, bias);
-  const auto parts =
-      qkv.view({qkv.size(0), qkv.size(1), bias.heads(), 3, depth}).permute({3, 0, 2, 1, 4});
+  return window_attention(qkv, bias.plain());
+}
+
+at::Tensor window_attention(const at::Tensor& qkv, const at::Tensor& bias) {
+  const auto heads = bias.size(0), depth = qkv.size(2) / (3 * heads);
+  const auto parts = qkv.view({qkv.size(0), qkv.size(1), heads, 3, depth}).permute({3, 0, 2, 1, 4});
   return at::scaled_dot_product_attention(parts[0], parts[1], parts[2],
-                                          bias.plain().unsqueeze(0).to(qkv.scalar_type()))
+                                          bias.unsqueeze(0).to(qkv.scalar_type()))
       .transpose(1, 2)
-      .reshape({qkv.size(0), qkv.size(1), -1});
+      .reshape({qkv.size(0), qkv.size(1), heads * depth});
 }
 
 }  // namespace medseg

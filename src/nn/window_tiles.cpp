@@ -19,15 +19,13 @@ namespace {
 
 using c10::BFloat16;
 using simd::Float;
+using simd::Lane;
 using simd::Pair;
 using simd::Word;
 
 constexpr std::int32_t kWords = 16;  // in a row of a tile: pairs of bf16, or fp32 numbers
 constexpr std::int64_t kRowBytes = 64;
 constexpr float kLog2OfE = 1.44269504F;
-
-using Lane = std::int32_t __attribute__((vector_size(64)));
-constexpr Lane kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 /// What the unit reads must have been written: its instructions tell the compiler nothing of memory.
 MEDSEG_INLINE void written() { std::atomic_signal_fence(std::memory_order_seq_cst); }
@@ -47,20 +45,6 @@ MEDSEG_TILES_INLINE void power_of_two(Float& x) {
   x = _mm512_maskz_scalef_ps(kAll, p, whole);
 }
 
-enum class Fold { kSum, kLargest };
-
-/// The sum or the largest of all lanes: half of them with the other half, four times.
-template <Fold fold>
-MEDSEG_INLINE void folded(const Float& lanes, float& result) {
-  Float x = lanes;
-#pragma GCC unroll 4
-  for (std::int32_t half = kWords / 2; half > 0; half /= 2) {
-    const Float y = __builtin_shuffle(x, kLane ^ half);
-    x = fold == Fold::kSum ? x + y : x > y ? x : y;
-  }
-  result = x[0];
-}
-
 /// A row of products becomes weights 2^(product · scale + bias − largest); returns their sum.
 MEDSEG_TILES_INLINE float weigh(float* scores, const float* bias, float scale, std::int64_t keys,
                                 BFloat16* weights) {
@@ -77,7 +61,7 @@ MEDSEG_TILES_INLINE float weigh(float* scores, const float* bias, float scale, s
     top = top > score.odd ? top : score.odd;
   }
   float largest, sum;
-  folded<Fold::kLargest>(top, largest);
+  simd::folded<simd::Fold::kLargest>(top, largest);
   Float sums = {};
   for (std::int64_t j = 0; j < keys; j += kKeys) {
     Pair score;
@@ -89,7 +73,7 @@ MEDSEG_TILES_INLINE float weigh(float* scores, const float* bias, float scale, s
     sums += score.even + score.odd;
     simd::store(score, weights + j);
   }
-  folded<Fold::kSum>(sums, sum);
+  simd::folded<simd::Fold::kSum>(sums, sum);
   return sum;
 }
 
@@ -97,8 +81,8 @@ MEDSEG_TILES_INLINE float weigh(float* scores, const float* bias, float scale, s
 template <std::int32_t size>
 MEDSEG_INLINE void exchange(Word* rows) {
   constexpr std::int32_t kOfOther = kWords - size;  // the second row's lanes count from 16
-  const Lane second = ((kLane & size) != 0) & kOfOther;
-  const Lane upper = kLane + second, lower = upper + size;
+  const Lane second = ((simd::kLane & size) != 0) & kOfOther;
+  const Lane upper = simd::kLane + second, lower = upper + size;
 #pragma GCC unroll 16
   for (int i = 0; i < kWords; ++i) {
     if ((i & size) != 0) continue;

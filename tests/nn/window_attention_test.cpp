@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -86,6 +87,14 @@ TEST(WindowAttentionOf, AWindowIsTheSameAloneAndAmongOthers) {
   const auto out = window_attention(qkv, bias);
   for (const std::int64_t i : {0, 4, 8})
     EXPECT_TRUE(out.narrow(0, i, 1).equal(window_attention(qkv.narrow(0, i, 1), bias))) << i;
+}
+
+TEST(WindowAttentionOf, NoWindowsGiveNone) {
+  const PairBias bias(at::zeros({2, 9, 9}));
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    const auto out = window_attention(at::zeros({0, 9, 192}, dtype), bias);
+    EXPECT_EQ(out.sizes(), (std::vector<std::int64_t>{0, 9, 64}));
+  }
 }
 
 TEST(WindowAttentionOf, BiasesOfOtherWindowsAreRefused) {

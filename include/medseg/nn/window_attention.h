@@ -1,6 +1,6 @@
 /// \file
-/// Attention inside small windows with a learned bias for each pair of cells, without gradients, for the CPU (TinyViT,
-/// arXiv 2207.10666; LeViT, arXiv 2104.01136).
+/// Attention inside small windows with a learned bias for each pair of cells (TinyViT, arXiv 2207.10666; LeViT, arXiv
+/// 2104.01136).
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,10 @@ class PairBias {
 /// softmax(q kᵀ / √d + bias) v in each of n windows: `qkv` [n, cells, heads · 3 · d] contiguous, fp32 or bf16, of a cell
 /// q, k and v of the first head, then of the next -> [n, cells, heads · d], the same dtype.
 /// In bf16 with d = 32 (all published TinyViTs) on a CPU with AMX it is our kernel, whose scores never leave the core's
-/// cache; otherwise torch's attention.
+/// cache; otherwise torch's attention. Without gradients.
 at::Tensor window_attention(const at::Tensor& qkv, const PairBias& bias);
+
+/// The same by torch, on any device and with gradients; `bias` [heads, cells, cells].
+at::Tensor window_attention(const at::Tensor& qkv, const at::Tensor& bias);
 
 }  // namespace medseg
