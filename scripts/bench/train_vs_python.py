@@ -11,7 +11,8 @@ transformers and peft; --logits labelled spares it the logits that have no label
 
 First a check: three steps in fp32 from the same weights and adapters; all losses and gradient norms must agree within 1e-3. Then
 --rounds rounds of every combination. Seconds are the median over all steps but the first two of each run; the ratio of times is the
-median of the rounds' own ratios; `peak` is the largest resident memory while stepping (after the second step, before the last checkpoint is saved), `in all` that of the whole process.
+median of the rounds' own ratios; `peak` is the largest resident memory while stepping (after the second step, before the last checkpoint
+is saved), `in all` that of the whole process.
 
 --python  an interpreter that has torch, transformers, peft, tokenizers, safetensors, numpy and pillow; without it an environment
           with the pinned packages is made and thrown away (2.7 GB from the package index)

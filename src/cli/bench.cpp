@@ -102,12 +102,19 @@ void bench(const BenchArguments& arguments) {
   if (!arguments.overrides.empty()) throw ConfigError("bench: --set is for train");
   if (arguments.threads > 0) at::set_num_threads(arguments.threads);
   const Bench timer(arguments);
-  if (loads) return bench_load(timer, arguments.files);
-  if (arguments.what == "sam_vit") return bench_sam_vit(timer);
-  if (arguments.what == "language") return bench_language(timer);
-  bench_encoders(timer);
-  bench_windows(timer);
-  bench_decoder(timer);
+  if (loads) {
+    bench_load(timer, arguments.files);
+  } else if (arguments.what == "sam_vit") {
+    bench_sam_vit(timer);
+  } else if (arguments.what == "language") {
+    bench_language(timer);
+  } else {
+    bench_encoders(timer);
+    bench_windows(timer);
+    bench_decoder(timer);
+  }
+  if (!timer.wanted_any())
+    throw ConfigError("bench: --only and --precision leave no measurement of " + arguments.what);
 }
 
 }  // namespace
@@ -143,7 +150,9 @@ void Bench::measure(const std::string& name, const std::string& precision, std::
 bool Bench::wants(const std::string& name, const std::string& precision) const {
   const bool named =
       name.find(arguments_.only) != std::string::npos || arguments_.only.starts_with(name + ".");
-  return named && (arguments_.precision.empty() || precision == arguments_.precision);
+  const bool wanted = named && (arguments_.precision.empty() || precision == arguments_.precision);
+  wanted_any_ = wanted_any_ || wanted;
+  return wanted;
 }
 
 void Bench::run_once(const std::string& precision, const std::function<void()>& work) const {

@@ -29,6 +29,7 @@ class Bench {
                const std::function<void()>& work, bool warm_up = true) const;
   /// Whether a measurement of this name, or one whose name it begins, is asked for.
   bool wants(const std::string& name, const std::string& precision) const;
+  bool wanted_any() const { return wanted_any_; }  ///< whether `wants` has said yes
   /// One run in this precision, unmeasured.
   void run_once(const std::string& precision, const std::function<void()>& work) const;
   /// A number that is no time, as measure() prints its.
@@ -37,6 +38,7 @@ class Bench {
 
  private:
   const BenchArguments& arguments_;
+  mutable bool wanted_any_ = false;
 };
 
 /// Opens each file and brings every tensor into memory of its own, block formats as fp32, all kept until the last.

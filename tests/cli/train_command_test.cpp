@@ -108,5 +108,15 @@ TEST_F(TrainCommand, BenchTrainWantsOneConfig) {
   EXPECT_EQ(run({"bench", "grounding", "--set", "train.steps=3"}).code, 2);
 }
 
+TEST_F(TrainCommand, BenchThatMeasuresNothingSaysSo) {
+  EXPECT_EQ(run({"bench", "grounding", "--only", "no_such_part", "--runs", "1"}).code, 2);
+  EXPECT_EQ(run({"bench", "grounding", "--only", "window_attention.stage2", "--precision", "fp32",
+                 "--runs", "1"})
+                .code,
+            2);
+  EXPECT_EQ(run({"bench", "grounding", "--only", "window_attention.stage2", "--runs", "1"}).code,
+            0);
+}
+
 }  // namespace
 }  // namespace medseg
