@@ -8,7 +8,7 @@
 #include "medseg/base/str.h"
 #include "medseg/nn/autocast.h"
 #include "model_options.h"
-#include "open_picture.h"
+#include "picture_options.h"
 
 namespace medseg {
 namespace {

@@ -8,7 +8,7 @@
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
 #include "medseg/models/audit.h"
-#include "medseg/pipeline/sample.h"
+#include "medseg/pipeline/open_bundle.h"
 
 namespace medseg {
 namespace {

@@ -1,16 +1,6 @@
 #include "model_options.h"
 
-#include <ATen/Parallel.h>
-
-#include "medseg/base/str.h"
-
 namespace medseg {
-
-GenerationOptions ModelOptions::generation(const OpenBundle& opened) const {
-  GenerationOptions generation;
-  generation.max_new_tokens = max_new_tokens > 0 ? max_new_tokens : opened.options.max_new_tokens;
-  return generation;
-}
 
 void add_model_options(CLI::App& command, ModelOptions& options, bool model_required) {
   auto* model = command.add_option("--model", options.bundle,
@@ -21,22 +11,6 @@ void add_model_options(CLI::App& command, ModelOptions& options, bool model_requ
   command.add_option("--threads", options.threads, "0: one a core");
   command.add_option("--max-new-tokens", options.max_new_tokens,
                      "longest answer; 0: what the bundle says");
-}
-
-OpenBundle open_model(const ModelOptions& options, BundleUse use, int place) {
-  const auto precision = options.dtype();
-  const auto device = device_named("--device", options.device, place);
-  if (options.threads < 0)
-    throw ConfigError(str("--threads: ", options.threads, " is out of range"));
-  if (options.max_new_tokens < 0) {
-    throw ConfigError(str("--max-new-tokens: ", options.max_new_tokens, " is out of range"));
-  }
-  if (options.threads > 0) at::set_num_threads(options.threads);
-  refuse_untrained(read_bundle_options(options.bundle), options.bundle, use);
-  OpenBundle bundle = open_bundle(options.bundle);
-  move_to(*bundle.model, device);
-  prepare_for_inference(bundle, precision);
-  return bundle;
 }
 
 }  // namespace medseg

@@ -8,7 +8,7 @@
 #include "medseg/base/str.h"
 #include "medseg/training/trace.h"
 #include "medseg/weights/tensor_file.h"
-#include "open_picture.h"
+#include "picture_options.h"
 
 namespace medseg {
 namespace {

@@ -33,16 +33,6 @@ Image slice_of_scan(const PictureOptions& options) {
 
 }  // namespace
 
-void add_picture_options(CLI::App& command, PictureOptions& options, bool picture_required) {
-  auto* image = command.add_option(
-      "--image", options.file, "picture (PNG, JPEG, TIFF, BMP) or scan (NIfTI, NRRD) with --slice");
-  if (picture_required) image->required();
-  command.add_option("--window", options.window,
-                     "intensity window of a 16-bit picture or a scan: ct-soft, or with bounds "
-                     "\"mine(100, 4000)\"");
-  command.add_option("--slice", options.slice, "axial slice of a scan, counted from the feet");
-}
-
 Image open_picture(const PictureOptions& options) {
   if (is_scan(options.file)) return slice_of_scan(options);
   auto picture = read_picture(options.file);

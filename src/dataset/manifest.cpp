@@ -141,12 +141,4 @@ std::string to_json_line(const Record& record) {
   return json.dump();
 }
 
-std::vector<Turn> turns_of(const Record& record) {
-  std::vector<Turn> turns;
-  for (const auto& turn : record.turns) {
-    turns.push_back({turn.question, turn.has_answer ? turn.answer : ""});
-  }
-  return turns;
-}
-
 }  // namespace medseg

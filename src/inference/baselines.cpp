@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/progress.h"
+#include "medseg/dataset/turns.h"
 #include "medseg/inference/predictions.h"
+#include "medseg/metrics/scores_text.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/pipeline/preprocess.h"
 #include "training_masks.h"

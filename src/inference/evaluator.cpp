@@ -9,6 +9,8 @@
 #include "medseg/base/progress.h"
 #include "medseg/base/signals.h"
 #include "medseg/base/str.h"
+#include "medseg/dataset/turns.h"
+#include "medseg/metrics/scores_text.h"
 #include "medseg/nn/autocast.h"
 
 namespace medseg {

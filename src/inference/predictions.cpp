@@ -8,7 +8,8 @@
 
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
-#include "medseg/pipeline/sample.h"
+#include "medseg/dataset/turns.h"
+#include "medseg/pipeline/open_bundle.h"
 
 namespace medseg {
 namespace {

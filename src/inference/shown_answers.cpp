@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "medseg/base/str.h"
+#include "medseg/dataset/turns.h"
 #include "medseg/image/overlay.h"
 
 namespace medseg {

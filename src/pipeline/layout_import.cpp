@@ -12,7 +12,7 @@
 #include "medseg/base/hash.h"
 #include "medseg/base/str.h"
 #include "medseg/models/bundle.h"
-#include "medseg/pipeline/sample.h"
+#include "medseg/pipeline/open_bundle.h"
 #include "medseg/text/conversation.h"
 #include "medseg/weights/layouts.h"
 #include "medseg/weights/peft.h"

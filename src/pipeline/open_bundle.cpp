@@ -1,7 +1,8 @@
+#include "medseg/pipeline/open_bundle.h"
+
 #include <algorithm>
 
 #include "medseg/base/str.h"
-#include "medseg/pipeline/sample.h"
 
 namespace medseg {
 namespace {

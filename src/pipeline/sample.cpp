@@ -5,41 +5,18 @@
 #include <ATen/ATen.h>
 
 #include "medseg/base/str.h"
+#include "medseg/dataset/turns.h"
+#include "medseg/pipeline/open_bundle.h"
 #include "medseg/pipeline/preprocess.h"
 
 namespace medseg {
 namespace {
-
-// The label that a `[SEG]` answers; of a union of several labels, all of them.
-std::string target_of(const Record& record, const std::vector<std::string>& ids) {
-  std::vector<std::string> labels;
-  for (const auto& id : ids) {
-    const auto found = record.masks.find(id);
-    const std::string label = found == record.masks.end() ? id : found->second.label;
-    if (std::find(labels.begin(), labels.end(), label) == labels.end()) labels.push_back(label);
-  }
-  return join(labels, " + ");
-}
 
 std::int64_t image_places(const std::vector<std::int64_t>& ids) {
   return std::count(ids.begin(), ids.end(), kImageToken);
 }
 
 }  // namespace
-
-std::vector<std::string> targets_of(const Record& record, const RecordTurn& turn) {
-  std::vector<std::string> targets;
-  for (const auto& ids : turn.masks) targets.push_back(target_of(record, ids));
-  return targets;
-}
-
-std::vector<const RecordTurn*> answered_turns(const Record& record) {
-  std::vector<const RecordTurn*> turns;
-  for (const auto& turn : record.turns) {
-    if (turn.has_answer) turns.push_back(&turn);
-  }
-  return turns;
-}
 
 Sample load_sample(const Manifest& manifest, const Record& record, const OpenBundle& bundle,
                    FeatureCache& cache, std::int64_t max_tokens) {
@@ -78,8 +55,8 @@ Sample load_sample(const Manifest& manifest, const Record& record, const OpenBun
   for (const RecordTurn* turn : answered_turns(record)) {
     for (const auto& ids : turn->masks) {
       sample.masks.push_back(load_mask(manifest, record, ids, image.width, image.height));
-      sample.targets.push_back(target_of(record, ids));
     }
+    for (auto& target : targets_of(record, *turn)) sample.targets.push_back(std::move(target));
   }
   if (sample.masks.size() != sample.dialogue.seg_positions.size()) {
     throw DataError(str(where, ": [SEG] count ", sample.dialogue.seg_positions.size(), ", masks ",

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/str.h"
+#include "medseg/dataset/turns.h"
 
 namespace medseg {
 namespace {

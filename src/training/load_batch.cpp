@@ -6,6 +6,7 @@
 #include "medseg/base/error.h"
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
+#include "medseg/dataset/turns.h"
 #include "medseg/pipeline/preprocess.h"
 #include "medseg/training/training_set.h"
 

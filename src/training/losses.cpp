@@ -6,6 +6,7 @@
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
 #include "medseg/training/further_losses.h"
+#include "medseg/training/mask_truth.h"
 
 namespace medseg {
 namespace {

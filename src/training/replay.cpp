@@ -14,6 +14,7 @@
 #include "medseg/nn/precision.h"
 #include "medseg/pipeline/preprocess.h"
 #include "medseg/training/losses.h"
+#include "medseg/training/mask_truth.h"
 
 namespace medseg {
 namespace {

@@ -14,6 +14,7 @@
 #include "medseg/nn/tensor_memory.h"
 #include "medseg/pipeline/preprocess.h"
 #include "medseg/training/frozen_storage.h"
+#include "medseg/training/mask_truth.h"
 #include "medseg/training/replay.h"
 #include "medseg/training/step.h"
 #include "medseg/training/trained.h"

@@ -12,6 +12,7 @@
 #include "medseg/base/progress.h"
 #include "medseg/base/signals.h"
 #include "medseg/base/str.h"
+#include "medseg/dataset/turns.h"
 #include "medseg/pipeline/preprocess.h"
 
 namespace medseg {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/file.h"
+#include "medseg/metrics/scores_text.h"
 #include "medseg/metrics/table.h"
 
 namespace medseg {

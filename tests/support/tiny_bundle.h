@@ -12,7 +12,7 @@
 
 #include "medseg/base/file.h"
 #include "medseg/image/codec.h"
-#include "medseg/pipeline/sample.h"
+#include "medseg/pipeline/open_bundle.h"
 
 namespace medseg {
 

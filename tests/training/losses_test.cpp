@@ -5,6 +5,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "medseg/training/mask_truth.h"
+
 namespace medseg {
 namespace {
 

@@ -14,7 +14,6 @@
 
 #include "medseg/image/image.h"
 #include "medseg/image/rle.h"
-#include "medseg/text/conversation.h"
 #include "medseg/volume/volume.h"
 
 namespace medseg {
@@ -121,8 +120,5 @@ Image load_image(const Manifest& manifest, const Record& record);
 /// on a missing file, an unknown id or another size.
 Mask load_mask(const Manifest& manifest, const Record& record, const std::vector<std::string>& ids,
                int width, int height);
-
-/// The record's turns for rendering.
-std::vector<Turn> turns_of(const Record& record);
 
 }  // namespace medseg

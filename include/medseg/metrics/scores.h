@@ -58,9 +58,4 @@ class ScoreBoard {
   std::int64_t exact_count_ = 0, named_ = 0, false_positive_ = 0;
 };
 
-/// The JSON object that `score --json` and scores.json hold (design: commands).
-std::string scores_json(const Scores& scores);
-/// Table for a terminal: the totals, then one row per target and modality.
-std::string scores_table(const Scores& scores);
-
 }  // namespace medseg

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "medseg/nn/linear.h"
-#include "medseg/pipeline/sample.h"
+#include "medseg/pipeline/open_bundle.h"
 
 namespace medseg {
 

@@ -14,7 +14,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "medseg/models/grounding.h"
+#include "medseg/training/mask_truth.h"
 #include "medseg/training/options.h"
 
 namespace medseg {
@@ -22,14 +22,6 @@ namespace medseg {
 /// Both losses of each mask, ([K], [K]). `logits` [K, H, W] float32, `truth` [K, H, W] float32 of 0 and 1.
 /// One pass each way: the backward pass is written out, as autograd would keep seven maps of this size.
 std::pair<at::Tensor, at::Tensor> mask_losses(const at::Tensor& logits, const at::Tensor& truth);
-
-/// The masks of one picture.
-struct MaskTruth {
-  at::Tensor masks;  ///< [n, H, W] float32 of 0 and 1; n may be 0
-  ModelFrame frame;
-  at::Tensor
-      distances{};  ///< of the masks (boundary_distances), [n, H, W]; where undefined, they are computed when needed
-};
 
 struct BatchMaskLosses {
   at::Tensor bce, dice;            ///< scalars

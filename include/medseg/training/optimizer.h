@@ -10,7 +10,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "medseg/comm/comm.h"
-#include "medseg/training/options.h"
+#include "medseg/training/optim_options.h"
 
 namespace medseg {
 

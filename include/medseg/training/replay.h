@@ -18,6 +18,7 @@
 #include "medseg/base/random.h"
 #include "medseg/comm/comm.h"
 #include "medseg/training/grad_scaler.h"
+#include "medseg/training/mask_truth.h"
 #include "medseg/training/options.h"
 #include "medseg/training/time_table.h"
 #include "medseg/training/training_set.h"

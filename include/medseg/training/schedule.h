@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "medseg/training/options.h"
+#include "medseg/training/optim_options.h"
 
 namespace medseg {
 

@@ -13,9 +13,10 @@
 #include <vector>
 
 #include "medseg/comm/comm.h"
+#include "medseg/pipeline/open_bundle.h"
 #include "medseg/pipeline/sample.h"
-#include "medseg/training/losses.h"
-#include "medseg/training/options.h"
+#include "medseg/training/data_options.h"
+#include "medseg/training/mask_truth.h"
 #include "medseg/training/quarantine.h"
 #include "medseg/training/sampler.h"
 

@@ -1,7 +1,8 @@
+#include "medseg/metrics/scores_text.h"
+
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/str.h"
-#include "medseg/metrics/scores.h"
 #include "medseg/metrics/table.h"
 
 namespace medseg {

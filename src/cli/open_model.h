@@ -1,0 +1,32 @@
+/// \file
+/// A bundle opened for answering: what it is named, in which precision, on which device, with how many threads.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "medseg/inference/generate.h"
+#include "medseg/models/audit.h"
+#include "medseg/nn/precision.h"
+#include "medseg/pipeline/open_bundle.h"
+
+namespace medseg {
+
+struct ModelOptions {
+  std::filesystem::path bundle;
+  std::string precision = "bf16", device = "cpu";
+  int threads = 0;
+  std::int64_t max_new_tokens = 0;  ///< 0: what the bundle says
+
+  at::ScalarType dtype() const { return precision_named("--precision", precision); }
+  GenerationOptions generation(const OpenBundle& opened) const;
+};
+
+/// Sets the threads, opens the bundle (on GPU `place`, where --device is cuda) and makes it fast. \throws CheckpointError
+/// if it may not answer: it cannot be read, does not fit, or holds parts that were never loaded nor trained and that `use`
+/// depends on.
+OpenBundle open_model(const ModelOptions& options, BundleUse use = BundleUse::kAnswers,
+                      int place = 0);
+
+}  // namespace medseg

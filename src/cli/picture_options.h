@@ -1,0 +1,14 @@
+/// \file
+/// The flags of every command that is shown a picture.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "open_picture.h"
+
+namespace medseg {
+
+/// --image, --window, --slice.
+void add_picture_options(CLI::App& command, PictureOptions& options, bool picture_required = true);
+
+}  // namespace medseg
