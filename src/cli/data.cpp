@@ -8,9 +8,9 @@
 #include "medseg/base/error.h"
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
-#include "medseg/dataset/demo.h"
 #include "medseg/dataset/doctor.h"
 #include "medseg/dataset/stats.h"
+#include "medseg/demo/demo.h"
 #include "open_tokenizer.h"
 
 namespace medseg {

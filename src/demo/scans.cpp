@@ -1,5 +1,5 @@
 // Rules of the masks: each follows the census of the set's assets (data/README.md names them).
-#include "demo_scans.h"
+#include "scans.h"
 
 #include <algorithm>
 #include <array>

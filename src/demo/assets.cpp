@@ -10,7 +10,7 @@
 #include "medseg/base/hash.h"
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
-#include "medseg/dataset/demo.h"
+#include "medseg/demo/demo.h"
 
 namespace medseg {
 namespace {

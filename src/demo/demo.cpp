@@ -1,4 +1,4 @@
-#include "medseg/dataset/demo.h"
+#include "medseg/demo/demo.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,13 +6,13 @@
 #include <map>
 #include <sstream>
 
-#include "demo_dialogues.h"
-#include "demo_scans.h"
+#include "dialogues.h"
 #include "medseg/base/file.h"
 #include "medseg/base/progress.h"
 #include "medseg/base/str.h"
 #include "medseg/dataset/manifest.h"
 #include "medseg/image/codec.h"
+#include "scans.h"
 
 namespace medseg {
 namespace {

@@ -1,6 +1,6 @@
-#include "demo_places.h"
+#include "places.h"
 
-#include "demo_dialogues.h"
+#include "dialogues.h"
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
 

@@ -1,14 +1,14 @@
-#include "demo_dialogues.h"
+#include "dialogues.h"
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
 
-#include "demo_places.h"
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
-#include "medseg/dataset/demo_phrases.h"
+#include "medseg/demo/phrases.h"
+#include "places.h"
 
 namespace medseg {
 namespace {

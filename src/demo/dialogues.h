@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "demo_scans.h"
+#include "scans.h"
 
 namespace medseg {
 

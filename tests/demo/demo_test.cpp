@@ -1,5 +1,5 @@
 // The real set, when its packages are there.
-#include "medseg/dataset/demo.h"
+#include "medseg/demo/demo.h"
 
 #include <cstdlib>
 #include <map>
@@ -10,9 +10,9 @@
 
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
-#include "medseg/dataset/demo_phrases.h"
 #include "medseg/dataset/doctor.h"
 #include "medseg/dataset/stats.h"
+#include "medseg/demo/phrases.h"
 #include "support/assets.h"
 
 namespace medseg {

@@ -1,4 +1,4 @@
-#include "medseg/dataset/demo_phrases.h"
+#include "medseg/demo/phrases.h"
 
 namespace medseg {
 
