@@ -346,7 +346,7 @@ def forward(parts, tokenizer, image, truth):
 
 
 def config(tokenizer, case):
-    """config.json of the bundle; what is left out has the default of include/medseg/models/bundle.h."""
+    """config.json of the bundle; what is left out has the default of include/medseg/bundle/bundle.h."""
     return {
         "format": "medseg-bundle-1",
         "model": {

@@ -7,8 +7,8 @@
 #include "commands.h"
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
-#include "medseg/models/audit.h"
-#include "medseg/pipeline/open_bundle.h"
+#include "medseg/bundle/audit.h"
+#include "medseg/bundle/open_bundle.h"
 
 namespace medseg {
 namespace {

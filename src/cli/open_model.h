@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <string>
 
+#include "medseg/bundle/audit.h"
+#include "medseg/bundle/open_bundle.h"
 #include "medseg/inference/generate.h"
-#include "medseg/models/audit.h"
 #include "medseg/nn/precision.h"
-#include "medseg/pipeline/open_bundle.h"
 
 namespace medseg {
 

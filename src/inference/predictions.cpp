@@ -8,8 +8,8 @@
 
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
+#include "medseg/bundle/open_bundle.h"
 #include "medseg/dataset/turns.h"
-#include "medseg/pipeline/open_bundle.h"
 
 namespace medseg {
 namespace {

@@ -5,10 +5,10 @@
 #include <set>
 
 #include "medseg/base/str.h"
+#include "medseg/bundle/open_bundle.h"
 #include "medseg/dataset/turns.h"
 #include "medseg/image/resize.h"
 #include "medseg/metrics/overlap.h"
-#include "medseg/pipeline/open_bundle.h"
 
 namespace medseg {
 namespace {

@@ -11,9 +11,9 @@
 #include "medseg/base/file.h"
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
+#include "medseg/bundle/audit.h"
+#include "medseg/bundle/bundle.h"
 #include "medseg/config/load.h"
-#include "medseg/models/audit.h"
-#include "medseg/models/bundle.h"
 #include "medseg/weights/peft.h"
 
 namespace medseg {

@@ -7,7 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "medseg/models/bundle.h"
+#include "medseg/bundle/bundle.h"
 #include "medseg/text/tokenizer.h"
 
 namespace medseg {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "layout_config.h"
-#include "medseg/models/bundle.h"
+#include "medseg/bundle/bundle.h"
 #include "medseg/pipeline/layout_import.h"
 #include "medseg/text/tokenizer.h"
 #include "medseg/weights/tensor_file.h"

@@ -5,8 +5,8 @@
 #include <ATen/ATen.h>
 
 #include "medseg/base/str.h"
+#include "medseg/bundle/open_bundle.h"
 #include "medseg/dataset/turns.h"
-#include "medseg/pipeline/open_bundle.h"
 #include "medseg/pipeline/preprocess.h"
 
 namespace medseg {

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "medseg/bundle/open_bundle.h"
 #include "medseg/comm/comm.h"
 #include "medseg/pipeline/features.h"
-#include "medseg/pipeline/open_bundle.h"
 #include "medseg/pipeline/sample.h"
 #include "medseg/training/optimizer.h"
 #include "medseg/training/options.h"

@@ -2,7 +2,7 @@
 #include <charconv>
 
 #include "medseg/base/str.h"
-#include "medseg/models/audit.h"
+#include "medseg/bundle/audit.h"
 #include "medseg/training/trained.h"
 #include "token_matrix.h"
 

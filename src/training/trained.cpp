@@ -7,7 +7,7 @@
 #include "adapters.h"
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
-#include "medseg/models/audit.h"
+#include "medseg/bundle/audit.h"
 #include "medseg/training/patterns.h"
 
 namespace medseg {

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "medseg/models/audit.h"
+#include "medseg/bundle/audit.h"
 #include "medseg/nn/linear.h"
 #include "medseg/pipeline/layout_import.h"
 #include "medseg/pipeline/model_export.h"

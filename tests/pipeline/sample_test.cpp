@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "medseg/base/file.h"
-#include "medseg/pipeline/open_bundle.h"
+#include "medseg/bundle/open_bundle.h"
 #include "support/tiny_bundle.h"
 
 namespace medseg {

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "medseg/base/file.h"
+#include "medseg/bundle/open_bundle.h"
 #include "medseg/image/codec.h"
-#include "medseg/pipeline/open_bundle.h"
 
 namespace medseg {
 

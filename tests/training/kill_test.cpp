@@ -13,7 +13,7 @@
 #include "medseg/base/error.h"
 #include "medseg/base/hash.h"
 #include "medseg/base/random.h"
-#include "medseg/pipeline/open_bundle.h"
+#include "medseg/bundle/open_bundle.h"
 #include "medseg/training/checkpoint.h"
 #include "support/child_process.h"
 #include "tiny_run.h"

@@ -7,10 +7,10 @@
 #include <optional>
 #include <string>
 
+#include "medseg/bundle/open_bundle.h"
 #include "medseg/dataset/manifest.h"
 #include "medseg/metrics/scores.h"
 #include "medseg/pipeline/features.h"
-#include "medseg/pipeline/open_bundle.h"
 #include "medseg/pipeline/sample.h"
 
 namespace medseg {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "medseg/pipeline/open_bundle.h"
+#include "medseg/bundle/open_bundle.h"
 #include "medseg/pipeline/sample.h"
 
 namespace medseg {

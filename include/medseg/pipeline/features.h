@@ -12,8 +12,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "medseg/bundle/bundle.h"
 #include "medseg/image/image.h"
-#include "medseg/models/bundle.h"
 #include "medseg/models/segmenter.h"
 
 namespace medseg {

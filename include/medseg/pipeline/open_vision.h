@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "medseg/models/bundle.h"
+#include "medseg/bundle/bundle.h"
 #include "medseg/weights/name_map.h"
 
 namespace medseg {

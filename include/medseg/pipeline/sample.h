@@ -10,9 +10,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "medseg/bundle/open_bundle.h"
 #include "medseg/dataset/turns.h"
 #include "medseg/pipeline/features.h"
-#include "medseg/pipeline/open_bundle.h"
 #include "medseg/text/conversation.h"
 
 namespace medseg {

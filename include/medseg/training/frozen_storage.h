@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "medseg/bundle/open_bundle.h"
 #include "medseg/nn/linear.h"
-#include "medseg/pipeline/open_bundle.h"
 
 namespace medseg {
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "medseg/models/bundle.h"
+#include "medseg/bundle/bundle.h"
 #include "medseg/training/options.h"
 #include "medseg/training/time_table.h"
 

@@ -24,7 +24,7 @@
 #include <utility>
 #include <vector>
 
-#include "medseg/pipeline/open_bundle.h"
+#include "medseg/bundle/open_bundle.h"
 #include "medseg/pipeline/sample.h"
 
 namespace medseg {

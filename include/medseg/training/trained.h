@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "medseg/pipeline/open_bundle.h"
+#include "medseg/bundle/open_bundle.h"
 #include "medseg/training/optimizer.h"
 
 namespace medseg {

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "medseg/bundle/open_bundle.h"
 #include "medseg/comm/comm.h"
-#include "medseg/pipeline/open_bundle.h"
 #include "medseg/pipeline/sample.h"
 #include "medseg/training/data_options.h"
 #include "medseg/training/mask_truth.h"

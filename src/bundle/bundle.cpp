@@ -1,4 +1,4 @@
-#include "medseg/models/bundle.h"
+#include "medseg/bundle/bundle.h"
 
 #include <algorithm>
 #include <functional>

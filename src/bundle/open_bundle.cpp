@@ -1,4 +1,4 @@
-#include "medseg/pipeline/open_bundle.h"
+#include "medseg/bundle/open_bundle.h"
 
 #include <algorithm>
 

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "medseg/models/bundle.h"
+#include "medseg/bundle/bundle.h"
 #include "medseg/text/conversation.h"
 #include "medseg/text/tokenizer.h"
 

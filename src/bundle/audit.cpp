@@ -1,4 +1,4 @@
-#include "medseg/models/audit.h"
+#include "medseg/bundle/audit.h"
 
 #include <map>
 #include <set>

@@ -1,15 +1,15 @@
-#include "medseg/models/bundle.h"
+#include "medseg/bundle/bundle.h"
 
 #include <filesystem>
 #include <fstream>
 
 #include <gmock/gmock.h>
 
-#include "golden.h"
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
-#include "medseg/models/audit.h"
-#include "tiny_segmenter.h"
+#include "medseg/bundle/audit.h"
+#include "models/golden.h"
+#include "models/tiny_segmenter.h"
 
 namespace medseg {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "medseg/models/bundle.h"
+#include "medseg/bundle/bundle.h"
 
 namespace medseg {
 
