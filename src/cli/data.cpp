@@ -11,7 +11,7 @@
 #include "medseg/dataset/doctor.h"
 #include "medseg/dataset/stats.h"
 #include "medseg/demo/demo.h"
-#include "open_tokenizer.h"
+#include "medseg/exchange/open_tokenizer.h"
 
 namespace medseg {
 namespace {

@@ -1,11 +1,11 @@
-#include "medseg/pipeline/model_import.h"
+#include "medseg/exchange/model_import.h"
 
 #include <iostream>
 #include <memory>
 
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
-#include "medseg/pipeline/layout_import.h"
+#include "medseg/exchange/layout_import.h"
 #include "model_commands.h"
 
 namespace medseg {

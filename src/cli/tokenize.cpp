@@ -7,7 +7,7 @@
 
 #include "commands.h"
 #include "medseg/base/str.h"
-#include "open_tokenizer.h"
+#include "medseg/exchange/open_tokenizer.h"
 
 namespace medseg {
 namespace {

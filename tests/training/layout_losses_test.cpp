@@ -2,8 +2,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "medseg/exchange/layout_import.h"
 #include "medseg/nn/linear.h"
-#include "medseg/pipeline/layout_import.h"
 #include "medseg/training/losses.h"
 #include "models/golden.h"
 #include "support/tiny_bundle.h"

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "medseg/base/error.h"
-#include "medseg/pipeline/model_export.h"
+#include "medseg/exchange/model_export.h"
 #include "medseg/training/patterns.h"
 #include "medseg/training/trainer.h"
 #include "medseg/weights/peft.h"

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "medseg/pipeline/model_export.h"
+#include "medseg/exchange/model_export.h"
 
 namespace medseg {
 

@@ -7,7 +7,7 @@
 
 #include "layout_config.h"
 #include "medseg/bundle/bundle.h"
-#include "medseg/pipeline/layout_import.h"
+#include "medseg/exchange/layout_import.h"
 #include "medseg/text/tokenizer.h"
 #include "medseg/weights/tensor_file.h"
 

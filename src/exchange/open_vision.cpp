@@ -1,4 +1,4 @@
-#include "medseg/pipeline/open_vision.h"
+#include "medseg/exchange/open_vision.h"
 
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"

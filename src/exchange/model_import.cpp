@@ -1,4 +1,4 @@
-#include "medseg/pipeline/model_import.h"
+#include "medseg/exchange/model_import.h"
 
 #include <algorithm>
 #include <set>
@@ -13,10 +13,10 @@
 #include "medseg/base/str.h"
 #include "medseg/bundle/bundle.h"
 #include "medseg/bundle/open_bundle.h"
+#include "medseg/exchange/gguf_tokenizer.h"
+#include "medseg/exchange/open_grounding.h"
+#include "medseg/exchange/open_vision.h"
 #include "medseg/nn/initialise.h"
-#include "medseg/pipeline/gguf_tokenizer.h"
-#include "medseg/pipeline/open_grounding.h"
-#include "medseg/pipeline/open_vision.h"
 #include "medseg/text/conversation.h"
 #include "medseg/text/tokenizer.h"
 #include "medseg/weights/language_names.h"

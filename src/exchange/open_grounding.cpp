@@ -1,4 +1,4 @@
-#include "medseg/pipeline/open_grounding.h"
+#include "medseg/exchange/open_grounding.h"
 
 #include "grounding_geometry.h"
 #include "medseg/base/error.h"

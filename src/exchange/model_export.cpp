@@ -1,4 +1,4 @@
-#include "medseg/pipeline/model_export.h"
+#include "medseg/exchange/model_export.h"
 
 #include <algorithm>
 

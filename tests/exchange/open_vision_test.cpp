@@ -1,4 +1,4 @@
-#include "medseg/pipeline/open_vision.h"
+#include "medseg/exchange/open_vision.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>

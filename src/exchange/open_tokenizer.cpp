@@ -1,10 +1,10 @@
-#include "open_tokenizer.h"
+#include "medseg/exchange/open_tokenizer.h"
 
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
-#include "medseg/pipeline/gguf_tokenizer.h"
+#include "medseg/exchange/gguf_tokenizer.h"
 
 namespace medseg {
 namespace {

@@ -9,9 +9,9 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/bundle/audit.h"
+#include "medseg/exchange/layout_import.h"
+#include "medseg/exchange/model_export.h"
 #include "medseg/nn/linear.h"
-#include "medseg/pipeline/layout_import.h"
-#include "medseg/pipeline/model_export.h"
 #include "medseg/weights/peft.h"
 #include "models/golden.h"
 #include "support/tiny_bundle.h"

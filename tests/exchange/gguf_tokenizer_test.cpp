@@ -1,4 +1,4 @@
-#include "medseg/pipeline/gguf_tokenizer.h"
+#include "medseg/exchange/gguf_tokenizer.h"
 
 #include <algorithm>
 #include <cstdlib>

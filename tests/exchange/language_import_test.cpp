@@ -11,8 +11,8 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/exchange/model_import.h"
 #include "medseg/nn/module.h"
-#include "medseg/pipeline/model_import.h"
 #include "medseg/weights/tensor_file.h"
 #include "support/tiny_bundle.h"
 

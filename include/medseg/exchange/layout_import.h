@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-#include "medseg/pipeline/model_import.h"
+#include "medseg/exchange/model_import.h"
 
 namespace medseg {
 

@@ -1,4 +1,4 @@
-#include "medseg/pipeline/layout_import.h"
+#include "medseg/exchange/layout_import.h"
 
 #include <algorithm>
 
