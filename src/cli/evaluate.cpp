@@ -7,7 +7,7 @@
 #include "medseg/base/str.h"
 #include "medseg/inference/baselines.h"
 #include "medseg/inference/evaluator.h"
-#include "medseg/metrics/scores_text.h"
+#include "medseg/report/scores_text.h"
 #include "model_options.h"
 #include "several_processes.h"
 

@@ -2,7 +2,7 @@
 
 #include "commands.h"
 #include "medseg/base/error.h"
-#include "medseg/metrics/run_page.h"
+#include "medseg/report/run_page.h"
 
 namespace medseg {
 namespace {

@@ -3,7 +3,7 @@
 #include "commands.h"
 #include "medseg/base/str.h"
 #include "medseg/inference/predictions.h"
-#include "medseg/metrics/scores_text.h"
+#include "medseg/report/scores_text.h"
 
 namespace medseg {
 namespace {

@@ -9,9 +9,9 @@
 #include "medseg/base/progress.h"
 #include "medseg/dataset/turns.h"
 #include "medseg/inference/predictions.h"
-#include "medseg/metrics/scores_text.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/pipeline/preprocess.h"
+#include "medseg/report/scores_text.h"
 #include "training_masks.h"
 
 namespace medseg {

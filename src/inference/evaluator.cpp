@@ -10,8 +10,8 @@
 #include "medseg/base/signals.h"
 #include "medseg/base/str.h"
 #include "medseg/dataset/turns.h"
-#include "medseg/metrics/scores_text.h"
 #include "medseg/nn/autocast.h"
+#include "medseg/report/scores_text.h"
 
 namespace medseg {
 namespace {

@@ -11,7 +11,7 @@
 #include "medseg/base/process.h"
 #include "medseg/base/str.h"
 #include "medseg/config/load.h"
-#include "medseg/metrics/event_file.h"
+#include "medseg/report/event_file.h"
 #include "medseg/training/checkpoint.h"
 #include "medseg/training/options.h"
 

@@ -7,7 +7,7 @@
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
 #include "medseg/image/codec.h"
-#include "medseg/metrics/run_page.h"
+#include "medseg/report/run_page.h"
 
 namespace medseg {
 namespace {

@@ -6,7 +6,7 @@
 #include "medseg/base/file.h"
 #include "medseg/inference/baselines.h"
 #include "medseg/inference/evaluator.h"
-#include "medseg/metrics/scores_text.h"
+#include "medseg/report/scores_text.h"
 #include "support/tiny_bundle.h"
 
 namespace medseg {

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/file.h"
-#include "medseg/metrics/scores_text.h"
-#include "medseg/metrics/table.h"
+#include "medseg/report/scores_text.h"
+#include "medseg/report/table.h"
 
 namespace medseg {
 namespace {

@@ -20,7 +20,7 @@
 
 #include "medseg/base/clock.h"
 #include "medseg/inference/shown_answers.h"
-#include "medseg/metrics/event_file.h"
+#include "medseg/report/event_file.h"
 
 namespace medseg {
 

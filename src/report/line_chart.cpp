@@ -1,4 +1,4 @@
-#include "medseg/metrics/line_chart.h"
+#include "medseg/report/line_chart.h"
 
 #include <algorithm>
 #include <array>

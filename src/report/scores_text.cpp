@@ -1,9 +1,9 @@
-#include "medseg/metrics/scores_text.h"
+#include "medseg/report/scores_text.h"
 
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/str.h"
-#include "medseg/metrics/table.h"
+#include "medseg/report/table.h"
 
 namespace medseg {
 namespace {

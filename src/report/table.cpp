@@ -1,4 +1,4 @@
-#include "medseg/metrics/table.h"
+#include "medseg/report/table.h"
 
 #include <algorithm>
 #include <map>

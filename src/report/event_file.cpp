@@ -1,4 +1,4 @@
-#include "medseg/metrics/event_file.h"
+#include "medseg/report/event_file.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,4 +1,4 @@
-#include "medseg/metrics/run_page.h"
+#include "medseg/report/run_page.h"
 
 #include <cmath>
 
@@ -9,7 +9,7 @@
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
 #include "medseg/image/codec.h"
-#include "medseg/metrics/line_chart.h"
+#include "medseg/report/line_chart.h"
 
 namespace medseg {
 namespace {
