@@ -3,9 +3,9 @@
 #include <ATen/ATen.h>
 #include <unistd.h>
 
-#include "answer_files.h"
 #include "commands.h"
 #include "medseg/base/str.h"
+#include "medseg/generation/answer_files.h"
 #include "medseg/nn/autocast.h"
 #include "model_options.h"
 #include "picture_options.h"

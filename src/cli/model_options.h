@@ -4,7 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "open_model.h"
+#include "medseg/generation/open_model.h"
 
 namespace medseg {
 

@@ -4,7 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "open_picture.h"
+#include "medseg/generation/open_picture.h"
 
 namespace medseg {
 

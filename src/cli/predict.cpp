@@ -2,10 +2,10 @@
 
 #include <ATen/ATen.h>
 
-#include "answer_files.h"
 #include "commands.h"
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
+#include "medseg/generation/answer_files.h"
 #include "medseg/nn/autocast.h"
 #include "model_options.h"
 #include "picture_options.h"

@@ -9,7 +9,7 @@
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
 #include "medseg/dataset/turns.h"
-#include "medseg/inference/generate.h"
+#include "medseg/generation/generate.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/training/step.h"
 

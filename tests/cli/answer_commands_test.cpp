@@ -9,8 +9,8 @@
 
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
+#include "medseg/generation/generate.h"
 #include "medseg/image/codec.h"
-#include "medseg/inference/generate.h"
 #include "medseg/inference/predictions.h"
 #include "support/tiny_bundle.h"
 

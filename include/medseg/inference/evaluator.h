@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "medseg/comm/comm.h"
-#include "medseg/inference/generate.h"
+#include "medseg/generation/generate.h"
 #include "medseg/inference/predictions.h"
 
 namespace medseg {

@@ -1,4 +1,4 @@
-#include "open_model.h"
+#include "medseg/generation/open_model.h"
 
 #include <ATen/Parallel.h>
 

@@ -1,4 +1,4 @@
-#include "open_picture.h"
+#include "medseg/generation/open_picture.h"
 
 #include <algorithm>
 #include <variant>

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "medseg/generation/generate.h"
 #include "medseg/image/image.h"
-#include "medseg/inference/generate.h"
 
 namespace medseg {
 

@@ -1,4 +1,4 @@
-#include "medseg/inference/generate.h"
+#include "medseg/generation/generate.h"
 
 #include <algorithm>
 #include <limits>

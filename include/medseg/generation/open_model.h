@@ -8,7 +8,7 @@
 
 #include "medseg/bundle/audit.h"
 #include "medseg/bundle/open_bundle.h"
-#include "medseg/inference/generate.h"
+#include "medseg/generation/generate.h"
 #include "medseg/nn/precision.h"
 
 namespace medseg {

@@ -1,4 +1,4 @@
-#include "answer_files.h"
+#include "medseg/generation/answer_files.h"
 
 #include <nlohmann/json.hpp>
 
