@@ -2,7 +2,7 @@
 
 #include "commands.h"
 #include "medseg/base/str.h"
-#include "medseg/inference/predictions.h"
+#include "medseg/evaluation/predictions.h"
 #include "medseg/report/scores_text.h"
 
 namespace medseg {

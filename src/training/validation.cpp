@@ -8,7 +8,7 @@
 #include "medseg/base/error.h"
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
-#include "medseg/inference/evaluator.h"
+#include "medseg/evaluation/evaluator.h"
 
 namespace medseg {
 

@@ -9,9 +9,9 @@
 
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
+#include "medseg/evaluation/predictions.h"
 #include "medseg/generation/generate.h"
 #include "medseg/image/codec.h"
-#include "medseg/inference/predictions.h"
 #include "support/tiny_bundle.h"
 
 namespace medseg {

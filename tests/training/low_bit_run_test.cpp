@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "medseg/base/error.h"
-#include "medseg/inference/evaluator.h"
+#include "medseg/evaluation/evaluator.h"
 #include "medseg/nn/linear.h"
 #include "medseg/nn/precision.h"
 #include "medseg/training/trainer.h"

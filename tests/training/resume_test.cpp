@@ -11,7 +11,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/signals.h"
-#include "medseg/inference/evaluator.h"
+#include "medseg/evaluation/evaluator.h"
 #include "medseg/training/checkpoint.h"
 #include "medseg/training/run_folder.h"
 #include "medseg/training/trained.h"

@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 
 #include "medseg/base/error.h"
-#include "medseg/inference/evaluator.h"
+#include "medseg/evaluation/evaluator.h"
 #include "medseg/nn/precision.h"
 #include "tiny_run.h"
 

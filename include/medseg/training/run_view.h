@@ -19,7 +19,7 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/clock.h"
-#include "medseg/inference/shown_answers.h"
+#include "medseg/evaluation/shown_answers.h"
 #include "medseg/report/event_file.h"
 
 namespace medseg {

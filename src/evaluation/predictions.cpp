@@ -1,4 +1,4 @@
-#include "medseg/inference/predictions.h"
+#include "medseg/evaluation/predictions.h"
 
 #include <algorithm>
 #include <map>

@@ -1,4 +1,4 @@
-#include "medseg/inference/shown_answers.h"
+#include "medseg/evaluation/shown_answers.h"
 
 #include <algorithm>
 

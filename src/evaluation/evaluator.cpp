@@ -1,4 +1,4 @@
-#include "medseg/inference/evaluator.h"
+#include "medseg/evaluation/evaluator.h"
 
 #include <algorithm>
 

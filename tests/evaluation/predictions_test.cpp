@@ -1,11 +1,11 @@
-#include "medseg/inference/predictions.h"
+#include "medseg/evaluation/predictions.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "medseg/base/file.h"
-#include "medseg/inference/baselines.h"
-#include "medseg/inference/evaluator.h"
+#include "medseg/evaluation/baselines.h"
+#include "medseg/evaluation/evaluator.h"
 #include "medseg/report/scores_text.h"
 #include "support/tiny_bundle.h"
 

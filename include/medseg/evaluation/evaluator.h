@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "medseg/comm/comm.h"
+#include "medseg/evaluation/predictions.h"
 #include "medseg/generation/generate.h"
-#include "medseg/inference/predictions.h"
 
 namespace medseg {
 

@@ -1,4 +1,4 @@
-#include "medseg/inference/baselines.h"
+#include "medseg/evaluation/baselines.h"
 
 #include <algorithm>
 
@@ -8,7 +8,7 @@
 
 #include "medseg/base/progress.h"
 #include "medseg/dataset/turns.h"
-#include "medseg/inference/predictions.h"
+#include "medseg/evaluation/predictions.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/pipeline/preprocess.h"
 #include "medseg/report/scores_text.h"

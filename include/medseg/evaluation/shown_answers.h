@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "medseg/inference/evaluator.h"
+#include "medseg/evaluation/evaluator.h"
 
 namespace medseg {
 
