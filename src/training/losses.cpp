@@ -5,8 +5,8 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/pipeline/mask_truth.h"
 #include "medseg/training/further_losses.h"
-#include "medseg/training/mask_truth.h"
 
 namespace medseg {
 namespace {

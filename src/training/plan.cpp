@@ -6,9 +6,9 @@
 #include <ATen/Parallel.h>
 #include <nlohmann/json.hpp>
 
+#include "medseg/dataloader/training_set.h"
 #include "medseg/nn/linear.h"
 #include "medseg/training/trained.h"
-#include "medseg/training/training_set.h"
 #include "opening.h"
 #include "planned_draws.h"
 #include "planned_memory.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "medseg/training/sampler.h"
+#include "medseg/dataloader/sampler.h"
 
 namespace medseg {
 namespace {

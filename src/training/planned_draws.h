@@ -4,10 +4,10 @@
 
 #include <cstdint>
 
+#include "medseg/dataloader/training_set.h"
 #include "medseg/models/segmenter.h"
 #include "medseg/training/options.h"
 #include "medseg/training/step_probe.h"
-#include "medseg/training/training_set.h"
 
 namespace medseg {
 

@@ -12,9 +12,9 @@
 #include "medseg/comm/share.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/precision.h"
+#include "medseg/pipeline/mask_truth.h"
 #include "medseg/pipeline/preprocess.h"
 #include "medseg/training/losses.h"
-#include "medseg/training/mask_truth.h"
 
 namespace medseg {
 namespace {

@@ -9,13 +9,13 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/comm/comm.h"
+#include "medseg/dataloader/training_set.h"
 #include "medseg/dataset/manifest.h"
 #include "medseg/pipeline/features.h"
 #include "medseg/training/ema.h"
 #include "medseg/training/frozen_storage.h"
 #include "medseg/training/options.h"
 #include "medseg/training/run_view.h"
-#include "medseg/training/training_set.h"
 
 namespace medseg {
 

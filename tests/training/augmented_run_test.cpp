@@ -4,8 +4,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "medseg/dataloader/training_set.h"
 #include "medseg/training/trainer.h"
-#include "medseg/training/training_set.h"
 #include "tiny_run.h"
 
 namespace medseg::tiny {

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "medseg/base/error.h"
+#include "medseg/dataloader/training_set.h"
 #include "medseg/training/trainer.h"
-#include "medseg/training/training_set.h"
 #include "support/child_process.h"
 #include "tiny_run.h"
 

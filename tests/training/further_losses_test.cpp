@@ -6,8 +6,8 @@
 
 #include "medseg/base/error.h"
 #include "medseg/config/load.h"
+#include "medseg/pipeline/mask_truth.h"
 #include "medseg/training/losses.h"
-#include "medseg/training/mask_truth.h"
 #include "medseg/training/trainer.h"
 #include "tiny_run.h"
 

@@ -5,7 +5,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "medseg/training/mask_truth.h"
+#include "medseg/pipeline/mask_truth.h"
 
 namespace medseg {
 namespace {

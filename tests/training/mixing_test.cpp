@@ -6,10 +6,10 @@
 #include <gtest/gtest.h>
 
 #include "medseg/base/error.h"
-#include "medseg/training/coverage.h"
-#include "medseg/training/sampler.h"
+#include "medseg/dataloader/coverage.h"
+#include "medseg/dataloader/sampler.h"
+#include "medseg/dataloader/training_set.h"
 #include "medseg/training/trainer.h"
-#include "medseg/training/training_set.h"
 #include "tiny_run.h"
 
 namespace medseg::tiny {

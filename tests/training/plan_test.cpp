@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/error.h"
+#include "medseg/dataloader/training_set.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/precision.h"
 #include "medseg/nn/tensor_memory.h"
@@ -10,7 +11,6 @@
 #include "medseg/training/frozen_storage.h"
 #include "medseg/training/step.h"
 #include "medseg/training/trained.h"
-#include "medseg/training/training_set.h"
 #include "tiny_run.h"
 
 namespace medseg::tiny {

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 
 #include "medseg/base/error.h"
+#include "medseg/dataloader/training_set.h"
 #include "medseg/training/trainer.h"
-#include "medseg/training/training_set.h"
 #include "tiny_run.h"
 
 namespace medseg::tiny {

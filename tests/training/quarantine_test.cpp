@@ -1,5 +1,5 @@
 // Records that cannot be read: the run stops, or goes on without them, and then always in the same way.
-#include "medseg/training/quarantine.h"
+#include "medseg/dataloader/quarantine.h"
 
 #include <algorithm>
 #include <functional>
@@ -8,8 +8,8 @@
 #include <gtest/gtest.h>
 
 #include "medseg/base/error.h"
+#include "medseg/dataloader/training_set.h"
 #include "medseg/training/trainer.h"
-#include "medseg/training/training_set.h"
 #include "tiny_run.h"
 
 namespace medseg::tiny {

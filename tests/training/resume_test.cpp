@@ -11,12 +11,12 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/signals.h"
+#include "medseg/dataloader/training_set.h"
 #include "medseg/evaluation/evaluator.h"
 #include "medseg/training/checkpoint.h"
 #include "medseg/training/run_folder.h"
 #include "medseg/training/trained.h"
 #include "medseg/training/trainer.h"
-#include "medseg/training/training_set.h"
 #include "tiny_run.h"
 
 namespace medseg::tiny {

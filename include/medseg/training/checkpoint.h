@@ -16,11 +16,11 @@
 #include <optional>
 #include <string>
 
+#include "medseg/dataloader/quarantine.h"
 #include "medseg/training/ema.h"
 #include "medseg/training/frozen_storage.h"
 #include "medseg/training/grad_scaler.h"
 #include "medseg/training/optimizer.h"
-#include "medseg/training/quarantine.h"
 
 namespace medseg {
 

@@ -14,7 +14,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "medseg/training/mask_truth.h"
+#include "medseg/pipeline/mask_truth.h"
 #include "medseg/training/options.h"
 
 namespace medseg {

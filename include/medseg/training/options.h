@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "medseg/config/fields.h"
-#include "medseg/training/data_options.h"
+#include "medseg/dataloader/options.h"
 #include "medseg/training/optim_options.h"
 
 namespace medseg {

@@ -17,11 +17,11 @@
 
 #include "medseg/base/random.h"
 #include "medseg/comm/comm.h"
+#include "medseg/dataloader/training_set.h"
+#include "medseg/pipeline/mask_truth.h"
 #include "medseg/training/grad_scaler.h"
-#include "medseg/training/mask_truth.h"
 #include "medseg/training/options.h"
 #include "medseg/training/time_table.h"
-#include "medseg/training/training_set.h"
 
 namespace medseg {
 

@@ -4,11 +4,11 @@
 
 #include <cstdint>
 
+#include "medseg/dataloader/training_set.h"
 #include "medseg/training/grad_scaler.h"
 #include "medseg/training/options.h"
 #include "medseg/training/replay.h"
 #include "medseg/training/time_table.h"
-#include "medseg/training/training_set.h"
 
 namespace medseg {
 

@@ -1,4 +1,4 @@
-#include "medseg/training/training_set.h"
+#include "medseg/dataloader/training_set.h"
 
 #include <algorithm>
 #include <cmath>

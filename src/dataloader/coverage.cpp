@@ -1,4 +1,4 @@
-#include "medseg/training/coverage.h"
+#include "medseg/dataloader/coverage.h"
 
 #include <algorithm>
 

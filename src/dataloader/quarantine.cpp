@@ -1,4 +1,4 @@
-#include "medseg/training/quarantine.h"
+#include "medseg/dataloader/quarantine.h"
 
 #include <nlohmann/json.hpp>
 

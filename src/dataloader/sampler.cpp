@@ -1,4 +1,4 @@
-#include "medseg/training/sampler.h"
+#include "medseg/dataloader/sampler.h"
 
 #include <algorithm>
 #include <cmath>

@@ -8,8 +8,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "medseg/training/sampler.h"
-#include "medseg/training/training_set.h"
+#include "medseg/dataloader/sampler.h"
+#include "medseg/dataloader/training_set.h"
 
 namespace medseg {
 

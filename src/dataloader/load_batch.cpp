@@ -6,9 +6,9 @@
 #include "medseg/base/error.h"
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
+#include "medseg/dataloader/training_set.h"
 #include "medseg/dataset/turns.h"
 #include "medseg/pipeline/preprocess.h"
-#include "medseg/training/training_set.h"
 
 namespace medseg {
 namespace {

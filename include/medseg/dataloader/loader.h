@@ -11,8 +11,8 @@
 #include <thread>
 #include <vector>
 
-#include "medseg/training/sampler.h"
-#include "medseg/training/training_set.h"
+#include "medseg/dataloader/sampler.h"
+#include "medseg/dataloader/training_set.h"
 
 namespace medseg {
 

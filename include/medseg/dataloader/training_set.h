@@ -14,11 +14,11 @@
 
 #include "medseg/bundle/open_bundle.h"
 #include "medseg/comm/comm.h"
+#include "medseg/dataloader/options.h"
+#include "medseg/dataloader/quarantine.h"
+#include "medseg/dataloader/sampler.h"
+#include "medseg/pipeline/mask_truth.h"
 #include "medseg/pipeline/sample.h"
-#include "medseg/training/data_options.h"
-#include "medseg/training/mask_truth.h"
-#include "medseg/training/quarantine.h"
-#include "medseg/training/sampler.h"
 
 namespace medseg {
 

@@ -1,7 +1,7 @@
 // A micro-batch on its way to the device.
 #include <ATen/ATen.h>
 
-#include "medseg/training/training_set.h"
+#include "medseg/dataloader/training_set.h"
 
 namespace medseg {
 namespace {

@@ -1,4 +1,4 @@
-#include "medseg/training/loader.h"
+#include "medseg/dataloader/loader.h"
 
 #include <utility>
 

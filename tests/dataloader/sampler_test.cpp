@@ -1,4 +1,4 @@
-#include "medseg/training/sampler.h"
+#include "medseg/dataloader/sampler.h"
 
 #include <algorithm>
 #include <atomic>
@@ -10,7 +10,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
-#include "medseg/training/loader.h"
+#include "medseg/dataloader/loader.h"
 
 namespace medseg {
 namespace {
