@@ -8,7 +8,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
-#include "medseg/training/patterns.h"
+#include "medseg/optim/patterns.h"
 #include "medseg/weights/peft.h"
 
 namespace medseg {

@@ -8,9 +8,9 @@
 #include "medseg/bundle/open_bundle.h"
 #include "medseg/comm/comm.h"
 #include "medseg/dataloader/training_set.h"
+#include "medseg/optim/optimizer.h"
 #include "medseg/pipeline/features.h"
 #include "medseg/pipeline/sample.h"
-#include "medseg/training/optimizer.h"
 #include "medseg/training/options.h"
 
 namespace medseg {

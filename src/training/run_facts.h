@@ -6,8 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "medseg/optim/grad_scaler.h"
 #include "medseg/training/checkpoint.h"
-#include "medseg/training/grad_scaler.h"
 #include "medseg/training/options.h"
 #include "medseg/training/step.h"
 #include "medseg/training/time_table.h"

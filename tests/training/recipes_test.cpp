@@ -6,7 +6,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/exchange/model_export.h"
-#include "medseg/training/patterns.h"
+#include "medseg/optim/patterns.h"
 #include "medseg/training/trainer.h"
 #include "medseg/weights/peft.h"
 #include "tiny_run.h"

@@ -17,10 +17,10 @@
 #include <string>
 
 #include "medseg/dataloader/quarantine.h"
-#include "medseg/training/ema.h"
+#include "medseg/optim/ema.h"
+#include "medseg/optim/grad_scaler.h"
+#include "medseg/optim/optimizer.h"
 #include "medseg/training/frozen_storage.h"
-#include "medseg/training/grad_scaler.h"
-#include "medseg/training/optimizer.h"
 
 namespace medseg {
 

@@ -8,7 +8,7 @@
 
 #include "medseg/config/fields.h"
 #include "medseg/dataloader/options.h"
-#include "medseg/training/optim_options.h"
+#include "medseg/optim/options.h"
 
 namespace medseg {
 

@@ -18,8 +18,8 @@
 #include "medseg/base/random.h"
 #include "medseg/comm/comm.h"
 #include "medseg/dataloader/training_set.h"
+#include "medseg/optim/grad_scaler.h"
 #include "medseg/pipeline/mask_truth.h"
-#include "medseg/training/grad_scaler.h"
 #include "medseg/training/options.h"
 #include "medseg/training/time_table.h"
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "medseg/dataloader/training_set.h"
-#include "medseg/training/grad_scaler.h"
+#include "medseg/optim/grad_scaler.h"
 #include "medseg/training/options.h"
 #include "medseg/training/replay.h"
 #include "medseg/training/time_table.h"

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "medseg/bundle/open_bundle.h"
-#include "medseg/training/optimizer.h"
+#include "medseg/optim/optimizer.h"
 
 namespace medseg {
 

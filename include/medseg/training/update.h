@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <string>
 
-#include "medseg/training/ema.h"
-#include "medseg/training/grad_scaler.h"
-#include "medseg/training/optimizer.h"
+#include "medseg/optim/ema.h"
+#include "medseg/optim/grad_scaler.h"
+#include "medseg/optim/optimizer.h"
 #include "medseg/training/options.h"
 #include "medseg/training/step.h"
 

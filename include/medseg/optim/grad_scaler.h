@@ -18,8 +18,8 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "medseg/training/optim_options.h"
-#include "medseg/training/optimizer.h"
+#include "medseg/optim/optimizer.h"
+#include "medseg/optim/options.h"
 
 namespace medseg {
 

@@ -1,4 +1,4 @@
-#include "medseg/training/gradient_buckets.h"
+#include "medseg/optim/gradient_buckets.h"
 
 #include <mutex>
 

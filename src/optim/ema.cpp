@@ -1,4 +1,4 @@
-#include "medseg/training/ema.h"
+#include "medseg/optim/ema.h"
 
 #include <algorithm>
 

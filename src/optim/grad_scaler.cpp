@@ -1,4 +1,4 @@
-#include "medseg/training/grad_scaler.h"
+#include "medseg/optim/grad_scaler.h"
 
 #include <ATen/ATen.h>
 

@@ -16,7 +16,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "medseg/comm/comm.h"
-#include "medseg/training/optimizer.h"
+#include "medseg/optim/optimizer.h"
 
 namespace medseg {
 

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "medseg/training/optim_options.h"
+#include "medseg/optim/options.h"
 
 namespace medseg {
 

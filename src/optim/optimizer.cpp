@@ -1,4 +1,4 @@
-#include "medseg/training/optimizer.h"
+#include "medseg/optim/optimizer.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
-#include "medseg/training/patterns.h"
+#include "medseg/optim/patterns.h"
 
 namespace medseg {
 

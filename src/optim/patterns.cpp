@@ -1,4 +1,4 @@
-#include "medseg/training/patterns.h"
+#include "medseg/optim/patterns.h"
 
 #include <algorithm>
 #include <set>

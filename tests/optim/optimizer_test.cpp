@@ -1,4 +1,4 @@
-#include "medseg/training/optimizer.h"
+#include "medseg/optim/optimizer.h"
 
 #include <cmath>
 
@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "medseg/base/error.h"
-#include "medseg/training/schedule.h"
+#include "medseg/optim/schedule.h"
 
 namespace medseg {
 namespace {

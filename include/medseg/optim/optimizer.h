@@ -10,7 +10,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "medseg/comm/comm.h"
-#include "medseg/training/optim_options.h"
+#include "medseg/optim/options.h"
 
 namespace medseg {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "medseg/training/optimizer.h"
+#include "medseg/optim/optimizer.h"
 
 namespace medseg {
 

@@ -1,4 +1,4 @@
-#include "medseg/training/schedule.h"
+#include "medseg/optim/schedule.h"
 
 #include <algorithm>
 #include <cmath>
