@@ -13,8 +13,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "medseg/planning/step_probe.h"
 #include "medseg/training/options.h"
-#include "medseg/training/step_probe.h"
 
 namespace medseg {
 

@@ -1,4 +1,4 @@
-#include "medseg/training/plan.h"
+#include "medseg/planning/plan.h"
 
 #include <algorithm>
 

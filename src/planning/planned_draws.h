@@ -6,8 +6,8 @@
 
 #include "medseg/dataloader/training_set.h"
 #include "medseg/models/segmenter.h"
+#include "medseg/planning/step_probe.h"
 #include "medseg/training/options.h"
-#include "medseg/training/step_probe.h"
 
 namespace medseg {
 

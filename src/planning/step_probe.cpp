@@ -1,4 +1,4 @@
-#include "medseg/training/step_probe.h"
+#include "medseg/planning/step_probe.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,4 +1,4 @@
-#include "medseg/training/plan.h"
+#include "medseg/planning/plan.h"
 
 #include <nlohmann/json.hpp>
 
@@ -11,7 +11,7 @@
 #include "medseg/training/frozen_storage.h"
 #include "medseg/training/step.h"
 #include "medseg/training/trained.h"
-#include "tiny_run.h"
+#include "training/tiny_run.h"
 
 namespace medseg::tiny {
 namespace {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "medseg/models/segmenter.h"
+#include "medseg/planning/step_probe.h"
 #include "medseg/training/options.h"
-#include "medseg/training/step_probe.h"
 
 namespace medseg {
 
