@@ -8,8 +8,8 @@
 
 #include "medseg/dataloader/training_set.h"
 #include "medseg/nn/linear.h"
+#include "medseg/training/opening.h"
 #include "medseg/training/trained.h"
-#include "opening.h"
 #include "planned_draws.h"
 #include "planned_memory.h"
 

@@ -1,4 +1,4 @@
-#include "opening.h"
+#include "medseg/training/opening.h"
 
 #include <algorithm>
 
