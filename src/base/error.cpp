@@ -5,7 +5,7 @@
 namespace medseg {
 
 void check_failed(const char* file, int line, const char* condition, const std::string& message) {
-  throw CheckFailed(str(file, ":", line, ": ", message, " (", condition, ")"));
+  throw CheckFailed(str_cat(file, ":", line, ": ", message, " (", condition, ")"));
 }
 
 }  // namespace medseg

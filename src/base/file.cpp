@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void fail(const fs::path& path, const char* what) {
-  throw DataError(str(path.string(), ": ", what, ": ", std::strerror(errno)));
+  throw DataError(str_cat(path.string(), ": ", what, ": ", std::strerror(errno)));
 }
 
 class Descriptor {
@@ -50,7 +50,7 @@ void make_folders(const fs::path& folder) {
   for (auto at = folder; !at.empty() && !fs::exists(at, error); at = at.parent_path())
     made.push_back(at);
   fs::create_directories(folder, error);
-  if (error) throw DataError(str(folder.string(), ": cannot make folder: ", error.message()));
+  if (error) throw DataError(str_cat(folder.string(), ": cannot make folder: ", error.message()));
   for (auto at = made.rbegin(); at != made.rend(); ++at) sync_folder(at->parent_path());
 }
 
@@ -60,7 +60,7 @@ void make_parents(const fs::path& path) {
 
 // A sibling name that no other process uses, so that a rename stays on one file system.
 fs::path temporary_beside(const fs::path& path) {
-  auto name = "." + path.filename().string() + str(".", ::getpid(), ".tmp");
+  auto name = "." + path.filename().string() + str_cat(".", ::getpid(), ".tmp");
   return path.parent_path() / name;
 }
 
@@ -84,7 +84,7 @@ void sync_tree(const fs::path& folder) {
       sync_file(entry->path());
     }
   }
-  if (error) throw DataError(str(folder.string(), ": cannot read: ", error.message()));
+  if (error) throw DataError(str_cat(folder.string(), ": cannot read: ", error.message()));
   sync_folder(folder);
 }
 
@@ -177,7 +177,7 @@ AtomicFolder::AtomicFolder(fs::path target) : target_(std::move(target)) {
   std::error_code error;
   fs::remove_all(temporary_, error);
   fs::create_directory(temporary_, error);
-  if (error) throw DataError(str(target_.string(), ": cannot make folder: ", error.message()));
+  if (error) throw DataError(str_cat(target_.string(), ": cannot make folder: ", error.message()));
 }
 
 AtomicFolder::~AtomicFolder() {
@@ -203,7 +203,7 @@ void AtomicFolder::commit() {
   if (error) {
     std::error_code ignored;
     if (replaces && !fs::exists(target_)) fs::rename(old, target_, ignored);
-    throw DataError(str(target_.string(), ": cannot write: ", error.message()));
+    throw DataError(str_cat(target_.string(), ": cannot write: ", error.message()));
   }
   committed_ = true;
   sync_folder(target_.parent_path());

@@ -79,8 +79,8 @@ std::string system_text(const fs::path& root) {
   auto name = value_of(text_of(root / "etc/os-release"), "PRETTY_NAME", '=');
   utsname kernel{};
   if (::uname(&kernel) != 0) return name;
-  return str(name.empty() ? "" : name + ", ", kernel.sysname, " ", kernel.release, " ",
-             kernel.machine);
+  return str_cat(name.empty() ? "" : name + ", ", kernel.sysname, " ", kernel.release, " ",
+                 kernel.machine);
 }
 
 std::vector<std::string> gpu_names(const fs::path& root) {

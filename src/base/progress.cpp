@@ -41,10 +41,10 @@ void Progress::draw(bool last) {
   const double spent = watch_.seconds();
   const std::string left =
       fraction > 0 ? duration_text(spent * (1 - fraction) / fraction) : std::string("?");
-  const std::string counts = str(done_, "/", total_, "  ", duration_text(spent), " + ", left,
-                                 note_.empty() ? "" : "  ", note_);
+  const std::string counts = str_cat(done_, "/", total_, "  ", duration_text(spent), " + ", left,
+                                     note_.empty() ? "" : "  ", note_);
   if (!terminal_) {
-    log_info(str(title_, " ", counts));
+    log_info(str_cat(title_, " ", counts));
     return;
   }
   constexpr int kWidth = 24;

@@ -59,8 +59,7 @@ BundleAudit audit_bundle(const std::filesystem::path& bundle, const BundleOption
       }
       const at::IntArrayRef shape = found.mapped();
       if (shape != tensor->sizes()) {
-        audit.mismatched.push_back(
-            medseg::str(name, ": file ", shape, ", model ", tensor->sizes()));
+        audit.mismatched.push_back(str_cat(name, ": file ", shape, ", model ", tensor->sizes()));
       } else if (!stand_ins.contains(name)) {
         audit.loaded.push_back(name);
       }
@@ -74,7 +73,7 @@ void refuse_unfit(const BundleAudit& audit, const std::filesystem::path& bundle)
   std::string faults;
   const auto add = [&](const char* what, const std::vector<std::string>& names) {
     if (names.empty()) return;
-    faults += medseg::str("; ", names.size(), " ", what, ": ", join_first(names, kNamesShown));
+    faults += str_cat("; ", names.size(), " ", what, ": ", join_first(names, kNamesShown));
   };
   add("missing", audit.missing);
   add("unused", audit.unused);
@@ -103,8 +102,8 @@ void refuse_untrained(const BundleOptions& options, const std::filesystem::path&
   const auto untrained = untrained_parts(options, use);
   if (untrained.empty()) return;
   throw CheckpointError(
-      medseg::str(bundle.string(), ": must not be used before training; ", untrained.size(),
-                  " initialised and never trained: ", join_first(untrained, kNamesShown)));
+      str_cat(bundle.string(), ": must not be used before training; ", untrained.size(),
+              " initialised and never trained: ", join_first(untrained, kNamesShown)));
 }
 
 }  // namespace medseg

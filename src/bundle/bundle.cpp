@@ -23,7 +23,7 @@ constexpr std::size_t kNamesShown = 10;
 /// "; 2 missing: a, b" or "" when there are none.
 std::string complaint(const char* what, const std::vector<std::string>& names) {
   if (names.empty()) return "";
-  return str("; ", names.size(), " ", what, ": ", join_first(names, kNamesShown));
+  return str_cat("; ", names.size(), " ", what, ": ", join_first(names, kNamesShown));
 }
 
 std::vector<TensorSource> same_names(const TensorFile& file) {
@@ -209,8 +209,7 @@ std::vector<TensorToWrite> fit_to_model(std::vector<TensorToWrite> tensors,
       }
       const at::IntArrayRef shape = found.mapped().info.shape;
       if (shape != tensor->sizes())
-        report.mismatched.push_back(
-            medseg::str(name, ": file ", shape, ", model ", tensor->sizes()));
+        report.mismatched.push_back(str_cat(name, ": file ", shape, ", model ", tensor->sizes()));
       ordered.push_back(std::move(found.mapped()));
     }
   }

@@ -33,8 +33,8 @@ void check_tokens(const std::filesystem::path& path, const BundleOptions& option
          ", but the model was trained with " + options.tokenizer_fingerprint.substr(0, 12));
   }
   if (tokenizer.size() > options.model.language.vocabulary) {
-    fail(str("tokenizer: ", tokenizer.size(), " tokens, but the model has rows for ",
-             options.model.language.vocabulary));
+    fail(str_cat("tokenizer: ", tokenizer.size(), " tokens, but the model has rows for ",
+                 options.model.language.vocabulary));
   }
   const bool draws = !options.model.grounding.encoder.empty();
   if (draws && !options.special_tokens.contains(kSegToken)) {
@@ -43,19 +43,20 @@ void check_tokens(const std::filesystem::path& path, const BundleOptions& option
   const auto unknown = tokenizer.encode_after(kUnheardOf, After::kText);
   for (const auto& [token, id] : options.special_tokens) {
     const auto own = tokenizer.id_of(token);
-    if (!own) fail("tokenizer: no token " + token + str(", expected as id ", id));
+    if (!own) fail("tokenizer: no token " + token + str_cat(", expected as id ", id));
     if (*own != id)
-      fail(str("tokenizer: ", token, " is id ", *own, ", but the model was trained with ", id));
+      fail(str_cat("tokenizer: ", token, " is id ", *own, ", but the model was trained with ", id));
     if (std::find(unknown.begin(), unknown.end(), id) != unknown.end()) {
-      fail(str("tokenizer: id ", id, " of ", token, " is also that of unknown text"));
+      fail(str_cat("tokenizer: id ", id, " of ", token, " is also that of unknown text"));
     }
     const auto ids = tokenizer.encode_after(token, After::kText);
     if (ids.size() != 1 || ids.front() != id) {
-      fail(str("tokenizer: ", token, " becomes ", ids.size(), " tokens, expected the one id ", id));
+      fail(str_cat("tokenizer: ", token, " becomes ", ids.size(), " tokens, expected the one id ",
+                   id));
     }
     if (trim(tokenizer.decode({id})) != token) {
-      fail(str("tokenizer: id ", id, " decodes to \"", tokenizer.decode({id}), "\", expected ",
-               token));
+      fail(str_cat("tokenizer: id ", id, " decodes to \"", tokenizer.decode({id}), "\", expected ",
+                   token));
     }
   }
 }
@@ -76,7 +77,7 @@ ConversationOptions OpenBundle::conversation() const { return conversation_of(op
 
 std::string OpenBundle::first_question(const std::string& question) const {
   const bool says_where = question.find(kImagePlace) != std::string::npos;
-  return says_where || !model->has_vision() ? question : str(kImagePlace, "\n", question);
+  return says_where || !model->has_vision() ? question : str_cat(kImagePlace, "\n", question);
 }
 
 void check_tokenizer(const std::filesystem::path& where, const BundleOptions& options,

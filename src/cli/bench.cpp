@@ -29,10 +29,10 @@ void bench_encoders(const Bench& bench) {
   for (const std::string precision : {"fp32", "bf16"}) {
     for (const std::int64_t batch : {1, 4}) {
       const auto seen = at::randn({batch, 3, tower->image_size(), tower->image_size()});
-      bench.measure(str("vision_tower.forward.batch", batch), precision, batch,
+      bench.measure(str_cat("vision_tower.forward.batch", batch), precision, batch,
                     [&] { tower->features(seen); });
       const auto drawn = at::rand({batch, 3, encoder->image_size(), encoder->image_size()});
-      bench.measure(str("grounding_encoder.forward.batch", batch), precision, batch,
+      bench.measure(str_cat("grounding_encoder.forward.batch", batch), precision, batch,
                     [&] { encoder->forward(drawn); });
     }
   }
@@ -48,9 +48,9 @@ void bench_windows(const Bench& bench) {
        {Stage{1, 361, 49, 4, 32}, Stage{2, 25, 196, 5, 32}, Stage{3, 100, 49, 10, 32}}) {
     const auto qkv = at::randn({windows, cells, heads * 3 * depth}).to(at::kBFloat16);
     const PairBias bias(at::randn({heads, cells, cells}));
-    bench.measure(str("window_attention.stage", number), "bf16", 1,
+    bench.measure(str_cat("window_attention.stage", number), "bf16", 1,
                   [&] { window_attention(qkv, bias); });
-    bench.measure(str("window_attention.stage", number, ".torch"), "bf16", 1,
+    bench.measure(str_cat("window_attention.stage", number, ".torch"), "bf16", 1,
                   [&] { window_attention(qkv, bias.plain()); });
   }
 }
@@ -68,11 +68,11 @@ void bench_decoder(const Bench& bench) {
           at::randn({masks, width, grid, grid}).to(precision_named("--precision", precision));
       const auto prompts = at::randn({masks, width}).set_requires_grad(true);
       const auto owners = at::arange(masks);
-      bench.measure(str("mask_decoder.forward.masks", masks), precision, masks, [&] {
+      bench.measure(str_cat("mask_decoder.forward.masks", masks), precision, masks, [&] {
         const at::NoGradGuard no_grad;
         grounding.decode_batch(image, prompts, owners);
       });
-      bench.measure(str("mask_decoder.forward_backward.masks", masks), precision, masks, [&] {
+      bench.measure(str_cat("mask_decoder.forward_backward.masks", masks), precision, masks, [&] {
         grounding.decode_batch(image, prompts, owners).mask_logits.square().mean().backward();
       });
     }

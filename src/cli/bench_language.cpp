@@ -67,7 +67,7 @@ void bench_language(const Bench& bench) {
   for (const auto& [size, options, batch, tokens] : sizes()) {
     for (const std::string storage : {"bf16", "int8", "nf4"}) {
       for (const std::string checkpointing : {"none", "blocks"}) {
-        const auto name = str("language.", size, ".", storage, ".", checkpointing);
+        const auto name = str_cat("language.", size, ".", storage, ".", checkpointing);
         if (!bench.wants(name, "bf16")) continue;
         at::manual_seed(1);
         const TensorMemory weights;

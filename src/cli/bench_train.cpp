@@ -42,7 +42,7 @@ double gemm_rate(at::ScalarType precision) {
 
 struct TemporaryFolder {
   std::filesystem::path path =
-      std::filesystem::temp_directory_path() / str("medseg-bench-train-", getpid());
+      std::filesystem::temp_directory_path() / str_cat("medseg-bench-train-", getpid());
   ~TemporaryFolder() {
     std::error_code ignored;
     std::filesystem::remove_all(path, ignored);

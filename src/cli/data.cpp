@@ -44,12 +44,13 @@ void doctor(const std::vector<fs::path>& manifests, bool json) {
     std::cout << out.dump() << "\n";
   } else {
     for (const auto& fault : faults) {
-      std::cout << fault.file << ":" << (fault.line > 0 ? str(fault.line, ":") : "") << " "
+      std::cout << fault.file << ":" << (fault.line > 0 ? str_cat(fault.line, ":") : "") << " "
                 << fault.what << " (" << fault.mend << ")\n";
     }
   }
   if (!faults.empty()) {
-    throw DataError(str("data doctor: ", faults.size(), faults.size() == 1 ? " fault" : " faults"));
+    throw DataError(
+        str_cat("data doctor: ", faults.size(), faults.size() == 1 ? " fault" : " faults"));
   }
   if (!json) std::cout << "no faults\n";
 }

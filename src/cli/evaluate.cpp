@@ -83,8 +83,8 @@ void evaluate_model(const EvaluateArguments& arguments, Comm& comm) {
            gigabytes_text(peak_memory_bytes()));
   if (cache.folder() != nullptr) {
     const auto counts = cache.counts();
-    log_info(str("features: ", counts.from_disk, " read from ", arguments.features.string(), ", ",
-                 counts.computed, " computed, ", counts.written, " added"));
+    log_info(str_cat("features: ", counts.from_disk, " read from ", arguments.features.string(),
+                     ", ", counts.computed, " computed, ", counts.written, " added"));
   }
   std::cout << (arguments.json ? scores_json(evaluation.scores) + "\n"
                                : scores_table(evaluation.scores));
@@ -121,7 +121,7 @@ void add_evaluate(CLI::App& app) {
       "test --out runs/demo/test");
   command->callback([arguments] {
     if (arguments->limit < 0)
-      throw ConfigError(str("--limit: ", arguments->limit, " is out of range"));
+      throw ConfigError(str_cat("--limit: ", arguments->limit, " is out of range"));
     with_all_processes([&](Comm& comm) {
       if (!arguments->baselines) return evaluate_model(*arguments, comm);
       if (comm.leads()) score_what_needs_no_training(*arguments);

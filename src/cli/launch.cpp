@@ -18,9 +18,9 @@ void run(const LaunchRequest& request) {
     throw ConfigError("launch: this process was launched itself, as one of several");
   if (!request.command.empty() &&
       std::find(kCommands.begin(), kCommands.end(), request.command.front()) == kCommands.end()) {
-    throw ConfigError(str("launch: \"", request.command.front(),
-                          "\" does not run on several processes; ", join(kCommands, " and "),
-                          " do"));
+    throw ConfigError(str_cat("launch: \"", request.command.front(),
+                              "\" does not run on several processes; ", join(kCommands, " and "),
+                              " do"));
   }
   launch(request);
 }

@@ -74,14 +74,14 @@ int run_cli(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     if (is_follower()) return 2;                             // rank 0 was given the same words
-    return fail(2,
-                str(error.what(), "; medseg --help, or that of the command, lists what is known"));
+    return fail(
+        2, str_cat(error.what(), "; medseg --help, or that of the command, lists what is known"));
   } catch (const Error& error) {
     return fail(error.exit_code(), error.what());
   } catch (const c10::Error& error) {
-    return fail(1, str("bug: ", error.what_without_backtrace()));
+    return fail(1, str_cat("bug: ", error.what_without_backtrace()));
   } catch (const std::exception& error) {
-    return fail(1, str("bug: ", error.what()));
+    return fail(1, str_cat("bug: ", error.what()));
   }
 }
 

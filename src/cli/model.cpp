@@ -15,7 +15,7 @@ namespace {
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::vector<std::string> sizes;
-  for (const auto size : shape) sizes.push_back(str(size));
+  for (const auto size : shape) sizes.push_back(str_cat(size));
   return "[" + join(sizes, ", ") + "]";
 }
 
@@ -26,7 +26,7 @@ nlohmann::json metadata_json(const MetadataValue& value) {
 // Long lists (vocabularies) are told by their length.
 std::string metadata_text(const MetadataValue& value) {
   const auto json = metadata_json(value);
-  if (json.is_array() && json.size() > 8) return str("list of ", json.size());
+  if (json.is_array() && json.size() > 8) return str_cat("list of ", json.size());
   auto text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   if (text.size() > 120) text = text.substr(0, 120) + "…";
   return text;

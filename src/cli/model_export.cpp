@@ -33,8 +33,8 @@ void add_model_export(CLI::App& model) {
       "Example: medseg model export runs/demo/best --layout peft --out adapter");
   command->callback([request, out] {
     const auto report = export_bundle(*request, *out);
-    log_info(str("export: ", report.written, " tensors written, ", report.left_out.size(),
-                 " of the bundle have no place there"));
+    log_info(str_cat("export: ", report.written, " tensors written, ", report.left_out.size(),
+                     " of the bundle have no place there"));
     std::cout << *out << "\n";
   });
 }

@@ -12,8 +12,8 @@ namespace medseg {
 namespace {
 
 void tell(const ImportReport& report, const std::string& out) {
-  log_info(str("import: ", report.loaded, " tensors loaded, ", report.unused.size(),
-               " of the files not needed"));
+  log_info(str_cat("import: ", report.loaded, " tensors loaded, ", report.unused.size(),
+                   " of the files not needed"));
   for (const auto& name : report.initialised) log_info("  initialised, to be trained: " + name);
   std::cout << out << "\n";
 }

@@ -32,10 +32,10 @@ void check(const TraceArguments& arguments) {
   if (has_record && arguments.id.empty()) throw ConfigError("--id: missing, --data is given");
   if (has_question && trim(arguments.prompt).empty()) throw ConfigError("--prompt: empty");
   if (arguments.options.generate < 0) {
-    throw ConfigError(str("--generate: ", arguments.options.generate, " is out of range"));
+    throw ConfigError(str_cat("--generate: ", arguments.options.generate, " is out of range"));
   }
   if (arguments.threads < 0) {
-    throw ConfigError(str("--threads: ", arguments.threads, " is out of range"));
+    throw ConfigError(str_cat("--threads: ", arguments.threads, " is out of range"));
   }
   if (arguments.answer.find(kImagePlace) != std::string::npos) {
     throw ConfigError("--answer: holds <image>; only a question may");
@@ -46,8 +46,8 @@ const Record& find_record(const Manifest& manifest, const std::string& id) {
   if (const Record* record = manifest.find(id)) return *record;
   std::vector<std::string> known;
   for (const auto& record : manifest.records()) known.push_back(record.id);
-  throw DataError(str(manifest.path().string(), ": no record \"", id, "\"; did you mean \"",
-                      nearest(id, known), "\"?"));
+  throw DataError(str_cat(manifest.path().string(), ": no record \"", id, "\"; did you mean \"",
+                          nearest(id, known), "\"?"));
 }
 
 Trace of_record(OpenBundle& bundle, const TraceArguments& arguments) {
@@ -70,8 +70,8 @@ void trace(const TraceArguments& arguments) {
                                             : at::intraop_default_num_threads());
   OpenBundle bundle = open_bundle(arguments.model);
   if (!bundle.options.initialised.empty()) {
-    log_warning(str(arguments.model.string(), ": ", bundle.options.initialised.size(),
-                    " tensors were initialised and never trained (medseg model audit)"));
+    log_warning(str_cat(arguments.model.string(), ": ", bundle.options.initialised.size(),
+                        " tensors were initialised and never trained (medseg model audit)"));
   }
   const Trace traced =
       arguments.manifest.empty() ? of_question(bundle, arguments) : of_record(bundle, arguments);

@@ -32,8 +32,8 @@ std::string millions(std::int64_t count) {
 std::string gigabytes(double bytes) { return fixed(bytes / 1e9, 2) + " GB"; }
 
 std::string words(const StepShape& shape) {
-  return str(shape.dialogues, " dialogues, ", shape.tokens, " tokens, ", shape.labelled,
-             " of all labelled, ", shape.masks, " masks");
+  return str_cat(shape.dialogues, " dialogues, ", shape.tokens, " tokens, ", shape.labelled,
+                 " of all labelled, ", shape.masks, " masks");
 }
 
 /// Every split, those that do not fit marked, and the best of the others: the largest batch, without checkpointing if it can be,
@@ -48,8 +48,8 @@ void print_proposals(const Plan& plan, const TrainConfig& config, double memory_
       best = &proposal;
     const bool asked = proposal.batch_size == config.train.batch_size &&
                        proposal.activation_checkpointing == config.train.activation_checkpointing;
-    std::cout << "  batch_size " << right(str(proposal.batch_size), 3) << " x accumulation "
-              << right(str(proposal.accumulation), 3)
+    std::cout << "  batch_size " << right(str_cat(proposal.batch_size), 3) << " x accumulation "
+              << right(str_cat(proposal.accumulation), 3)
               << (plain ? "                " : ", checkpointing ")
               << right(gigabytes(proposal.peak_bytes), 10) << (fits ? "" : "  does not fit")
               << (asked ? "  (this config)" : "") << "\n";

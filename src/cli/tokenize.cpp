@@ -22,7 +22,8 @@ std::string text_of(const std::string& line, std::size_t number, bool json) {
   if (!json) return line;
   const auto object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!object.is_object() || !object.contains("text") || !object["text"].is_string()) {
-    throw DataError(str("stdin:", number, ": expected {\"text\": …}, got ", line.substr(0, 60)));
+    throw DataError(
+        str_cat("stdin:", number, ": expected {\"text\": …}, got ", line.substr(0, 60)));
   }
   return object["text"].get<std::string>();
 }

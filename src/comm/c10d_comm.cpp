@@ -36,13 +36,13 @@ addrinfo* resolve(const std::string& host, const std::string& port) {
   hints.ai_socktype = SOCK_DGRAM;
   addrinfo* found = nullptr;
   if (const int error = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found); error != 0)
-    throw ConfigError(str("MASTER_ADDR: ", host, ": ", ::gai_strerror(error)));
+    throw ConfigError(str_cat("MASTER_ADDR: ", host, ": ", ::gai_strerror(error)));
   return found;
 }
 
 /// This machine's address on the way to rank 0's.
 std::string own_address(const LaunchEnvironment& environment) {
-  addrinfo* target = resolve(environment.address, str(environment.port));
+  addrinfo* target = resolve(environment.address, str_cat(environment.port));
   std::string address = environment.address;
   const int fd = ::socket(target->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   sockaddr_storage own{};
@@ -88,8 +88,8 @@ class GlooComm : public Comm {
       throw;
     } catch (const std::exception&) {
       throw PeerLost(5,
-                     str("rank ", rank_, ": nobody answers at ", environment.address, ":",
-                         environment.port, " within ", fixed(timeout_s, 0), " s"),
+                     str_cat("rank ", rank_, ": nobody answers at ", environment.address, ":",
+                             environment.port, " within ", fixed(timeout_s, 0), " s"),
                      false);
     }
     meet(*store, timeout_s);
@@ -101,7 +101,7 @@ class GlooComm : public Comm {
           size_, options);
     } catch (const std::exception& error) {
       throw PeerLost(
-          5, str("rank ", rank_, ": cannot connect to the other ranks: ", first_line(error)),
+          5, str_cat("rank ", rank_, ": cannot connect to the other ranks: ", first_line(error)),
           false);
     }
     store->impl().store->setTimeout(milliseconds(30));
@@ -166,7 +166,7 @@ class GlooComm : public Comm {
 
   bool leave_with(int exit_code, const std::string& message) override {
     failed_ = true;
-    const auto line = rank_ == 0 ? message : str("rank ", rank_, ": ", message);
+    const auto line = rank_ == 0 ? message : str_cat("rank ", rank_, ": ", message);
     watch_->report({rank_, exit_code, 0, line});
     if (rank_ == 0) {
       watch_->note_said();
@@ -196,7 +196,7 @@ class GlooComm : public Comm {
 
   // Until all are there.
   void meet(Store& store, double timeout_s) const {
-    store.set(str("here/", rank_), "yes");
+    store.set(str_cat("here/", rank_), "yes");
     std::string missing;
     int first_there = 0;
     for (const Stopwatch watch; watch.seconds() < timeout_s;
@@ -207,17 +207,17 @@ class GlooComm : public Comm {
       }
       missing.clear();
       for (int rank = size_ - 1; rank >= 0; --rank) {
-        if (store.find(str("here/", rank))) {
+        if (store.find(str_cat("here/", rank))) {
           first_there = rank;
         } else {
-          missing = str(rank, missing.empty() ? "" : ", ", missing);
+          missing = str_cat(rank, missing.empty() ? "" : ", ", missing);
         }
       }
       if (missing.empty()) return;
     }
     throw PeerLost(5,
-                   str("of ", size_, " processes, rank ", missing, " did not come within ",
-                       fixed(timeout_s, 0), " s"),
+                   str_cat("of ", size_, " processes, rank ", missing, " did not come within ",
+                           fixed(timeout_s, 0), " s"),
                    rank_ != first_there);
   }
 
@@ -250,7 +250,7 @@ class GlooComm : public Comm {
     for (const Stopwatch watch; !work.isCompleted();
          std::this_thread::sleep_for(std::chrono::microseconds(50))) {
       if (watch.seconds() * 1e3 > static_cast<double>(timeout_.count()))
-        throw std::runtime_error(str("no answer within ", timeout_.count() / 1000, " s"));
+        throw std::runtime_error(str_cat("no answer within ", timeout_.count() / 1000, " s"));
     }
     if (const auto fault = work.exception()) std::rethrow_exception(fault);
   }

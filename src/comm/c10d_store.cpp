@@ -52,7 +52,7 @@ Listener listen_at(std::uint16_t port, bool loopback) {
       ::getsockname(listener.fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
     const int error = errno;
     ::close(listener.fd);
-    throw ConfigError(str("MASTER_PORT: cannot listen at ", port, ": ", std::strerror(error)));
+    throw ConfigError(str_cat("MASTER_PORT: cannot listen at ", port, ": ", std::strerror(error)));
   }
   listener.port = ntohs(address.sin_port);
   return listener;

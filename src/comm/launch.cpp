@@ -82,18 +82,18 @@ struct Child {
 };
 
 std::vector<std::string> environment_of(int rank, int size, std::uint16_t port) {
-  std::vector<std::pair<std::string, std::string>> set = {{"RANK", str(rank)},
-                                                          {"LOCAL_RANK", str(rank)},
-                                                          {"WORLD_SIZE", str(size)},
-                                                          {"LOCAL_WORLD_SIZE", str(size)},
+  std::vector<std::pair<std::string, std::string>> set = {{"RANK", str_cat(rank)},
+                                                          {"LOCAL_RANK", str_cat(rank)},
+                                                          {"WORLD_SIZE", str_cat(size)},
+                                                          {"LOCAL_WORLD_SIZE", str_cat(size)},
                                                           {"GROUP_RANK", "0"},
                                                           {"MASTER_ADDR", "127.0.0.1"},
-                                                          {"MASTER_PORT", str(port)},
+                                                          {"MASTER_PORT", str_cat(port)},
                                                           {"TORCHELASTIC_USE_AGENT_STORE", "True"},
                                                           {"TORCHELASTIC_RUN_ID", kRunId},
                                                           {"TORCHELASTIC_RESTART_COUNT", "0"}};
   if (std::getenv("OMP_NUM_THREADS") == nullptr)
-    set.emplace_back("OMP_NUM_THREADS", str(std::max(1, cores() / size)));
+    set.emplace_back("OMP_NUM_THREADS", str_cat(std::max(1, cores() / size)));
   std::vector<std::string> environment;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string text = *entry;
@@ -176,10 +176,10 @@ void Launcher::start(const Listener& listener) {
     auto environment_pointers = pointers(environment);
     int pipe[2] = {-1, -1};
     if (rank > 0 && ::pipe2(pipe, O_CLOEXEC) != 0)
-      throw Error(1, str("launch: no pipe for rank ", rank, ": ", std::strerror(errno)));
+      throw Error(1, str_cat("launch: no pipe for rank ", rank, ": ", std::strerror(errno)));
     const pid_t pid = ::fork();
     if (pid < 0)
-      throw Error(1, str("launch: cannot start rank ", rank, ": ", std::strerror(errno)));
+      throw Error(1, str_cat("launch: cannot start rank ", rank, ": ", std::strerror(errno)));
     if (pid == 0) {
       become(program.c_str(), word_pointers.data(), environment_pointers.data(), pipe[1],
              signals_.before(), parent);
@@ -202,7 +202,7 @@ void Launcher::run() {
   const Listener listener = listen_at(0, /*loopback=*/true);
   start(listener);
   // The server's threads begin only now: what was forked knows nothing of them.
-  store_ = Store::serve(listener, str("medseg/", kRunId, ".0/"));
+  store_ = Store::serve(listener, str_cat("medseg/", kRunId, ".0/"));
   bool killed = false;
   while (!all_ended()) {
     wait_for_something();
@@ -257,10 +257,10 @@ void Launcher::note_failure(const Child& child) {
   fault.rank = child.rank;
   fault.speaker = -1;
   if (child.was_killed()) {
-    fault.message = str("rank ", child.rank, " was killed by signal ", WTERMSIG(child.status));
+    fault.message = str_cat("rank ", child.rank, " was killed by signal ", WTERMSIG(child.status));
   } else {
     fault.exit_code = WEXITSTATUS(child.status);
-    fault.message = str("rank ", child.rank, " ended with exit code ", fault.exit_code);
+    fault.message = str_cat("rank ", child.rank, " ended with exit code ", fault.exit_code);
   }
   try {
     store_->set_first(kFaultKey, to_text(fault));
@@ -295,16 +295,17 @@ void Launcher::fail() const {
     if (by_it) throw Error(code, "");
   }
   if (!first_->was_killed()) throw Error(WEXITSTATUS(first_->status), "");  // it has said why
-  throw RunStopped(str("rank ", first_->rank, " (process ", first_->pid, ") was killed by signal ",
-                       WTERMSIG(first_->status),
-                       ", and the other ranks with it; --resume goes on"));
+  throw RunStopped(str_cat("rank ", first_->rank, " (process ", first_->pid,
+                           ") was killed by signal ", WTERMSIG(first_->status),
+                           ", and the other ranks with it; --resume goes on"));
 }
 
 }  // namespace
 
 void launch(const LaunchRequest& request) {
   if (request.processes < 1 || request.processes > 1024)
-    throw ConfigError(str("--nproc: ", request.processes, " is out of range; expected 1 to 1024"));
+    throw ConfigError(
+        str_cat("--nproc: ", request.processes, " is out of range; expected 1 to 1024"));
   if (request.command.empty()) throw ConfigError("launch: no command behind --");
   Launcher(request).run();
 }

@@ -21,7 +21,7 @@ std::optional<std::int64_t> number(const ReadVariable& read, const std::string& 
   const auto [stop, error] = std::from_chars(text->data(), end, value);
   if (error != std::errc{} || stop != end || value < least || value > most) {
     throw ConfigError(
-        str(name, ": \"", *text, "\", expected a whole number from ", least, " to ", most));
+        str_cat(name, ": \"", *text, "\", expected a whole number from ", least, " to ", most));
   }
   return value;
 }
@@ -42,23 +42,23 @@ std::optional<LaunchEnvironment> read_by(const ReadVariable& read, const Names& 
   const auto rank = number(read, names.rank, 0, kMostProcesses - 1);
   const auto size = number(read, names.size, 1, kMostProcesses);
   if (!rank && !size) return std::nullopt;
-  if (!rank) throw ConfigError(str(names.rank, ": missing beside ", names.size, "=", *size));
-  if (!size) throw ConfigError(str(names.size, ": missing beside ", names.rank, "=", *rank));
+  if (!rank) throw ConfigError(str_cat(names.rank, ": missing beside ", names.size, "=", *size));
+  if (!size) throw ConfigError(str_cat(names.size, ": missing beside ", names.rank, "=", *rank));
   if (*rank >= *size) {
-    throw ConfigError(str(names.rank, ": ", *rank, ", but ", names.size, " is ", *size,
-                          ": ranks count from 0 to ", *size - 1));
+    throw ConfigError(str_cat(names.rank, ": ", *rank, ", but ", names.size, " is ", *size,
+                              ": ranks count from 0 to ", *size - 1));
   }
   const auto local = number(read, names.local_rank, 0, kMostProcesses - 1);
   if (local && *local > *rank) {
-    throw ConfigError(str(names.local_rank, ": ", *local, ", but ", names.rank, " is ", *rank,
-                          ": no process comes later on its machine than among all"));
+    throw ConfigError(str_cat(names.local_rank, ": ", *local, ", but ", names.rank, " is ", *rank,
+                              ": no process comes later on its machine than among all"));
   }
   if (names.local_size != nullptr) {
     const auto local_size = number(read, names.local_size, 1, kMostProcesses);
     if (local_size && (*local_size > *size || (local && *local >= *local_size))) {
-      throw ConfigError(str(names.local_size, ": ", *local_size, " contradicts ", names.size, "=",
-                            *size,
-                            local ? str(", ", names.local_rank, "=", *local) : std::string()));
+      throw ConfigError(
+          str_cat(names.local_size, ": ", *local_size, " contradicts ", names.size, "=", *size,
+                  local ? str_cat(", ", names.local_rank, "=", *local) : std::string()));
     }
   }
   LaunchEnvironment found;
@@ -80,9 +80,9 @@ std::optional<LaunchEnvironment> read_slurm(const ReadVariable& read) {
 void require_same(const LaunchEnvironment& one, const Names& names,
                   const std::optional<LaunchEnvironment>& other) {
   if (!other || (one.rank == other->rank && one.size == other->size)) return;
-  throw ConfigError(str(names.rank, ": ", one.rank, " of ", one.size, ", but ", other->launcher,
-                        "'s variables say ", other->rank, " of ", other->size,
-                        "; unset one of the two"));
+  throw ConfigError(str_cat(names.rank, ": ", one.rank, " of ", one.size, ", but ", other->launcher,
+                            "'s variables say ", other->rank, " of ", other->size,
+                            "; unset one of the two"));
 }
 
 bool is_loopback_name(const std::string& address) {
@@ -113,8 +113,8 @@ void require_reachable(const ReadVariable& read, const LaunchEnvironment& found)
   }
   if (machines > 1) {
     throw ConfigError(
-        str("MASTER_ADDR: ", read("MASTER_ADDR").value_or("missing"), ", but the ", found.size,
-            " processes run on several machines; name one that all reach, that of rank 0"));
+        str_cat("MASTER_ADDR: ", read("MASTER_ADDR").value_or("missing"), ", but the ", found.size,
+                " processes run on several machines; name one that all reach, that of rank 0"));
   }
 }
 
@@ -129,8 +129,8 @@ LaunchEnvironment read_launch_environment(const ReadVariable& read) {
       if (!mpi) require_same(*found, kTorchrun, read_slurm(read));
     }
     found->store_is_there = read("TORCHELASTIC_USE_AGENT_STORE").value_or("") == "True";
-    found->session = str(read("TORCHELASTIC_RUN_ID").value_or(""), ".",
-                         read("TORCHELASTIC_RESTART_COUNT").value_or("0"));
+    found->session = str_cat(read("TORCHELASTIC_RUN_ID").value_or(""), ".",
+                             read("TORCHELASTIC_RESTART_COUNT").value_or("0"));
   }
   if (!found) found = read_by(read, kOpenMpi);
   if (!found) found = read_slurm(read);

@@ -21,11 +21,11 @@ constexpr const char* kSaidKey = "said";
 constexpr const char* kKnownKey = "known";
 constexpr const char* kNoStore = "rank 0 is gone, or the launcher that held the store";
 
-std::string beat_key(int rank) { return str("beat/", rank); }
+std::string beat_key(int rank) { return str_cat("beat/", rank); }
 
 std::string ranks_text(const std::vector<int>& ranks) {
   std::vector<std::string> words;
-  for (const int rank : ranks) words.push_back(str(rank));
+  for (const int rank : ranks) words.push_back(str_cat(rank));
   return (ranks.size() == 1 ? "rank " : "ranks ") + join(words, ", ");
 }
 
@@ -34,7 +34,7 @@ void pause(double seconds) { std::this_thread::sleep_for(std::chrono::duration<d
 }  // namespace
 
 std::string to_text(const Fault& fault) {
-  return str(fault.rank, " ", fault.exit_code, " ", fault.speaker, "\n", fault.message);
+  return str_cat(fault.rank, " ", fault.exit_code, " ", fault.speaker, "\n", fault.message);
 }
 
 Fault fault_from(const std::string& text) {
@@ -70,7 +70,7 @@ void PeerWatch::work() {
     lock.unlock();
     if (!fault) {
       try {
-        of_thread_->set(beat_key(rank_), str(++count, " ", calls_.load()));
+        of_thread_->set(beat_key(rank_), str_cat(++count, " ", calls_.load()));
         if (const auto text = of_thread_->find(kFaultKey)) fault = fault_from(*text);
       } catch (const std::exception&) {
         fault = Fault{0, 5, rank_, kNoStore};
@@ -127,10 +127,10 @@ Fault PeerWatch::blame(const std::vector<Beat>& before, const std::vector<Beat>&
                     " gone or stopped: no sign of life";
   } else if (!late.empty()) {
     fault.rank = late.front();
-    fault.message = str(ranks_text(late), " did not come within ", fixed(timeout_s_.load(), 0),
-                        " s to where the others wait");
+    fault.message = str_cat(ranks_text(late), " did not come within ", fixed(timeout_s_.load(), 0),
+                            " s to where the others wait");
   } else {
-    fault.message = str("rank ", rank_, ": ", what);
+    fault.message = str_cat("rank ", rank_, ": ", what);
   }
   // Whoever is gone says nothing; rank 0 speaks for all unless it is the one.
   fault.speaker = fault.rank == 0 ? rank_ : 0;

@@ -9,8 +9,9 @@ namespace {
 
 [[noreturn]] void leave(Comm& comm, int exit_code, const std::string& message) {
   const bool is_said = comm.leave_with(exit_code, message);
-  throw Error(exit_code,
-              is_said ? "" : (comm.leads() ? message : str("rank ", comm.rank(), ": ", message)));
+  throw Error(
+      exit_code,
+      is_said ? "" : (comm.leads() ? message : str_cat("rank ", comm.rank(), ": ", message)));
 }
 
 }  // namespace
@@ -24,9 +25,9 @@ void run_together(Comm& comm, const std::function<void()>& work) {
   } catch (const Error& error) {
     leave(comm, error.exit_code(), error.what());
   } catch (const c10::Error& error) {
-    leave(comm, 1, str("bug: ", error.what_without_backtrace()));
+    leave(comm, 1, str_cat("bug: ", error.what_without_backtrace()));
   } catch (const std::exception& error) {
-    leave(comm, 1, str("bug: ", error.what()));
+    leave(comm, 1, str_cat("bug: ", error.what()));
   }
 }
 

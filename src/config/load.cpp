@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 nlohmann::json load_with_parents(const fs::path& path, std::vector<fs::path>& chain) {
   const fs::path canonical = fs::weakly_canonical(path);
   if (std::find(chain.begin(), chain.end(), canonical) != chain.end()) {
-    throw ConfigError(str(path.string(), ": extends: a cycle through ", chain.back().string()));
+    throw ConfigError(str_cat(path.string(), ": extends: a cycle through ", chain.back().string()));
   }
   chain.push_back(canonical);
   std::string text;
@@ -61,7 +61,7 @@ nlohmann::json parse_json(const std::string& text, const std::string& where) {
   } catch (const nlohmann::json::parse_error& error) {
     const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(error.byte, text.size()));
     const auto line = 1 + std::count(text.begin(), end, '\n');
-    throw ConfigError(str(where, ":", line, ": not JSON near byte ", error.byte));
+    throw ConfigError(str_cat(where, ":", line, ": not JSON near byte ", error.byte));
   } catch (const nlohmann::json::out_of_range&) {
     throw ConfigError(where + ": a number is beyond what a double holds");
   }

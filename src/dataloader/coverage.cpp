@@ -73,14 +73,14 @@ Coverage cover(const TrainingSet& data, const SamplerOptions& sampler, std::int6
 std::vector<std::string> coverage_lines(const Coverage& coverage) {
   std::vector<std::string> lines;
   for (const auto& source : coverage.sources) {
-    lines.push_back(str("  ", source.manifest, " ", source.split, ": ", source.records,
-                        " records, ", source.turns, " turns, ", source.masks, " masks; weight ",
-                        source.weight, ", ", percent(source.share), " of ", coverage.draws,
-                        " draws, ", fixed(source.epochs, 2), " epochs, ", source.never_seen,
-                        " never seen"));
+    lines.push_back(str_cat("  ", source.manifest, " ", source.split, ": ", source.records,
+                            " records, ", source.turns, " turns, ", source.masks, " masks; weight ",
+                            source.weight, ", ", percent(source.share), " of ", coverage.draws,
+                            " draws, ", fixed(source.epochs, 2), " epochs, ", source.never_seen,
+                            " never seen"));
   }
-  auto padding = str("  padding: none, batches are packed; padded to its longest, a batch of ",
-                     coverage.batch_size, " would be ", percent(coverage.padding), " padding");
+  auto padding = str_cat("  padding: none, batches are packed; padded to its longest, a batch of ",
+                         coverage.batch_size, " would be ", percent(coverage.padding), " padding");
   if (coverage.padding != coverage.ungrouped_padding)
     padding += ", " + percent(coverage.ungrouped_padding) + " without data.group_by_length";
   lines.push_back(padding);

@@ -92,8 +92,8 @@ std::optional<Sample> TrainingSet::load_good(Draw& draw, FeatureCache& cache, Im
       RandomStream(seed_, "data.replacement:" + drawn.record->id, draw.visit).shuffle(others);
     }
     if (tried == others.size()) {
-      throw DataError(str(bad.back().place(), ": ", bad.back().why, "; of the ", others.size() + 1,
-                          " records of its source none can be read"));
+      throw DataError(str_cat(bad.back().place(), ": ", bad.back().why, "; of the ",
+                              others.size() + 1, " records of its source none can be read"));
     }
     draw.sample = others[tried++];
   }

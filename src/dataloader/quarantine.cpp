@@ -20,7 +20,7 @@ nlohmann::ordered_json json_of(const BadSample& sample) {
 
 }  // namespace
 
-std::string BadSample::place() const { return str(manifest, ":", line); }
+std::string BadSample::place() const { return str_cat(manifest, ":", line); }
 
 nlohmann::json bad_samples_json(const std::vector<BadSample>& samples) {
   auto list = nlohmann::json::array();
@@ -46,8 +46,8 @@ void Quarantine::add(const std::vector<BadSample>& samples) {
     if (!known_.emplace(sample.manifest, sample.line).second) continue;
     list_.push_back(sample);
     if (static_cast<std::int64_t>(list_.size()) <= limit_) {
-      log_warning(str(sample.place(), ": ", sample.why, "; left out (", list_.size(),
-                      " of at most ", limit_, ")"));
+      log_warning(str_cat(sample.place(), ": ", sample.why, "; left out (", list_.size(),
+                          " of at most ", limit_, ")"));
     }
   }
   write();
@@ -57,9 +57,9 @@ void Quarantine::add(const std::vector<BadSample>& samples) {
 void Quarantine::check_limit() const {
   if (static_cast<std::int64_t>(list_.size()) <= limit_) return;
   const auto& beyond = list_[static_cast<std::size_t>(limit_)];
-  throw DataError(str(beyond.place(), ": ", beyond.why, "; ", list_.size(),
-                      " records are bad, more than data.quarantine_limit ", limit_, "; all are in ",
-                      file_.string()));
+  throw DataError(str_cat(beyond.place(), ": ", beyond.why, "; ", list_.size(),
+                          " records are bad, more than data.quarantine_limit ", limit_,
+                          "; all are in ", file_.string()));
 }
 
 void Quarantine::restore(std::vector<BadSample> samples) {
@@ -82,7 +82,7 @@ void Quarantine::write() {
     append_line(file_, lines);
     written_ = list_.size();
   } catch (const DataError& error) {
-    log_warning(str(error.what(), "; its lines wait for room"));
+    log_warning(str_cat(error.what(), "; its lines wait for room"));
   }
 }
 

@@ -94,7 +94,7 @@ Sampler::Sampler(SamplerOptions options) : options_(std::move(options)) {
     MEDSEG_CHECK(!drawn || std::accumulate(visits.begin(), visits.end(), 0.0) > 0,
                  "a source without samples");
     streams_.emplace_back(std::move(samples), std::move(visits), options_.shuffle, options_.seed,
-                          mixes() ? str(".", s) : "");
+                          mixes() ? str_cat(".", s) : "");
   }
   seek(0);
 }

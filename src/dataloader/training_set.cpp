@@ -70,7 +70,7 @@ TrainingSet::DialogueSize TrainingSet::check_dialogue(const Record& record) cons
   std::size_t masks = 0;
   for (const RecordTurn* turn : answered_turns(record)) masks += turn->masks.size();
   if (masks != dialogue.seg_positions.size()) {
-    throw DataError(str("[SEG] count ", dialogue.seg_positions.size(), ", masks ", masks));
+    throw DataError(str_cat("[SEG] count ", dialogue.seg_positions.size(), ", masks ", masks));
   }
   if (dialogue.answers.empty()) throw DataError("no answered turn to train on");
   const auto ignored = std::count(dialogue.labels.begin(), dialogue.labels.end(), kIgnoreLabel);
@@ -88,7 +88,7 @@ void TrainingSet::add_source(std::size_t source_index) {
     throw DataError(source.manifest + ": no record in split \"" + source.split + "\"");
   std::size_t dropped = 0;
   for (const Record* record : records) {
-    const std::string where = str(source.manifest, ":", record->line);
+    const std::string where = str_cat(source.manifest, ":", record->line);
     DialogueSize dialogue;
     try {
       dialogue = check_dialogue(*record);
@@ -102,9 +102,9 @@ void TrainingSet::add_source(std::size_t source_index) {
         ++dropped;
         continue;
       }
-      throw DataError(str(where, ": ", dialogue.tokens,
-                          " tokens with the picture, but data.max_tokens is ",
-                          options_.max_tokens));
+      throw DataError(str_cat(where, ": ", dialogue.tokens,
+                              " tokens with the picture, but data.max_tokens is ",
+                              options_.max_tokens));
     }
     const double weight = concatenates() ? source.weight : 1.0;
     items_.push_back({index, record, weight, taught(*record)});
@@ -114,8 +114,8 @@ void TrainingSet::add_source(std::size_t source_index) {
     masks_.push_back(dialogue.masks);
   }
   if (dropped > 0) {
-    log_warning(str(source.manifest, ": ", dropped, " of ", records.size(),
-                    " records dropped, longer than ", options_.max_tokens, " tokens"));
+    log_warning(str_cat(source.manifest, ": ", dropped, " of ", records.size(),
+                        " records dropped, longer than ", options_.max_tokens, " tokens"));
   }
 }
 
@@ -132,8 +132,8 @@ void TrainingSet::set_visits() {
     for (const auto i : epochs[e]) total += visits_[i];
     const double weight = concatenates() ? 1.0 : options_.train[e].weight;
     if (!concatenates() && weight > 0 && !(total > 0)) {
-      throw ConfigError(str("data.train[", e, "]: no record of ", options_.train[e].manifest,
-                            " is ever visited"));
+      throw ConfigError(str_cat("data.train[", e, "]: no record of ", options_.train[e].manifest,
+                                " is ever visited"));
     }
     reachable += weight * total;
   }
@@ -188,7 +188,7 @@ std::vector<TrainingSet::MaskPlace> TrainingSet::mask_places() const {
       const auto targets = targets_of(*item.record, *turn);
       for (std::size_t k = 0; k < targets.size(); ++k) {
         const auto [file, slice] = picture_place(item.manifest, *item.record);
-        if (!seen.insert(str(item.manifest, "|", file.string(), "|", slice, "|", targets[k]))
+        if (!seen.insert(str_cat(item.manifest, "|", file.string(), "|", slice, "|", targets[k]))
                  .second)
           continue;
         places.push_back({index, item.manifest, item.record, turn->masks[k], targets[k]});
@@ -215,8 +215,8 @@ TrainingSet::PlacedMask TrainingSet::load_place(const MaskPlace& place, FeatureC
 
 TrainingSet::Picture TrainingSet::picture_place(std::size_t manifest, const Record& record) const {
   std::string slice;
-  if (record.slice) slice = str(record.slice->axis, ":", record.slice->index);
-  return {manifests_[manifest]->folder() / record.image, str(slice, " ", record.window)};
+  if (record.slice) slice = str_cat(record.slice->axis, ":", record.slice->index);
+  return {manifests_[manifest]->folder() / record.image, str_cat(slice, " ", record.window)};
 }
 
 std::map<TrainingSet::Picture, std::size_t> TrainingSet::pictures() const {
@@ -294,12 +294,12 @@ std::vector<std::string> TrainingSet::coverage() const {
     }
   }
   const auto [shortest, longest] = std::minmax_element(lengths_.begin(), lengths_.end());
-  std::vector<std::string> lines = {str("data: ", size(), " records of ", by_target.size(),
-                                        " targets, ", fixed(visits, 1), " visits an epoch, ",
-                                        *shortest, " to ", *longest, " tokens")};
+  std::vector<std::string> lines = {str_cat("data: ", size(), " records of ", by_target.size(),
+                                            " targets, ", fixed(visits, 1), " visits an epoch, ",
+                                            *shortest, " to ", *longest, " tokens")};
   for (const auto& [target, counts] : by_target) {
-    lines.push_back(
-        str("  ", target, ": ", counts.first, " records, ", fixed(counts.second, 1), " visits"));
+    lines.push_back(str_cat("  ", target, ": ", counts.first, " records, ", fixed(counts.second, 1),
+                            " visits"));
   }
   return lines;
 }

@@ -104,8 +104,8 @@ class Examination {
     if (!is_new) {
       const auto& [file, line] = it->second;
       add(record.line,
-          str("id \"", record.id, "\" stands in ", file == file_ ? "" : file + " ", "line ", line,
-              " too"),
+          str_cat("id \"", record.id, "\" stands in ", file == file_ ? "" : file + " ", "line ",
+                  line, " too"),
           "give every record an id of its own");
     }
     examine_text(record);
@@ -129,22 +129,23 @@ class Examination {
             "write \"<image>\\n\" in front of it");
       }
       if (i > 0 && at != std::string::npos) {
-        add(record.line, str("<image> stands in question ", i + 1),
+        add(record.line, str_cat("<image> stands in question ", i + 1),
             "keep it in the first question only");
       }
       if (at != std::string::npos) question.erase(at, place.size());
       if (question.find(place) != std::string::npos) {
-        add(record.line, str("<image> stands twice in question ", i + 1),
+        add(record.line, str_cat("<image> stands twice in question ", i + 1),
             "keep it once, in the first question");
       }
       if (trim(question).empty()) {
-        add(record.line, str("question ", i + 1, " is empty"), "ask something or drop the turn");
+        add(record.line, str_cat("question ", i + 1, " is empty"),
+            "ask something or drop the turn");
       }
     }
   }
 
   void examine_pixels(const Manifest& manifest, const Record& record) {
-    const std::string place = str(file_, ":", record.line, ": ");
+    const std::string place = str_cat(file_, ":", record.line, ": ");
     const std::string key = (manifest.folder() / picture_key(record)).string() + record.window;
     auto& digest = pixels_.digest_of_picture;
     if (!digest.contains(key)) {
@@ -171,9 +172,9 @@ class Examination {
   void examine_mask(const Manifest& manifest, const Record& record, const std::string& id,
                     int width, int height, const std::string& place) {
     const MaskSource& source = record.masks.at(id);
-    const std::string key = source.file.empty()
-                                ? ""
-                                : str((manifest.folder() / source.file).string(), " ",
+    const std::string key =
+        source.file.empty() ? ""
+                            : str_cat((manifest.folder() / source.file).string(), " ",
                                       source.value ? *source.value : -1, " ", width, " ", height);
     std::int64_t area = 0;
     const auto known = pixels_.area_of_mask.find(key);

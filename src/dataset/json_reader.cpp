@@ -74,7 +74,7 @@ std::string JsonReader::required_text(const char* key) {
 std::optional<std::int64_t> JsonReader::whole(const char* key, std::int64_t min, std::int64_t max) {
   const auto* value = find(key);
   if (value == nullptr) return std::nullopt;
-  const auto expected = str("expected a whole number from ", min, " to ", max);
+  const auto expected = str_cat("expected a whole number from ", min, " to ", max);
   if (!value->is_number_integer()) fail(key, expected + ", found " + shown(*value));
   const bool huge =
       value->is_number_unsigned() && value->get<std::uint64_t>() > static_cast<std::uint64_t>(max);

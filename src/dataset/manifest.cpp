@@ -45,7 +45,7 @@ void add_turn(ordered_json& list, const RecordTurn& turn) {
 
 Manifest Manifest::read(const std::filesystem::path& path) {
   return read_lines(path, [&](const ManifestFault& fault) {
-    throw DataError(str(path.string(), ":", fault.line, ": ", fault.what));
+    throw DataError(str_cat(path.string(), ":", fault.line, ": ", fault.what));
   });
 }
 
@@ -72,8 +72,8 @@ Manifest Manifest::read_lines(const std::filesystem::path& path,
     record.line = line;
     const auto [it, is_new] = line_of_id.emplace(record.id, line);
     if (!is_new) {
-      on_fault(
-          {line, record.id, str("id: \"", record.id, "\" stands in line ", it->second, " too")});
+      on_fault({line, record.id,
+                str_cat("id: \"", record.id, "\" stands in line ", it->second, " too")});
       continue;
     }
     manifest.records_.push_back(std::move(record));

@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string where(const Manifest& manifest, const Record& record) {
-  return str(manifest.path().string(), ":", record.line, ": ");
+  return str_cat(manifest.path().string(), ":", record.line, ": ");
 }
 
 bool is_volume(const fs::path& file) {
@@ -66,8 +66,8 @@ Image slice_image(const Manifest& manifest, const Record& record) {
   const auto [axis, index] = *record.slice;
   const auto count = volume->size[static_cast<std::size_t>(axis)];
   if (index >= count) {
-    throw DataError(str("slice.index: ", index, " is out of range: ", record.image.string(),
-                        " has ", count, " slices along axis ", axis));
+    throw DataError(str_cat("slice.index: ", index, " is out of range: ", record.image.string(),
+                            " has ", count, " slices along axis ", axis));
   }
   const Window window = record.window.empty() || record.window == "mr-percentile"
                             ? percentile_window(*volume, 0.5, 99.5)
@@ -139,8 +139,8 @@ Mask load_mask(const Manifest& manifest, const Record& record, const std::vector
       throw DataError(where(manifest, record) + "masks." + id + ": " + error.what());
     }
     if (mask.width != width || mask.height != height) {
-      throw DataError(str(where(manifest, record), "masks.", id, ": ", mask.width, " x ",
-                          mask.height, " pixels, but the picture has ", width, " x ", height));
+      throw DataError(str_cat(where(manifest, record), "masks.", id, ": ", mask.width, " x ",
+                              mask.height, " pixels, but the picture has ", width, " x ", height));
     }
     all = mask_union(all, mask);
   }

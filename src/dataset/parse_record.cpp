@@ -98,7 +98,7 @@ MaskSource parse_mask(const json& value, const std::string& path) {
   const int forms = static_cast<int>(!mask.file.empty()) + static_cast<int>(mask.rle.has_value()) +
                     static_cast<int>(!mask.polygons.empty());
   if (forms != 1) {
-    throw DataError(str(path, ": expected one of file, rle, polygons, found ", forms));
+    throw DataError(str_cat(path, ": expected one of file, rle, polygons, found ", forms));
   }
   if (mask.value && mask.file.empty()) reader.fail("value", "needs a file");
   return mask;
@@ -142,7 +142,7 @@ void add_answer(Record& record, JsonReader& reader) {
   const std::size_t count = count_seg(turn.answer);
   if (count != turn.masks.size()) {
     throw DataError(
-        str(reader.path_of("masks"), ": [SEG] count ", count, ", masks ", turn.masks.size()));
+        str_cat(reader.path_of("masks"), ": [SEG] count ", count, ", masks ", turn.masks.size()));
   }
   for (const auto& ids : turn.masks) {
     for (const auto& id : ids) {
@@ -161,7 +161,7 @@ void parse_conversations(Record& record, const json& value) {
     throw DataError("conversations: expected a list of turns, found " + shown(value));
   }
   for (std::size_t i = 0; i < value.size(); ++i) {
-    JsonReader reader(value[i], str("conversations[", i, "]"));
+    JsonReader reader(value[i], str_cat("conversations[", i, "]"));
     const std::string from = reader.required_text("from");
     if (reader.find("value") == nullptr) reader.required_text("value");
     if (from == "human") {
@@ -183,7 +183,7 @@ Record parse_record(const std::string& json_line) {
   try {
     value = json::parse(json_line);
   } catch (const json::parse_error& error) {
-    throw DataError(str("not JSON near byte ", error.byte));
+    throw DataError(str_cat("not JSON near byte ", error.byte));
   } catch (const json::out_of_range&) {
     throw DataError("a number is beyond what a double holds");
   }

@@ -89,7 +89,7 @@ void count_record(const Manifest& manifest, const Record& record, const Image& i
 
 std::string picture_key(const Record& record) {
   std::string key = record.image.generic_string();
-  if (record.slice) key += str("#", record.slice->axis, ":", record.slice->index);
+  if (record.slice) key += str_cat("#", record.slice->axis, ":", record.slice->index);
   return key;
 }
 
@@ -104,7 +104,7 @@ std::string target_label(const Record& record, const std::vector<std::string>& i
 }
 
 std::string picture_digest(const Image& image) {
-  std::string bytes = str(image.width, "x", image.height, "x", image.channels, ":");
+  std::string bytes = str_cat(image.width, "x", image.height, "x", image.channels, ":");
   bytes.append(image.pixels.begin(), image.pixels.end());
   return sha256(bytes);
 }

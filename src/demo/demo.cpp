@@ -46,7 +46,7 @@ SliceFiles write_slice(const DemoScan& scan, std::int64_t k, const DemoSlice& sl
   record.subject = scan.subject;
   record.split = slice.split;
   record.split_unit = is_slab(scan) ? "slab" : "";
-  record.source = str(scan.source, ", axial slice ", k);
+  record.source = str_cat(scan.source, ", axial slice ", k);
   record.licence = scan.licence;
   record.window = window_text(scan.window);
   const auto spacing = scan.image.spacing_mm();
@@ -72,7 +72,7 @@ Record record_of(const DemoDialogue& dialogue, const SliceFiles& files) {
   for (const auto& turn : dialogue.turns) {
     RecordTurn written{turn.question, turn.answer, {}, true};
     for (const auto& label : turn.targets) {
-      const auto [it, is_new] = id_of_label.emplace(label, str("m", id_of_label.size()));
+      const auto [it, is_new] = id_of_label.emplace(label, str_cat("m", id_of_label.size()));
       if (is_new) record.masks[it->second] = files.masks.at(label);
       written.masks.push_back({it->second});
     }

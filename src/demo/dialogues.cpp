@@ -233,12 +233,12 @@ DemoTurn worded(const Labels& labels, bool absent, bool unseen, Wording& wording
     turn.question = wording.draw((absent ? group + "absent " : key) + labels[0],
                                  unseen ? phrases.unseen : phrases.questions);
   } else {
-    turn.question =
-        wording.draw(str(group, "joint ", labels.size()), joint_questions(labels.size(), unseen));
+    turn.question = wording.draw(str_cat(group, "joint ", labels.size()),
+                                 joint_questions(labels.size(), unseen));
     for (std::size_t i = 0; i < labels.size(); ++i) {
       const auto& phrases = phrases_for(labels[i]);
       turn.question = replaced(
-          turn.question, str("{", static_cast<char>('a' + i), "}"),
+          turn.question, str_cat("{", static_cast<char>('a' + i), "}"),
           wording.draw(group + "clue " + labels[i], unseen ? phrases.unseen_clues : phrases.clues));
     }
   }
@@ -342,7 +342,7 @@ void plan_training(const std::vector<DemoSlice>& slices, const DemoPlaces& place
     std::size_t number = 0;
     for (const auto& plan : plans) {
       out.push_back(dialogue_of(plan, i, slices[i], false, wording, places, random));
-      out.back().id = str(slices[i].id, "-", ++number);
+      out.back().id = str_cat(slices[i].id, "-", ++number);
     }
   }
 }
@@ -366,10 +366,10 @@ void plan_held_out(const std::vector<DemoSlice>& slices, const std::string& spli
       for (std::size_t at = r; at < labels.size(); at += records) part.push_back(labels[at]);
       const auto plan = outline(part, slices[i].content, {}, absents, 1, turns, random);
       out.push_back(dialogue_of(plan, i, slices[i], false, seen, places, random));
-      out.back().id = str(slices[i].id, "-", r + 1);
+      out.back().id = str_cat(slices[i].id, "-", r + 1);
       if (split != "test") continue;
       out.push_back(dialogue_of(plan, i, slices[i], true, unseen, places, random));
-      out.back().id = str(slices[i].id, "-", r + 1, "-unseen");
+      out.back().id = str_cat(slices[i].id, "-", r + 1, "-unseen");
     }
   }
 }

@@ -7,8 +7,8 @@
 namespace medseg {
 
 std::string view_of(const SliceContent& content) {
-  return str("In this ", content.level, content.level.empty() ? "" : " ", content.region,
-             content.modality == "ct" ? " CT" : " MR", " slice");
+  return str_cat("In this ", content.level, content.level.empty() ? "" : " ", content.region,
+                 content.modality == "ct" ? " CT" : " MR", " slice");
 }
 
 DemoPlaces::DemoPlaces(const std::vector<DemoSlice>& slices) {

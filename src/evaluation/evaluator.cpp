@@ -89,7 +89,7 @@ Evaluation evaluate(const OpenBundle& bundle, const Manifest& manifest, const st
     signal = caught_signal();
     if (signal != 0) break;  // the others hear of it below
     const Record& record = *records[done];
-    const std::string where = str(manifest.path().string(), ":", record.line);
+    const std::string where = str_cat(manifest.path().string(), ":", record.line);
     const Image image = load_image(manifest, record);
     Dialogue dialogue(bundle, cache.get(image), options.generation);
     const auto turns = answered_turns(record);
@@ -103,7 +103,7 @@ Evaluation evaluate(const OpenBundle& bundle, const Manifest& manifest, const st
     }
     if (progress) {
       progress->update(static_cast<std::int64_t>(std::min(done + stride, records.size())),
-                       str("gIoU ", fixed(board.scores().giou, 3)));
+                       str_cat("gIoU ", fixed(board.scores().giou, 3)));
     }
   }
   if (alone) {

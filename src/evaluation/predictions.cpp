@@ -39,7 +39,7 @@ Prediction from_json(const Json& json) {
   return prediction;
 }
 
-std::string key_of(const std::string& id, std::size_t turn) { return str(id, "\n", turn); }
+std::string key_of(const std::string& id, std::size_t turn) { return str_cat(id, "\n", turn); }
 
 }  // namespace
 
@@ -68,7 +68,7 @@ Prediction from_json_line(const std::string& line) {
   try {
     return from_json(Json::parse(line));
   } catch (const nlohmann::json::parse_error& error) {
-    throw DataError(str("not JSON near byte ", error.byte));
+    throw DataError(str_cat("not JSON near byte ", error.byte));
   } catch (const nlohmann::json::exception& error) {
     throw DataError(std::string("not a prediction: ") + error.what());
   }
@@ -80,7 +80,7 @@ std::vector<Prediction> read_predictions(const std::filesystem::path& path) {
   for (const auto& text : split(read_file(path), '\n')) {
     ++line;
     if (trim(text).empty()) continue;
-    const std::string where = str(path.string(), ":", line, ": ");
+    const std::string where = str_cat(path.string(), ":", line, ": ");
     try {
       predictions.push_back(from_json_line(text));
     } catch (const DataError& error) {
@@ -107,9 +107,9 @@ void add_prediction(ScoredTurn& turn, const Prediction& prediction, const std::s
   turn.phrases = prediction.phrases;
   for (const auto& mask : prediction.masks) {
     if (mask.rle.width != width || mask.rle.height != height) {
-      throw DataError(str(where, ": prediction ", prediction.id, " turn ", prediction.turn,
-                          ": mask of ", mask.rle.width, "x", mask.rle.height, ", picture of ",
-                          width, "x", height));
+      throw DataError(str_cat(where, ": prediction ", prediction.id, " turn ", prediction.turn,
+                              ": mask of ", mask.rle.width, "x", mask.rle.height, ", picture of ",
+                              width, "x", height));
     }
     turn.predicted.push_back(decode_rle(mask.rle));
   }
@@ -119,16 +119,16 @@ Scores score_predictions(const std::vector<Prediction>& predictions, const Manif
                          const std::string& split, bool partial) {
   std::map<std::string, const Prediction*> by_turn;
   for (const auto& prediction : predictions) {
-    const std::string what = str("prediction ", prediction.id, " turn ", prediction.turn);
+    const std::string what = str_cat("prediction ", prediction.id, " turn ", prediction.turn);
     const Record* record = manifest.find(prediction.id);
     const auto answered = record == nullptr ? 0 : answered_turns(*record).size();
     if (prediction.turn < 0 || static_cast<std::size_t>(prediction.turn) >= answered) {
-      throw DataError(str(manifest.path().string(), ": no such turn: ", what));
+      throw DataError(str_cat(manifest.path().string(), ": no such turn: ", what));
     }
     if (!by_turn
              .emplace(key_of(prediction.id, static_cast<std::size_t>(prediction.turn)), &prediction)
              .second) {
-      throw DataError(str(manifest.path().string(), ": predicted twice: ", what));
+      throw DataError(str_cat(manifest.path().string(), ": predicted twice: ", what));
     }
   }
   const auto records = manifest.split(split);
@@ -140,10 +140,10 @@ Scores score_predictions(const std::vector<Prediction>& predictions, const Manif
     std::optional<Image> image;  // its size; read once a record, and only if anything was predicted
     for (std::size_t i = 0; i < turns.size(); ++i) {
       const auto found = by_turn.find(key_of(record->id, i));
-      const std::string where = str(manifest.path().string(), ":", record->line);
+      const std::string where = str_cat(manifest.path().string(), ":", record->line);
       if (found == by_turn.end()) {
         if (partial) continue;
-        throw DataError(str(where, ": ", record->id, " turn ", i, ": not predicted"));
+        throw DataError(str_cat(where, ": ", record->id, " turn ", i, ": not predicted"));
       }
       if (!image) image = load_image(manifest, *record);
       auto turn = expected_turn(manifest, *record, *turns[i], image->width, image->height);

@@ -33,7 +33,7 @@ std::vector<OverlayMask> labelled(const std::vector<Mask>& masks,
                                   const std::vector<std::string>& names) {
   std::vector<OverlayMask> shown;
   for (std::size_t i = 0; i < masks.size(); ++i)
-    shown.push_back({masks[i], i < names.size() ? names[i] : str("mask ", i + 1)});
+    shown.push_back({masks[i], i < names.size() ? names[i] : str_cat("mask ", i + 1)});
   return shown;
 }
 

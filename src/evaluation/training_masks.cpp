@@ -33,7 +33,8 @@ TrainingMasks::TrainingMasks(const Manifest& manifest, const std::string& split)
     for (const RecordTurn* turn : answered_turns(*record)) {
       const auto targets = targets_of(*record, *turn);
       for (std::size_t i = 0; i < targets.size(); ++i) {
-        if (!seen.insert(record->image.string() + str("\n", slice_of(*record), "\n") + targets[i])
+        if (!seen.insert(record->image.string() + str_cat("\n", slice_of(*record), "\n") +
+                         targets[i])
                  .second)
           continue;
         if (!image) image = load_image(manifest, *record);

@@ -69,7 +69,7 @@ bool leaves_out_layers(const std::vector<AdapterLayer>& layers, const TensorFile
 std::string saved_module(const std::string& parameter) {
   for (const char* part : {"embed_tokens", "lm_head", "mm_projector", "text_hidden_fcs",
                            "mask_decoder", "prompt_encoder"}) {
-    if (("." + parameter).find(str(".", part, ".")) != std::string::npos) return part;
+    if (("." + parameter).find(str_cat(".", part, ".")) != std::string::npos) return part;
   }
   return parameter.substr(0, parameter.rfind('.'));
 }
@@ -128,11 +128,11 @@ ExportReport export_adapter(const fs::path& checkpoint, const fs::path& folder) 
   adapter.saved_modules.assign(saved.begin(), saved.end());
   write_adapter(folder, adapter);
   if (run.storage != "precision") {
-    log_warning(str(checkpoint.string(), ": trained beside weights in ", run.storage,
-                    "; load the base as such (bitsandbytes: ",
-                    run.storage == "nf4" ? "load_in_4bit, nf4, no double quantisation"
-                                         : "load_in_8bit, without outliers",
-                    "), or the answers differ a little"));
+    log_warning(str_cat(checkpoint.string(), ": trained beside weights in ", run.storage,
+                        "; load the base as such (bitsandbytes: ",
+                        run.storage == "nf4" ? "load_in_4bit, nf4, no double quantisation"
+                                             : "load_in_8bit, without outliers",
+                        "), or the answers differ a little"));
   }
   return {.written = 2 * adapter.layers.size() + adapter.replaced.size(), .left_out = {}};
 }

@@ -39,8 +39,7 @@ class Metadata {
     const auto value = find<std::int64_t>(key);
     if (!value && otherwise) return *otherwise;
     if (!value) fail(key + " is missing");
-    if (*value < 1 || *value > kLargestCount)
-      fail(medseg::str(key, ": ", *value, " is out of range"));
+    if (*value < 1 || *value > kLargestCount) fail(str_cat(key, ": ", *value, " is out of range"));
     return *value;
   }
 
@@ -74,7 +73,7 @@ RopeScalingOptions scaling_of(const TensorFile& file, const Metadata& metadata,
   const auto factor = metadata.find<double>("rope.scaling.factor")
                           .value_or(metadata.find<double>("rope.scale_linear").value_or(0.0));
   if (type == "linear" && factor != 0.0 && factor != 1.0) {  // 0: as if not there
-    if (!(factor > 0)) metadata.fail(medseg::str("rope.scaling.factor: ", factor));
+    if (!(factor > 0)) metadata.fail(str_cat("rope.scaling.factor: ", factor));
     scaling.type = "linear";
     scaling.factor = factor;
   }
@@ -87,8 +86,8 @@ RopeScalingOptions scaling_of(const TensorFile& file, const Metadata& metadata,
   if (!scaling.type.empty()) metadata.fail("rope.scaling: linear beside rope_freqs.weight");
   const auto factors = file.load("rope_freqs.weight").to(at::kDouble).contiguous().flatten();
   if (factors.numel() != head_dim / 2) {
-    throw CheckpointError(medseg::str(file.path().string(), ": rope_freqs.weight has ",
-                                      factors.numel(), " factors for a head of ", head_dim));
+    throw CheckpointError(str_cat(file.path().string(), ": rope_freqs.weight has ", factors.numel(),
+                                  " factors for a head of ", head_dim));
   }
   const auto* values = factors.const_data_ptr<double>();
   scaling.type = "factors";
@@ -96,7 +95,7 @@ RopeScalingOptions scaling_of(const TensorFile& file, const Metadata& metadata,
   for (const auto value : scaling.factors) {
     if (!(value > 1e-6 && value < 1e6)) {
       throw CheckpointError(
-          medseg::str(file.path().string(), ": rope_freqs.weight: a factor of ", value));
+          str_cat(file.path().string(), ": rope_freqs.weight: a factor of ", value));
     }
   }
   return scaling;
@@ -133,7 +132,7 @@ LlamaOptions gguf_geometry(const TensorFile& file) {
   for (const char* key : {"attention.value_length", "rope.dimension_count"}) {
     const auto other = metadata.count(key, head_dim);
     if (other != head_dim)
-      metadata.fail(medseg::str(key, ": ", other, ", but a head has ", head_dim, " columns"));
+      metadata.fail(str_cat(key, ": ", other, ", but a head has ", head_dim, " columns"));
   }
   options.head_dim = head_dim * options.heads == options.width ? 0 : head_dim;
   options.norm_eps = metadata.get<double>("attention.layer_norm_rms_epsilon");

@@ -16,7 +16,7 @@ std::optional<T> value_of(const TensorFile& file, const std::string& key) {
   const auto it = file.metadata().find(key);
   if (it == file.metadata().end()) return std::nullopt;
   if (const auto* value = std::get_if<T>(&it->second)) return *value;
-  throw CheckpointError(str(file.path().string(), ": ", key, ": has an unexpected type"));
+  throw CheckpointError(str_cat(file.path().string(), ": ", key, ": has an unexpected type"));
 }
 
 }  // namespace
@@ -38,7 +38,7 @@ GgufVocabulary gguf_vocabulary(const TensorFile& file) {
                              .value_or(std::vector<std::int64_t>{})) {
     if (type < 0 || type > std::numeric_limits<std::int32_t>::max()) {
       throw CheckpointError(
-          str(file.path().string(), ": tokenizer.ggml.token_type: unknown type ", type));
+          str_cat(file.path().string(), ": tokenizer.ggml.token_type: unknown type ", type));
     }
     vocabulary.types.push_back(static_cast<std::int32_t>(type));
   }

@@ -30,26 +30,26 @@ SamVitOptions sam_vit(const NamedShapes& shapes) {
   options.mlp_width = shapes.of("image_encoder.blocks.0.mlp.lin1.weight", 2)[0];
   const auto head = shapes.of("image_encoder.blocks.0.attn.rel_pos_h", 2)[1];
   if (options.width % head != 0) {
-    shapes.refuse(str("image_encoder.blocks.0.attn.rel_pos_h: heads of ", head,
-                      " columns do not divide a width of ", options.width));
+    shapes.refuse(str_cat("image_encoder.blocks.0.attn.rel_pos_h: heads of ", head,
+                          " columns do not divide a width of ", options.width));
   }
   options.heads = options.width / head;
   options.global_blocks.clear();
   std::int64_t window = 0;
   for (std::int64_t i = 0; i < options.depth; ++i) {
-    const auto name = str("image_encoder.blocks.", i, ".attn.rel_pos_h");
+    const auto name = str_cat("image_encoder.blocks.", i, ".attn.rel_pos_h");
     const auto rows = shapes.of(name, 2)[0];
     const auto side = side_of(rows);
     if (side == 0 || side > options.position_grid) {
-      shapes.refuse(
-          str(name, ": ", rows, " rows belong to no window of a grid of ", options.position_grid));
+      shapes.refuse(str_cat(name, ": ", rows, " rows belong to no window of a grid of ",
+                            options.position_grid));
     }
     if (side == options.position_grid) {
       options.global_blocks.push_back(i);
     } else if (window == 0 || window == side) {
       window = side;
     } else {
-      shapes.refuse(str(name, ": a window of ", side, ", but earlier blocks have ", window));
+      shapes.refuse(str_cat(name, ": a window of ", side, ", but earlier blocks have ", window));
     }
   }
   options.window = window == 0 ? options.position_grid : window;
@@ -62,13 +62,13 @@ TinyVitOptions tiny_vit(const NamedShapes& shapes) {
   const auto kernel = shapes.of(patch, 4)[2];
   if (kernel != 1 && kernel != 3) {
     shapes.refuse(
-        str(patch, ": a kernel of ", kernel, "; known are 1 (LiteMedSAM) and 3 (MobileSAM)"));
+        str_cat(patch, ": a kernel of ", kernel, "; known are 1 (LiteMedSAM) and 3 (MobileSAM)"));
   }
   options.patch_stride = kernel == 1 ? 1 : 2;
   options.image_size = kPublishedGrid * 4 * options.patch_stride * options.patch_stride;
   options.widths[0] = shapes.of("image_encoder.patch_embed.seq.2.c.weight", 4)[0];
   for (std::size_t stage = 0; stage < options.widths.size(); ++stage) {
-    const auto at = str("image_encoder.layers.", stage);
+    const auto at = str_cat("image_encoder.layers.", stage);
     options.depths[stage] = shapes.count(at + ".blocks.");
     if (options.depths[stage] == 0) shapes.refuse("no blocks " + at + ".blocks.…");
     if (stage > 0) {
@@ -77,7 +77,7 @@ TinyVitOptions tiny_vit(const NamedShapes& shapes) {
       options.heads[stage] = shape[0];
       options.windows[stage] = std::llround(std::sqrt(static_cast<double>(shape[1])));
       if (options.windows[stage] * options.windows[stage] != shape[1])
-        shapes.refuse(str(biases, ": ", shape[1], " distances are no square window's"));
+        shapes.refuse(str_cat(biases, ": ", shape[1], " distances are no square window's"));
     }
     if (stage + 1 < options.widths.size())
       options.widths[stage + 1] = shapes.of(at + ".downsample.conv3.c.weight", 4)[0];
@@ -110,14 +110,14 @@ GroundingOptions grounding_geometry(const TensorFile& file,
   options.num_masks = shapes.of("mask_decoder.mask_tokens.weight", 2)[0];
   const auto hypernetworks = shapes.count("mask_decoder.output_hypernetworks_mlps.");
   if (options.num_masks != hypernetworks) {
-    shapes.refuse(str("mask_decoder.mask_tokens.weight: ", options.num_masks, " tokens, but ",
-                      hypernetworks, " output_hypernetworks_mlps"));
+    shapes.refuse(str_cat("mask_decoder.mask_tokens.weight: ", options.num_masks, " tokens, but ",
+                          hypernetworks, " output_hypernetworks_mlps"));
   }
   constexpr std::int64_t kUpscalings = 8;  // the mask's channels are an eighth of the width
   if (options.width % (2 * options.decoder_heads) != 0 || options.width % kUpscalings != 0 ||
       options.mask_channels % 4 != 0) {
-    shapes.refuse(str("a prompt width of ", options.width, " with ", options.mask_channels,
-                      " mask channels is no SAM's"));
+    shapes.refuse(str_cat("a prompt width of ", options.width, " with ", options.mask_channels,
+                          " mask channels is no SAM's"));
   }
   try {
     const ShapesOnly nothing_allocated;

@@ -113,12 +113,13 @@ const Family& family_of(const Section& config, const std::string& named) {
   if (stated.empty()) stated = config.text(key = "model_type", "");
   const auto* found = with(stated);
   if (found == kFamilies.end()) {
-    config.fail(key, str("\"", stated, "\"; known are LlamaForCausalLM, MistralForCausalLM, ",
-                         "Qwen2ForCausalLM"));
+    config.fail(key, str_cat("\"", stated, "\"; known are LlamaForCausalLM, MistralForCausalLM, ",
+                             "Qwen2ForCausalLM"));
   }
   const auto type = config.text("model_type", std::string(found->name));
   if (named.empty() && type != found->name)
-    config.fail("model_type", str("\"", type, "\", but architectures says ", found->architecture));
+    config.fail("model_type",
+                str_cat("\"", type, "\", but architectures says ", found->architecture));
   return *found;
 }
 
@@ -181,9 +182,9 @@ std::int64_t window_of(const Section& config, const Family& family, std::int64_t
   }
   if (windowed == 0) return 0;
   if (windowed == layers) return window;
-  config.fail("sliding_window", str(windowed, " of ", layers,
-                                    " layers with a window: a window for some layers is not "
-                                    "supported"));
+  config.fail("sliding_window", str_cat(windowed, " of ", layers,
+                                        " layers with a window: a window for some layers is not "
+                                        "supported"));
 }
 
 bool tied_head(const Section& config, const TensorFile& file, const LanguageShapes& shapes) {
@@ -214,8 +215,8 @@ std::string attention_bias(const Section& config, const Family& family,
       family.name == "qwen2" || (family.name == "llama" && config.flag("attention_bias", false));
   if (stated == !biases.empty()) return biases;
   config.fail(family.name == "llama" ? "attention_bias" : "model_type",
-              str(stated ? "the attention has biases" : "the attention has no biases",
-                  ", but the weights ", stated ? "have none" : "have some (" + biases + ")"));
+              str_cat(stated ? "the attention has biases" : "the attention has no biases",
+                      ", but the weights ", stated ? "have none" : "have some (" + biases + ")"));
 }
 
 }  // namespace
@@ -234,8 +235,8 @@ LlamaOptions hugging_face_geometry(const nlohmann::json& json, const std::string
   options.vocabulary = shapes.matrix("model.embed_tokens.weight")[0];
   if (const auto stated = config.count("vocab_size", options.vocabulary);
       stated != options.vocabulary) {
-    config.fail("vocab_size", str(stated, ", but model.embed_tokens.weight of ",
-                                  file.path().string(), " has ", options.vocabulary, " rows"));
+    config.fail("vocab_size", str_cat(stated, ", but model.embed_tokens.weight of ",
+                                      file.path().string(), " has ", options.vocabulary, " rows"));
   }
   options.width = config.count("hidden_size");
   options.layers = config.count("num_hidden_layers");

@@ -14,14 +14,14 @@ constexpr std::string_view kLayers = "model.layers.";
 
 std::string shape_text(const Shape& shape) {
   std::vector<std::string> sizes;
-  for (const auto size : shape) sizes.push_back(str(size));
+  for (const auto size : shape) sizes.push_back(str_cat(size));
   return "[" + join(sizes, ", ") + "]";
 }
 
 /// What layer `index` must hold.
 std::map<std::string, Shape> layer_shapes(const LlamaOptions& o, std::int64_t index) {
   const auto q = o.heads * o.head_dim, kv = o.kv_heads * o.head_dim;
-  const auto layer = str(kLayers, index, ".");
+  const auto layer = str_cat(kLayers, index, ".");
   const auto attention = layer + "self_attn.";
   std::map<std::string, Shape> shapes = {
       {attention + "q_proj.weight", {q, o.width}},
@@ -64,8 +64,8 @@ const std::vector<std::int64_t>& LanguageShapes::matrix(const std::string& name)
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) throw CheckpointError(file_ + ": no tensor for " + name);
   if (found->second.shape.size() != 2) {
-    throw CheckpointError(str(file_, ": ", found->second.source, " is ",
-                              shape_text(found->second.shape), ", expected a matrix"));
+    throw CheckpointError(str_cat(file_, ": ", found->second.source, " is ",
+                                  shape_text(found->second.shape), ", expected a matrix"));
   }
   return found->second.shape;
 }
@@ -73,32 +73,32 @@ const std::vector<std::int64_t>& LanguageShapes::matrix(const std::string& name)
 std::string LanguageShapes::attention_bias() const {
   std::string biases;
   for (const char projection : {'q', 'k', 'v', 'o'}) {
-    if (contains(str(kLayers, "0.self_attn.", projection, "_proj.bias"))) biases += projection;
+    if (contains(str_cat(kLayers, "0.self_attn.", projection, "_proj.bias"))) biases += projection;
   }
   if (biases.empty() || biases == "qkv" || biases == "qkvo") return biases;
-  throw CheckpointError(str(file_, ": the attention of layer 0 has biases of ", biases,
-                            " alone; known are none, qkv and qkvo"));
+  throw CheckpointError(str_cat(file_, ": the attention of layer 0 has biases of ", biases,
+                                " alone; known are none, qkv and qkvo"));
 }
 
 void LanguageShapes::check(const LlamaOptions& options, const std::string& stated_by) const {
   auto full = options;
   if (full.head_dim == 0) full.head_dim = full.width / full.heads;
   if (full.heads % full.kv_heads != 0 || full.head_dim < 2 || full.head_dim % 2 != 0) {
-    throw CheckpointError(str(stated_by, ": ", full.heads, " heads (", full.kv_heads,
-                              " of keys) of ", full.head_dim, " columns are no attention"));
+    throw CheckpointError(str_cat(stated_by, ": ", full.heads, " heads (", full.kv_heads,
+                                  " of keys) of ", full.head_dim, " columns are no attention"));
   }
   const auto expect = [&](const std::string& name, const Shape& expected) {
     const auto found = tensors_.find(name);
     if (found == tensors_.end()) {
       throw CheckpointError(
-          str(file_, ": no tensor for ", name, ", though ", stated_by, " asks for it"));
+          str_cat(file_, ": no tensor for ", name, ", though ", stated_by, " asks for it"));
     }
     if (found->second.shape == expected) return;
-    throw CheckpointError(str(stated_by, ": width ", full.width, ", ", full.heads, " heads (",
-                              full.kv_heads, " of keys) of ", full.head_dim, ", MLP of ",
-                              full.mlp_width, ", vocabulary of ", full.vocabulary, ", but ", file_,
-                              ": ", found->second.source, " is ", shape_text(found->second.shape),
-                              ", expected ", shape_text(expected)));
+    throw CheckpointError(
+        str_cat(stated_by, ": width ", full.width, ", ", full.heads, " heads (", full.kv_heads,
+                " of keys) of ", full.head_dim, ", MLP of ", full.mlp_width, ", vocabulary of ",
+                full.vocabulary, ", but ", file_, ": ", found->second.source, " is ",
+                shape_text(found->second.shape), ", expected ", shape_text(expected)));
   };
   expect("model.embed_tokens.weight", {full.vocabulary, full.width});
   if (!full.tied_head) expect("lm_head.weight", {full.vocabulary, full.width});
@@ -111,11 +111,11 @@ void LanguageShapes::check(const LlamaOptions& options, const std::string& state
     const auto layer = layer_of(name);
     if (layer >= full.layers) {
       throw CheckpointError(
-          str(stated_by, ": ", full.layers, " layers, but ", file_, " has ", entry.source));
+          str_cat(stated_by, ": ", full.layers, " layers, but ", file_, " has ", entry.source));
     }
     if (layer < 0 || !layer_shapes(full, layer).contains(name)) {
       throw CheckpointError(
-          str(file_, ": ", entry.source, " has no place in a LLaMA, Mistral or Qwen2 layer"));
+          str_cat(file_, ": ", entry.source, " has no place in a LLaMA, Mistral or Qwen2 layer"));
     }
   }
 }

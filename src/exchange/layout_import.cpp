@@ -30,7 +30,7 @@ void check(const LayoutRequest& request) {
   const auto one_of = [](const char* option, const std::string& value,
                          const std::vector<std::string>& known) {
     if (std::find(known.begin(), known.end(), value) != known.end()) return;
-    throw ConfigError(str(option, ": unknown \"", value, "\"", did_you_mean(value, known)));
+    throw ConfigError(str_cat(option, ": unknown \"", value, "\"", did_you_mean(value, known)));
   };
   one_of("--grounding-preprocess", request.grounding_preprocess, preprocessings);
   if (!request.conversation.empty())
@@ -49,9 +49,9 @@ void open_source(const LayoutRequest& request, Assembly& assembly) {
     auto names = renamed.unknown;
     const auto count = names.size();
     names.resize(std::min(count, kNamesShown));
-    throw CheckpointError(str(renamed.file->path().string(), ": ", count,
-                              " tensors have no place in the layout ", layout.name, ": ",
-                              join(names, ", "), count > kNamesShown ? ", …" : ""));
+    throw CheckpointError(str_cat(renamed.file->path().string(), ": ", count,
+                                  " tensors have no place in the layout ", layout.name, ": ",
+                                  join(names, ", "), count > kNamesShown ? ", …" : ""));
   }
   assembly.report.unused = renamed.skipped;
   assembly.file = renamed.file;
@@ -70,8 +70,8 @@ void check_sizes(const LayoutConfig& config, const TensorFile& file, bool grown)
   const auto check = [&](const char* key, std::int64_t found, const std::string& where) {
     const auto stated = config.language.value(key, nlohmann::json());
     if (!stated.is_number_integer() || stated.get<std::int64_t>() == found) return;
-    throw CheckpointError(str(config.path.string(), ": ", key, " is ", stated.dump(), ", but ",
-                              where, " of ", file.path().filename().string(), " says ", found));
+    throw CheckpointError(str_cat(config.path.string(), ": ", key, " is ", stated.dump(), ", but ",
+                                  where, " of ", file.path().filename().string(), " says ", found));
   };
   std::int64_t layers = 0;
   for (const auto& info : file.tensors()) {
@@ -106,8 +106,8 @@ void read_language(const LayoutRequest& request, Assembly& assembly) {
   }
   if (assembly.tokenizer->size() > language.vocabulary) {
     throw CheckpointError(
-        str(request.source.string(), ": the tokenizer has ", assembly.tokenizer->size(),
-            " tokens, but model.embed_tokens.weight has rows for ", language.vocabulary));
+        str_cat(request.source.string(), ": the tokenizer has ", assembly.tokenizer->size(),
+                " tokens, but model.embed_tokens.weight has rows for ", language.vocabulary));
   }
   for (const auto& info : assembly.file->tensors())
     assembly.tensors.push_back(to_write(info.name, assembly.file, info));

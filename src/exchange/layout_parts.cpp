@@ -48,14 +48,14 @@ void begin_segmentation(const LayoutRequest& request, Assembly& assembly) {
     auto rows = at::empty({vocabulary, old.size(1)}, at::kFloat);
     fill_token_rows(rows, old.to(at::kFloat), request.seed);
     tensor = to_write(name, rows.to(old.scalar_type()));
-    options.initialised.push_back(str(name, "[", old_rows, ":", vocabulary, "]"));
+    options.initialised.push_back(str_cat(name, "[", old_rows, ":", vocabulary, "]"));
   }
   at::manual_seed(request.seed);
   const auto width = options.model.language.width;
   for (const auto& [part, out] : {std::pair{"0", width}, {"2", options.model.grounding.width}}) {
     Linear layer(width, out);
     for (const auto& [name, value] : layer.named_parameters()) {
-      const auto full = str("model.text_hidden_fcs.0.", part, ".", name);
+      const auto full = str_cat("model.text_hidden_fcs.0.", part, ".", name);
       assembly.tensors.push_back(to_write(full, *value));
       options.initialised.push_back(full);
     }
@@ -103,9 +103,9 @@ void read_grounding(const LayoutRequest& request, Assembly& assembly) {
   options.model.grounding = grounding_geometry(*inside, plain_sources(*inside));
   const auto stated = assembly.config.prompt_width;
   if (stated != 0 && stated != options.model.grounding.width) {
-    throw CheckpointError(str(assembly.config.path.string(), ": out_dim is ", stated,
-                              ", but the mask decoder takes prompts of ",
-                              options.model.grounding.width));
+    throw CheckpointError(str_cat(assembly.config.path.string(), ": out_dim is ", stated,
+                                  ", but the mask decoder takes prompts of ",
+                                  options.model.grounding.width));
   }
 }
 

@@ -63,8 +63,8 @@ class Export {
     const auto& vision = options_.model.vision;
     need(vision.tower == "clip", "needs a CLIP tower, the bundle has \"" + vision.tower + "\"");
     need(options_.model.projector.merge == 1,
-         str("has a token for each patch, the bundle merges ", options_.model.projector.merge, "×",
-             options_.model.projector.merge));
+         str_cat("has a token for each patch, the bundle merges ", options_.model.projector.merge,
+                 "×", options_.model.projector.merge));
   }
 
   void write(const fs::path& folder, const std::vector<TensorToWrite>& tensors) {

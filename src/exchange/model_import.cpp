@@ -70,13 +70,13 @@ void load_language(Segmenter& model, LanguagePart& part, std::uint64_t seed,
     auto& target =
         source.target == "lm_head.weight" ? model.language().head : model.language().embed_tokens;
     if (old.size(1) != target.size(1) || old.size(0) > target.size(0)) {
-      throw CheckpointError(medseg::str(part.file->path().string(), ": ", source.target, ": ",
-                                        old.sizes(), " does not fit a model of ", target.sizes()));
+      throw CheckpointError(str_cat(part.file->path().string(), ": ", source.target, ": ",
+                                    old.sizes(), " does not fit a model of ", target.sizes()));
     }
     fill_token_rows(target, old, seed);
     ++report.loaded;
     if (target.size(0) > old.size(0)) {
-      initialised.push_back(medseg::str(source.target, "[", old.size(0), ":", target.size(0), "]"));
+      initialised.push_back(str_cat(source.target, "[", old.size(0), ":", target.size(0), "]"));
     }
   }
   const auto loaded = load_into(model, *part.file, blocks);
@@ -126,7 +126,7 @@ void check(const ImportRequest& request) {
     for (const auto& name : known) {
       if (name == value) return;
     }
-    throw ConfigError(str(option, ": unknown \"", value, "\"", did_you_mean(value, known)));
+    throw ConfigError(str_cat(option, ": unknown \"", value, "\"", did_you_mean(value, known)));
   };
   one_of("--grounding-preprocess", request.grounding_preprocess,
          {"sam", "medsam_square", "medsam_pil", "litemedsam"});
@@ -137,7 +137,7 @@ void check(const ImportRequest& request) {
   if (!request.conversation.empty())
     one_of("--conversation", request.conversation, conversation_templates());
   if (request.merge < 1 || request.merge > 4)
-    throw ConfigError(str("--merge: ", request.merge, " is out of range 1…4"));
+    throw ConfigError(str_cat("--merge: ", request.merge, " is out of range 1…4"));
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ const NamedShapes::Shape& NamedShapes::of(const std::string& name, std::size_t r
   if (found == shapes_.end()) refuse("no tensor " + name);
   const auto& shape = found->second;
   if (shape.size() != rank) {
-    refuse(str(name, ": shape ", text(shape), ", expected ", rank, " axes"));
+    refuse(str_cat(name, ": shape ", text(shape), ", expected ", rank, " axes"));
   }
   for (const auto size : shape) {
     if (size < 1 || size > kLargestSize) refuse(name + ": shape " + text(shape) + " is no model's");

@@ -30,8 +30,8 @@ void check_config(const fs::path& path, const GroundingOptions& options) {
   if (decoder == json.end() || !decoder->is_object()) return;
   const auto heads = decoder->find("num_attention_heads");
   if (heads != decoder->end() && *heads != options.decoder_heads) {
-    throw CheckpointError(str(path.string(), ": mask_decoder_config.num_attention_heads is ",
-                              heads->dump(), ", expected ", options.decoder_heads));
+    throw CheckpointError(str_cat(path.string(), ": mask_decoder_config.num_attention_heads is ",
+                                  heads->dump(), ", expected ", options.decoder_heads));
   }
 }
 

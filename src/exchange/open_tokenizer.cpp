@@ -19,7 +19,7 @@ TokenizerMode mode_of(const std::filesystem::path& path) {
         return tokenizer_mode(json["tokenizer_mode"].get<std::string>());
       } catch (const ConfigError&) {
         throw CheckpointError(
-            str(config.string(), ": tokenizer_mode: unknown ", json["tokenizer_mode"].dump()));
+            str_cat(config.string(), ": tokenizer_mode: unknown ", json["tokenizer_mode"].dump()));
       }
     }
   }

@@ -16,13 +16,13 @@ std::int64_t heads_of(const NamedShapes& shapes, const TowerConfig& config, std:
   const auto heads =
       config.integer("num_attention_heads", width % kHeadWidth == 0 ? width / kHeadWidth : 0);
   if (heads < 1) {
-    shapes.refuse(str("a width of ", width,
-                      " does not tell the number of heads; a config.json with "
-                      "num_attention_heads beside it would"));
+    shapes.refuse(str_cat("a width of ", width,
+                          " does not tell the number of heads; a config.json with "
+                          "num_attention_heads beside it would"));
   }
   if (width % heads != 0) {
-    throw CheckpointError(str(config.path.string(), ": num_attention_heads: ", heads,
-                              " heads do not divide a width of ", width));
+    throw CheckpointError(str_cat(config.path.string(), ": num_attention_heads: ", heads,
+                                  " heads do not divide a width of ", width));
   }
   return heads;
 }
@@ -31,7 +31,7 @@ std::int64_t heads_of(const NamedShapes& shapes, const TowerConfig& config, std:
 std::int64_t side_of(const NamedShapes& shapes, const std::string& name, std::int64_t places) {
   const auto side = std::llround(std::sqrt(static_cast<double>(places)));
   if (side < 1 || side * side != places)
-    shapes.refuse(str(name, ": ", places, " patches fill no square"));
+    shapes.refuse(str_cat(name, ": ", places, " patches fill no square"));
   return side;
 }
 
@@ -39,9 +39,9 @@ std::int64_t side_of(const NamedShapes& shapes, const std::string& name, std::in
 std::int64_t image_of(const TowerConfig& config, std::int64_t grid, std::int64_t patch) {
   const auto stated = config.integer("image_size", grid * patch);
   if (stated / patch != grid) {
-    throw CheckpointError(str(config.path.string(), ": image_size: ", stated, " pixels are ",
-                              stated / patch,
-                              " patches a side, but the weights have positions for ", grid));
+    throw CheckpointError(str_cat(config.path.string(), ": image_size: ", stated, " pixels are ",
+                                  stated / patch,
+                                  " patches a side, but the weights have positions for ", grid));
   }
   return stated;
 }
@@ -75,7 +75,7 @@ void TowerConfig::expect(const char* key, std::int64_t found) const {
   const auto stated = integer(key, found);
   if (stated == found) return;
   throw CheckpointError(
-      str(path.string(), ": ", key, ": ", stated, ", but the weights say ", found));
+      str_cat(path.string(), ": ", key, ": ", stated, ", but the weights say ", found));
 }
 
 std::int64_t TowerConfig::integer(const char* key, std::int64_t otherwise) const {
@@ -130,7 +130,7 @@ Dinov2Options dinov2_geometry(const NamedShapes& shapes, const TowerConfig& conf
     shapes.refuse("a DINOv2 with register tokens is not known here");
   const auto& fc1 = shapes.of(layers + "0.mlp.fc1.weight", 2);
   if (fc1[0] % options.width != 0)
-    shapes.refuse(str("an MLP of ", fc1[0], " is no multiple of the width ", options.width));
+    shapes.refuse(str_cat("an MLP of ", fc1[0], " is no multiple of the width ", options.width));
   options.mlp_ratio = fc1[0] / options.width;
   const std::string positions = "embeddings.position_embeddings";
   options.position_grid = side_of(shapes, positions, shapes.of(positions, 3)[1] - 1);
@@ -145,7 +145,7 @@ Dinov2Options dinov2_geometry(const NamedShapes& shapes, const TowerConfig& conf
   }
   options.image_size = image_size / options.patch * options.patch;
   if (options.image_size == 0)
-    shapes.refuse(str("a patch of ", options.patch, " pixels, but pictures of ", image_size));
+    shapes.refuse(str_cat("a patch of ", options.patch, " pixels, but pictures of ", image_size));
   return options;
 }
 

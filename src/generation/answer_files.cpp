@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 std::string mask_name(std::size_t turn, std::size_t index) {
-  return str("mask-", turn, "-", index, ".png");
+  return str_cat("mask-", turn, "-", index, ".png");
 }
 
 bool is_own_file(const std::string& name) {
@@ -60,8 +60,8 @@ void write_answers(const fs::path& out, const fs::path& picture, const Image& im
     const auto& masks = dialogue[turn].answer.masks;
     for (std::size_t i = 0; i < masks.size(); ++i) {
       write_png(folder.path() / mask_name(turn, i), masks[i].mask);
-      shown.push_back(
-          {masks[i].mask, masks[i].phrase.empty() ? str("mask ", turn, "-", i) : masks[i].phrase});
+      shown.push_back({masks[i].mask,
+                       masks[i].phrase.empty() ? str_cat("mask ", turn, "-", i) : masks[i].phrase});
     }
   }
   write_png(folder.path() / "overlay.png", draw_overlay(image, shown));

@@ -152,9 +152,9 @@ Answer Dialogue::ask(const std::string& question,
   const auto room = language.options().max_positions - places(prompt, prompt.size());
   const auto budget = std::min(options_.max_new_tokens, room);
   if (budget <= 0) {
-    throw DataError(str("dialogue: ", places(prompt, prompt.size()),
-                        " tokens with the picture leave no room for an ", "answer in the model's ",
-                        language.options().max_positions));
+    throw DataError(str_cat("dialogue: ", places(prompt, prompt.size()),
+                            " tokens with the picture leave no room for an ",
+                            "answer in the model's ", language.options().max_positions));
   }
   const auto stops = stop_ids(tokenizer, bundle_.conversation());
   const auto seg =

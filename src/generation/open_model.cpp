@@ -16,9 +16,9 @@ OpenBundle open_model(const ModelOptions& options, BundleUse use, int place) {
   const auto precision = options.dtype();
   const auto device = device_named("--device", options.device, place);
   if (options.threads < 0)
-    throw ConfigError(str("--threads: ", options.threads, " is out of range"));
+    throw ConfigError(str_cat("--threads: ", options.threads, " is out of range"));
   if (options.max_new_tokens < 0) {
-    throw ConfigError(str("--max-new-tokens: ", options.max_new_tokens, " is out of range"));
+    throw ConfigError(str_cat("--max-new-tokens: ", options.max_new_tokens, " is out of range"));
   }
   if (options.threads > 0) at::set_num_threads(options.threads);
   refuse_untrained(read_bundle_options(options.bundle), options.bundle, use);

@@ -23,8 +23,8 @@ Image slice_of_scan(const PictureOptions& options) {
     throw ConfigError("--slice: missing: " + options.file.string() + " is a scan");
   const Volume scan = to_canonical(read_volume(options.file));
   if (*options.slice < 0 || *options.slice >= scan.size[2]) {
-    throw ConfigError(str("--slice: ", *options.slice, " is out of range: ", options.file.string(),
-                          " has slices 0 to ", scan.size[2] - 1));
+    throw ConfigError(str_cat("--slice: ", *options.slice, " is out of range: ",
+                              options.file.string(), " has slices 0 to ", scan.size[2] - 1));
   }
   const Window window =
       options.window.empty() ? percentile_window(scan, 0.5, 99.5) : parse_window(options.window);

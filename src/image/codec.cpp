@@ -30,7 +30,7 @@ std::vector<std::uint8_t> to_8_bit_pixels(const cv::Mat& mat, int channels, Conv
 cv::Mat decode(std::span<const std::uint8_t> bytes, const std::string& file) {
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
     throw DataError(
-        str(file, ": a picture file of ", bytes.size(), " bytes, expected less than 2^31"));
+        str_cat(file, ": a picture file of ", bytes.size(), " bytes, expected less than 2^31"));
   }
   cv::Mat mat;
   try {
@@ -39,7 +39,7 @@ cv::Mat decode(std::span<const std::uint8_t> bytes, const std::string& file) {
     // Orientation notes (EXIF) are not followed: masks are drawn in the pixels of the file.
     mat = cv::imdecode(buffer, cv::IMREAD_UNCHANGED);
   } catch (const cv::Exception& error) {
-    throw DataError(str(file, ": cannot be decoded: ", error.err));
+    throw DataError(str_cat(file, ": cannot be decoded: ", error.err));
   } catch (const std::bad_alloc&) {
     throw DataError(file + ": does not fit into memory");
   }
@@ -56,8 +56,8 @@ Picture read_decoded(const std::filesystem::path& path, bool lossless) {
   }
   const cv::Mat mat = decode(mapped.bytes(), file);
   if (mat.cols != header.width || mat.rows != header.height) {
-    throw DataError(str(file, ": decoded to ", mat.cols, " x ", mat.rows, ", the header says ",
-                        header.width, " x ", header.height));
+    throw DataError(str_cat(file, ": decoded to ", mat.cols, " x ", mat.rows, ", the header says ",
+                            header.width, " x ", header.height));
   }
   const bool grey = mat.channels() == 1 || header.grey_alpha;
   if (mat.depth() == CV_16U && grey) {
@@ -72,7 +72,8 @@ Picture read_decoded(const std::filesystem::path& path, bool lossless) {
     return image;
   }
   Image image{mat.cols, mat.rows, grey ? 1 : 3, {}};
-  if (!grey && mat.channels() < 3) throw DataError(str(file, ": ", mat.channels(), " channels"));
+  if (!grey && mat.channels() < 3)
+    throw DataError(str_cat(file, ": ", mat.channels(), " channels"));
   if (mat.depth() == CV_8U) {
     image.pixels =
         to_8_bit_pixels<std::uint8_t>(mat, image.channels, [](std::uint8_t v) { return v; });

@@ -20,8 +20,8 @@ bool starts_with(std::span<const std::uint8_t> bytes, std::string_view magic) {
 void check_size(const PictureHeader& header, const std::string& file) {
   if (header.width < 1 || header.height < 1 || header.width > kMaxPixels ||
       header.height > kMaxPixels || header.width * header.height > kMaxPixels) {
-    throw DataError(str(file, ": the header says ", header.width, " x ", header.height,
-                        " pixels, expected at least 1 and at most 2^28 together"));
+    throw DataError(str_cat(file, ": the header says ", header.width, " x ", header.height,
+                            " pixels, expected at least 1 and at most 2^28 together"));
   }
 }
 
@@ -53,8 +53,8 @@ PictureHeader read_png(const Bytes& bytes) {
   const int channels = colour == 2 ? 3 : colour == 6 ? 4 : colour == 4 ? 2 : 1;
   const std::int64_t raw = (header.width * bits * channels + 7) / 8 * header.height;
   if (raw > 1032 * packed + 64) {
-    throw DataError(str(bytes.file(), ": PNG of ", header.width, " x ", header.height,
-                        " pixels with ", packed, " bytes of data, which cannot hold them"));
+    throw DataError(str_cat(bytes.file(), ": PNG of ", header.width, " x ", header.height,
+                            " pixels with ", packed, " bytes of data, which cannot hold them"));
   }
   return header;
 }
@@ -117,8 +117,8 @@ PictureHeader read_bmp(const Bytes& bytes) {
   const std::int64_t data = bytes.little32(10);
   const bool packed = compression == 1 || compression == 2;  // run-length: the length is free
   if (!packed && data + row * header.height > static_cast<std::int64_t>(bytes.size())) {
-    throw DataError(str(bytes.file(), ": truncated BMP: ", bytes.size(), " bytes, expected ",
-                        data + row * header.height));
+    throw DataError(str_cat(bytes.file(), ": truncated BMP: ", bytes.size(), " bytes, expected ",
+                            data + row * header.height));
   }
   return header;
 }

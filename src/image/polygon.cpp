@@ -84,13 +84,13 @@ void walk(int xs, int ys, int xe, int ye, Crossings& crossings) {
 
 void fill(const std::vector<double>& polygon, Mask& mask, std::int64_t& steps) {
   if (polygon.size() % 2 != 0 || polygon.size() < 6) {
-    throw DataError(str("polygon: found ", polygon.size(),
-                        " numbers, expected pairs x, y of at least three points"));
+    throw DataError(str_cat("polygon: found ", polygon.size(),
+                            " numbers, expected pairs x, y of at least three points"));
   }
   std::vector<int> fine;
   for (const double value : polygon) {
     if (!(std::abs(value) <= kMaxCoordinate)) {
-      throw DataError(str("polygon: coordinate ", value, ", expected pixels of the picture"));
+      throw DataError(str_cat("polygon: coordinate ", value, ", expected pixels of the picture"));
     }
     fine.push_back(static_cast<int>(kFine * value + 0.5));
   }

@@ -23,12 +23,12 @@ std::int64_t read_count(const std::string& counts, std::size_t& position) {
   std::int64_t value = 0;
   for (int shift = 0;; shift += 5) {
     if (position == counts.size()) {
-      throw DataError(str("rle counts: the number at character ", start, " has no end"));
+      throw DataError(str_cat("rle counts: the number at character ", start, " has no end"));
     }
     const int bits = static_cast<unsigned char>(counts[position]) - 48;
     if (bits < 0 || bits > 0x3f || shift > 35) {
-      throw DataError(str("rle counts: malformed at character ", position,
-                          "; expected characters '0' to 'o', at most 8 a number"));
+      throw DataError(str_cat("rle counts: malformed at character ", position,
+                              "; expected characters '0' to 'o', at most 8 a number"));
     }
     ++position;
     value |= static_cast<std::int64_t>(bits & 0x1f) << shift;
@@ -71,8 +71,8 @@ Rle encode_rle(const Mask& mask) {
 Mask decode_rle(const Rle& rle) {
   const std::int64_t total = std::int64_t{rle.height} * rle.width;
   if (rle.height < 0 || rle.width < 0 || total > kMaxPixels) {
-    throw DataError(str("rle size: found [", rle.height, ", ", rle.width,
-                        "], expected a height and a width of at most 2^28 pixels together"));
+    throw DataError(str_cat("rle size: found [", rle.height, ", ", rle.width,
+                            "], expected a height and a width of at most 2^28 pixels together"));
   }
   std::vector<std::int64_t> runs;
   std::int64_t sum = 0;
@@ -80,15 +80,15 @@ Mask decode_rle(const Rle& rle) {
     std::int64_t run = read_count(rle.counts, position);
     if (runs.size() > 2) run += runs[runs.size() - 2];
     if (run < 0 || run > total - sum) {
-      throw DataError(str("rle counts: run ", runs.size(), " is ", run, ", but ", total - sum,
-                          " of ", total, " pixels are left"));
+      throw DataError(str_cat("rle counts: run ", runs.size(), " is ", run, ", but ", total - sum,
+                              " of ", total, " pixels are left"));
     }
     sum += run;
     runs.push_back(run);
   }
   if (sum != total) {
-    throw DataError(str("rle counts: the runs add up to ", sum, ", expected ", rle.height, " * ",
-                        rle.width, " = ", total));
+    throw DataError(str_cat("rle counts: the runs add up to ", sum, ", expected ", rle.height,
+                            " * ", rle.width, " = ", total));
   }
   Mask mask(rle.width, rle.height);
   std::int64_t at = 0;

@@ -42,13 +42,14 @@ class Directory {
       const int type = number16(at + 2);
       Entry entry{number32(at + 4), at + 8, type == 3};
       if (type != 3 && type != 4) {
-        throw DataError(str(bytes_.file(), ": TIFF tag ", tag, " has type ", type,
-                            ", expected 3 (short) or 4 (long)"));
+        throw DataError(str_cat(bytes_.file(), ": TIFF tag ", tag, " has type ", type,
+                                ", expected 3 (short) or 4 (long)"));
       }
       const std::size_t size = std::size_t{entry.count} * (entry.is_short ? 2 : 4);
       if (size > 4) entry.at = number32(at + 8);
       if (size > bytes_.size() || entry.at > bytes_.size() - size) {
-        throw DataError(str(bytes_.file(), ": truncated TIFF: tag ", tag, " lies beyond the file"));
+        throw DataError(
+            str_cat(bytes_.file(), ": truncated TIFF: tag ", tag, " lies beyond the file"));
       }
       return entry;
     }
@@ -91,8 +92,8 @@ std::int64_t packed_bytes(const Directory& directory, const Bytes& bytes) {
     const std::int64_t end =
         std::int64_t{directory.value(*offsets, i)} + directory.value(*sizes, i);
     if (end > static_cast<std::int64_t>(bytes.size())) {
-      throw DataError(str(bytes.file(), ": truncated TIFF: strip ", i, " ends at byte ", end,
-                          ", the file has ", bytes.size()));
+      throw DataError(str_cat(bytes.file(), ": truncated TIFF: strip ", i, " ends at byte ", end,
+                              ", the file has ", bytes.size()));
     }
     total += directory.value(*sizes, i);
   }
@@ -116,8 +117,8 @@ TiffHeader read_tiff_header(const Bytes& bytes) {
       std::min(header.width, std::int64_t{1} << 28) * std::min<std::int64_t>(bits, 1 << 12) / 8;
   const std::int64_t raw = row * std::min(header.height, std::int64_t{1} << 22);
   if (raw > (plain ? packed : 2048 * packed)) {
-    throw DataError(str(bytes.file(), ": TIFF of ", header.width, " x ", header.height,
-                        " pixels with ", packed, " bytes of data, which cannot hold them"));
+    throw DataError(str_cat(bytes.file(), ": TIFF of ", header.width, " x ", header.height,
+                            " pixels with ", packed, " bytes of data, which cannot hold them"));
   }
   return header;
 }

@@ -15,8 +15,8 @@ double mean(double sum, std::int64_t count) {
 
 OverlapCounts count_overlap(const Mask& predicted, const Mask& reference) {
   MEDSEG_CHECK(predicted.width == reference.width && predicted.height == reference.height,
-               str("count_overlap: ", predicted.width, "x", predicted.height, " against ",
-                   reference.width, "x", reference.height));
+               str_cat("count_overlap: ", predicted.width, "x", predicted.height, " against ",
+                       reference.width, "x", reference.height));
   OverlapCounts counts;
   for (std::size_t i = 0; i < predicted.pixels.size(); ++i) {
     const bool p = predicted.pixels[i] != 0, r = reference.pixels[i] != 0;

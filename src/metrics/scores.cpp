@@ -33,7 +33,7 @@ std::map<std::string, GroupScores> group_scores(const std::map<std::string, Over
 void ScoreBoard::add(const ScoredTurn& turn) {
   MEDSEG_CHECK(
       turn.targets.size() == turn.reference.size(),
-      str("ScoreBoard: ", turn.targets.size(), " targets, ", turn.reference.size(), " masks"));
+      str_cat("ScoreBoard: ", turn.targets.size(), " targets, ", turn.reference.size(), " masks"));
   const std::size_t expected = turn.reference.size(), emitted = turn.predicted.size();
   ++turns_;
   exact_count_ += emitted == expected;

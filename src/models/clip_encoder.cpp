@@ -55,7 +55,7 @@ class ClipEncoder::Layer : public Module {
 ClipEncoder::ClipEncoder(const ClipEncoderOptions& options) {
   for (std::int64_t i = 0; i < options.layers; ++i) {
     layers_.push_back(std::make_unique<Layer>(options));
-    register_module(str("layers.", i), *layers_.back());
+    register_module(str_cat("layers.", i), *layers_.back());
   }
 }
 
@@ -74,8 +74,8 @@ std::int64_t layers_to_run(std::int64_t select_layer, std::int64_t layers,
                            const std::string& tower) {
   const auto count = select_layer < 0 ? layers + 1 + select_layer : select_layer;
   if (count < 0 || count > layers) {
-    throw ConfigError(str(tower, ".select_layer: ", select_layer, ", but a tower of ", layers,
-                          " layers has states ", -layers - 1, "…", layers));
+    throw ConfigError(str_cat(tower, ".select_layer: ", select_layer, ", but a tower of ", layers,
+                              " layers has states ", -layers - 1, "…", layers));
   }
   return count;
 }
@@ -83,11 +83,11 @@ std::int64_t layers_to_run(std::int64_t select_layer, std::int64_t layers,
 void check_vit(const std::string& tower, std::int64_t width, std::int64_t heads,
                std::int64_t image_size, std::int64_t patch) {
   if (width % heads != 0) {
-    throw ConfigError(str(tower, ".heads: ", heads, " heads do not divide a width of ", width));
+    throw ConfigError(str_cat(tower, ".heads: ", heads, " heads do not divide a width of ", width));
   }
   if (image_size < patch) {
     throw ConfigError(
-        str(tower, ".patch: ", patch, " pixels, but the picture has only ", image_size));
+        str_cat(tower, ".patch: ", patch, " pixels, but the picture has only ", image_size));
   }
 }
 

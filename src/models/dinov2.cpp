@@ -70,12 +70,12 @@ class Dinov2 : public VisionTower {
         patches_(3, o.width, {.kernel = o.patch, .stride = o.patch}),
         norm_(o.width, o.norm_eps) {
     if (o.image_size % o.patch != 0) {
-      throw ConfigError(
-          str("dinov2.image_size: ", o.image_size, " is no multiple of the patch size ", o.patch));
+      throw ConfigError(str_cat("dinov2.image_size: ", o.image_size,
+                                " is no multiple of the patch size ", o.patch));
     }
     if (o.width % o.heads != 0) {
       throw ConfigError(
-          str("dinov2.heads: ", o.heads, " heads do not divide a width of ", o.width));
+          str_cat("dinov2.heads: ", o.heads, " heads do not divide a width of ", o.width));
     }
     constexpr double kDeviation = 0.02;  // the published initialisation
     const auto places = 1 + o.position_grid * o.position_grid;
@@ -86,7 +86,7 @@ class Dinov2 : public VisionTower {
     register_module("embeddings.patch_embeddings.projection", patches_);
     for (std::int64_t i = 0; i < o.layers; ++i) {
       blocks_.push_back(std::make_unique<Block>(o));
-      register_module(str("encoder.layer.", i), *blocks_.back());
+      register_module(str_cat("encoder.layer.", i), *blocks_.back());
     }
     register_module("layernorm", norm_);
   }

@@ -26,9 +26,9 @@ std::int64_t head_dim_of(const LlamaOptions& options) {
 
 void check(const LlamaOptions& options) {
   if (options.heads % options.kv_heads != 0 || head_dim_of(options) % 2 != 0) {
-    throw ConfigError(str("language.heads: ", options.heads, " heads do not share ",
-                          options.kv_heads, " key heads, or a head of ", head_dim_of(options),
-                          " is not even"));
+    throw ConfigError(str_cat("language.heads: ", options.heads, " heads do not share ",
+                              options.kv_heads, " key heads, or a head of ", head_dim_of(options),
+                              " is not even"));
   }
   const auto& bias = options.attention_bias;
   if (!bias.empty() && bias != "qkv" && bias != "qkvo") {
@@ -46,8 +46,8 @@ at::Tensor frequencies_of(const LlamaOptions& options) {
   if (scaling.type == "linear") return plain / scaling.factor;
   if (scaling.type == "llama3") {
     if (!(scaling.low_freq_factor < scaling.high_freq_factor)) {
-      throw ConfigError(str("language.rope_scaling.low_freq_factor: ", scaling.low_freq_factor,
-                            " is not below high_freq_factor ", scaling.high_freq_factor));
+      throw ConfigError(str_cat("language.rope_scaling.low_freq_factor: ", scaling.low_freq_factor,
+                                " is not below high_freq_factor ", scaling.high_freq_factor));
     }
     return llama3_scaled(plain, {.factor = scaling.factor,
                                  .low = scaling.low_freq_factor,
@@ -59,8 +59,8 @@ at::Tensor frequencies_of(const LlamaOptions& options) {
                       "\"; known are \"\", linear, llama3 and factors");
   }
   if (static_cast<std::int64_t>(scaling.factors.size()) != head_dim / 2) {
-    throw ConfigError(str("language.rope_scaling.factors: ", scaling.factors.size(),
-                          " for a head of ", head_dim, ", expected ", head_dim / 2));
+    throw ConfigError(str_cat("language.rope_scaling.factors: ", scaling.factors.size(),
+                              " for a head of ", head_dim, ", expected ", head_dim / 2));
   }
   return plain / at::tensor(scaling.factors, at::kFloat);
 }
@@ -156,7 +156,7 @@ Llama::Llama(const LlamaOptions& options, at::ScalarType matrices) : options_(op
   }
   for (std::int64_t i = 0; i < options.layers; ++i) {
     layers_.push_back(std::make_unique<LlamaBlock>(options, i));
-    register_module(str("layers.", i), *layers_.back());
+    register_module(str_cat("layers.", i), *layers_.back());
   }
   register_parameter("norm.weight", norm_, constant_parameter({options.width}, 1.0));
   const RotaryTables tables(options.max_positions, frequencies_of(options));
@@ -173,9 +173,9 @@ void Llama::move_constants(at::Device device) {
 
 void Llama::require_positions(std::int64_t tokens) const {
   if (tokens <= options_.max_positions) return;
-  throw DataError(str("dialogue: ", tokens,
-                      " tokens with its images, the language model has positions for ",
-                      options_.max_positions));
+  throw DataError(str_cat("dialogue: ", tokens,
+                          " tokens with its images, the language model has positions for ",
+                          options_.max_positions));
 }
 
 at::Tensor Llama::forward(const at::Tensor& embeddings, KvCache* past) const {

@@ -44,7 +44,7 @@ at::Tensor Llama::logits(const at::Tensor& hidden) const {
 void Llama::split_rows(std::int64_t first) {
   MEDSEG_CHECK(split_at_ < 0, "rows are split already");
   MEDSEG_CHECK(first > 0 && first < options_.vocabulary,
-               str("no rows to split at ", first, " of ", options_.vocabulary));
+               str_cat("no rows to split at ", first, " of ", options_.vocabulary));
   split_at_ = first;
   embed_tokens.set_requires_grad(false);
   new_embed_rows = leaf_of_rows(embed_tokens, first);

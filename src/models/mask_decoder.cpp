@@ -19,7 +19,7 @@ MaskMlp::MaskMlp(std::int64_t in, std::int64_t hidden, std::int64_t out, std::in
   for (std::int64_t i = 0; i < depth; ++i) {
     layers_.push_back(
         std::make_unique<Linear>(i == 0 ? in : hidden, i + 1 == depth ? out : hidden));
-    register_module(str("layers.", i), *layers_.back());
+    register_module(str_cat("layers.", i), *layers_.back());
   }
 }
 
@@ -48,7 +48,7 @@ MaskDecoder::MaskDecoder(const GroundingOptions& options)
   register_module("output_upscaling.3", upsample3_);
   for (std::int64_t i = 0; i < options.num_masks; ++i) {
     hypernetworks_.push_back(std::make_unique<MaskMlp>(width, width, width / 8, kMlpDepth));
-    register_module(str("output_hypernetworks_mlps.", i), *hypernetworks_.back());
+    register_module(str_cat("output_hypernetworks_mlps.", i), *hypernetworks_.back());
   }
   register_module("iou_prediction_head", iou_head_);
 }

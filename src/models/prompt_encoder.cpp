@@ -24,7 +24,7 @@ PromptEncoder::PromptEncoder(std::int64_t width, std::int64_t image_size,
   register_buffer("pe_layer.positional_encoding_gaussian_matrix", gaussian_,
                   normal_parameter({2, width / 2}, 1.0));
   for (std::size_t i = 0; i < 4; ++i) {
-    register_parameter(str("point_embeddings.", i, ".weight"), point_embeddings_[i],
+    register_parameter(str_cat("point_embeddings.", i, ".weight"), point_embeddings_[i],
                        normal_parameter({1, width}, 1.0));
   }
   register_parameter("not_a_point_embed.weight", not_a_point_, normal_parameter({1, width}, 1.0));

@@ -121,14 +121,15 @@ class Block : public Module {
 
 void check(const SamVitOptions& o) {
   if (o.image_size % o.patch != 0) {
-    throw ConfigError(
-        str("sam_vit.image_size: ", o.image_size, " is no multiple of the patch size ", o.patch));
+    throw ConfigError(str_cat("sam_vit.image_size: ", o.image_size,
+                              " is no multiple of the patch size ", o.patch));
   }
   if (o.width % o.heads != 0)
-    throw ConfigError(str("sam_vit.heads: ", o.heads, " heads do not divide a width of ", o.width));
+    throw ConfigError(
+        str_cat("sam_vit.heads: ", o.heads, " heads do not divide a width of ", o.width));
   for (const auto block : o.global_blocks) {
     if (block < 0 || block >= o.depth)
-      throw ConfigError(str("sam_vit.global_blocks: no block ", block, " among ", o.depth));
+      throw ConfigError(str_cat("sam_vit.global_blocks: no block ", block, " among ", o.depth));
   }
 }
 
@@ -148,7 +149,7 @@ class SamVit : public GroundingEncoder {
       const auto& globals = o.global_blocks;
       const bool global = std::find(globals.begin(), globals.end(), i) != globals.end();
       blocks_.push_back(std::make_unique<Block>(o, global));
-      register_module(str("blocks.", i), *blocks_.back());
+      register_module(str_cat("blocks.", i), *blocks_.back());
     }
     register_module("neck.0", neck0_);
     register_module("neck.1", neck1_);

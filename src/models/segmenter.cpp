@@ -44,7 +44,7 @@ class Segmenter::Projector : public Module {
         first_(options.merge * options.merge * tower.width(), width) {
     if (grid_ % merge_ != 0) {
       throw ConfigError(
-          str("projector.merge: ", merge_, " does not divide the patch grid of ", grid_));
+          str_cat("projector.merge: ", merge_, " does not divide the patch grid of ", grid_));
     }
     if (options.type == "linear") {
       register_module("", first_);

@@ -24,11 +24,12 @@ void check(const DialogueBatch& batch) {
   std::int64_t images = 0;
   for (std::size_t d = 0; d < size; ++d) {
     MEDSEG_CHECK(batch.labels.empty() || batch.labels[d].size() == batch.ids[d].size(),
-                 str("dialogue ", d, ": labels and ids differ in length"));
+                 str_cat("dialogue ", d, ": labels and ids differ in length"));
     images += images_in(batch.ids[d]);
   }
   const auto given = batch.vision_features.defined() ? batch.vision_features.size(0) : 0;
-  MEDSEG_CHECK(images == given, str("dialogues have places for ", images, " images, got ", given));
+  MEDSEG_CHECK(images == given,
+               str_cat("dialogues have places for ", images, " images, got ", given));
 }
 
 /// Embeddings of all text of the batch, in order, images left out: [tokens, D].
@@ -111,7 +112,7 @@ Spliced Segmenter::splice(const DialogueBatch& batch) const {
     if (batch.seg_positions.empty()) continue;
     for (const auto position : batch.seg_positions[d]) {
       MEDSEG_CHECK(position > 0 && position < static_cast<std::int64_t>(ids.size()),
-                   str("dialogue ", d, ": no state predicts a [SEG] at ", position));
+                   str_cat("dialogue ", d, ": no state predicts a [SEG] at ", position));
       const auto images_before = std::count(ids.begin(), ids.begin() + position, kImagePlaceId);
       dialogues.push_back(static_cast<std::int64_t>(d));
       positions.push_back(position + images_before * (N - 1) - 1);

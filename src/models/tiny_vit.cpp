@@ -75,7 +75,8 @@ class Block : public Module {
         fc2_(width * kExpansion, width),
         local_(width, width, {.kernel = 3, .padding = 1, .groups = width}) {
     if (width % heads != 0) {
-      throw ConfigError(str("tiny_vit.heads: ", heads, " heads do not divide a width of ", width));
+      throw ConfigError(
+          str_cat("tiny_vit.heads: ", heads, " heads do not divide a width of ", width));
     }
     // One number a head and distance (|dy|, |dx|), row by row.
     register_parameter("attn.attention_biases", biases_,
@@ -156,10 +157,11 @@ Conv2d::Options patch_convolution(std::int64_t stride) {
 void check(const TinyVitOptions& o) {
   const auto length_is_four = [](const char* name, const std::vector<std::int64_t>& values) {
     if (static_cast<std::int64_t>(values.size()) != kStages) {
-      throw ConfigError(str("tiny_vit.", name, ": ", values.size(), " values, expected ", kStages));
+      throw ConfigError(
+          str_cat("tiny_vit.", name, ": ", values.size(), " values, expected ", kStages));
     }
     for (const auto value : values) {
-      if (value < 1) throw ConfigError(str("tiny_vit.", name, ": ", value, " is not positive"));
+      if (value < 1) throw ConfigError(str_cat("tiny_vit.", name, ": ", value, " is not positive"));
     }
   };
   length_is_four("widths", o.widths);
@@ -168,7 +170,7 @@ void check(const TinyVitOptions& o) {
   length_is_four("windows", o.windows);
   const auto cell = cell_pixels(o);
   if (o.image_size % cell != 0)
-    throw ConfigError(str("tiny_vit.image_size: ", o.image_size, " is no multiple of ", cell));
+    throw ConfigError(str_cat("tiny_vit.image_size: ", o.image_size, " is no multiple of ", cell));
 }
 
 class TinyVit : public GroundingEncoder {
@@ -186,10 +188,10 @@ class TinyVit : public GroundingEncoder {
     register_module("patch_embed.seq.2", embed2_);
     for (std::size_t stage = 0; stage < kStages; ++stage) {
       const auto width = o.widths[stage];
-      const auto at = str("layers.", stage);
+      const auto at = str_cat("layers.", stage);
       blocks_.emplace_back();
       for (std::int64_t i = 0; i < o.depths[stage]; ++i) {
-        const auto name = str(at, ".blocks.", i);
+        const auto name = str_cat(at, ".blocks.", i);
         if (stage == 0) {
           convolutions_.push_back(
               std::make_unique<Bottleneck>(width, width * kExpansion, width, 1, true));

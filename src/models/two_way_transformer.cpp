@@ -151,7 +151,7 @@ TwoWayTransformer::TwoWayTransformer(std::int64_t width, std::int64_t depth, std
     : final_attention_(width, width / 2, heads), final_norm_(width, kNormEps) {
   for (std::int64_t i = 0; i < depth; ++i) {
     layers_.push_back(std::make_unique<Layer>(width, heads, mlp_width, i == 0));
-    register_module(str("layers.", i), *layers_.back());
+    register_module(str_cat("layers.", i), *layers_.back());
   }
   register_module("final_attn_token_to_image", final_attention_);
   register_module("norm_final_attn", final_norm_);

@@ -22,8 +22,8 @@ Gpu open_gpu_plugin(const std::string& path) {
   if (::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) == nullptr)
     return {nullptr, "this machine has no NVIDIA driver (libcuda.so.1)"};
   if (!std::filesystem::exists(path)) {
-    return {nullptr, str("this build has no CUDA plugin, ", path,
-                         " (MEDSEG_CUDA=1 scripts/setup.sh, then scripts/build.sh)")};
+    return {nullptr, str_cat("this build has no CUDA plugin, ", path,
+                             " (MEDSEG_CUDA=1 scripts/setup.sh, then scripts/build.sh)")};
   }
   void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
   if (library == nullptr) return {nullptr, "the CUDA plugin cannot be loaded: " + loader_says()};
@@ -33,8 +33,8 @@ Gpu open_gpu_plugin(const std::string& path) {
   const GpuPlugin* plugin = entry();
   if (plugin->version != GpuPlugin::kVersion || std::string(plugin->torch) != TORCH_VERSION) {
     return {nullptr,
-            str("the CUDA plugin is of another build: version ", plugin->version, ", LibTorch ",
-                plugin->torch, "; expected ", GpuPlugin::kVersion, ", ", TORCH_VERSION)};
+            str_cat("the CUDA plugin is of another build: version ", plugin->version, ", LibTorch ",
+                    plugin->torch, "; expected ", GpuPlugin::kVersion, ", ", TORCH_VERSION)};
   }
   if (plugin->devices() == 0) return {nullptr, "the NVIDIA driver shows no GPU"};
   return {plugin, ""};

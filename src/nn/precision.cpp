@@ -29,8 +29,8 @@ at::Device device_named(const std::string& where, const std::string& name, int p
   if (gpu.plugin == nullptr)
     throw ConfigError(where + ": \"cuda\", but " + gpu.reason + "; use \"cpu\"");
   if (const int devices = gpu.plugin->devices(); place >= devices) {
-    throw ConfigError(str(where, ": \"cuda\", but this machine shows ", devices,
-                          " GPU(s), one for each process: process ", place, " has none"));
+    throw ConfigError(str_cat(where, ": \"cuda\", but this machine shows ", devices,
+                              " GPU(s), one for each process: process ", place, " has none"));
   }
   gpu.plugin->use(place);
   return {at::kCUDA, static_cast<at::DeviceIndex>(place)};

@@ -17,7 +17,7 @@ void add_tensors(Sha256& digest,
   for (const auto& [name, tensor] : named_tensors) {
     if (!tensor->defined()) continue;
     const auto held = tensor->detach().cpu().contiguous();
-    digest.add(medseg::str("\n", name, " ", held.scalar_type(), " ", held.sizes(), "\n"));
+    digest.add(str_cat("\n", name, " ", held.scalar_type(), " ", held.sizes(), "\n"));
     digest.add(std::span(static_cast<const std::uint8_t*>(held.const_data_ptr()), held.nbytes()));
   }
 }

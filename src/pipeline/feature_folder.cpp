@@ -27,8 +27,8 @@ constexpr std::int64_t kMostMapped = 16384;
 constexpr auto kAbandoned = std::chrono::hours(1);
 
 std::string frame_text(const ModelFrame& frame) {
-  return str(frame.size, " ", frame.resized_height, " ", frame.resized_width, " ",
-             frame.image_height, " ", frame.image_width);
+  return str_cat(frame.size, " ", frame.resized_height, " ", frame.resized_width, " ",
+                 frame.image_height, " ", frame.image_width);
 }
 
 ModelFrame parse_frame(const std::string& text) {
@@ -77,8 +77,8 @@ void remove_abandoned(const fs::path& folder) {
 }  // namespace
 
 std::string pixels_key(const Image& image) {
-  return str(image.width, "x", image.height, "x", image.channels, ":",
-             sha256(std::span<const std::uint8_t>(image.pixels)));
+  return str_cat(image.width, "x", image.height, "x", image.channels, ":",
+                 sha256(std::span<const std::uint8_t>(image.pixels)));
 }
 
 FeatureFolder::FeatureFolder(fs::path folder, FeatureForm form, std::uint64_t keep_free_bytes)
@@ -111,7 +111,7 @@ void FeatureFolder::probe() {
 fs::path FeatureFolder::temporary() const {
   static const std::string host = host_name();
   static std::atomic<std::uint64_t> next = 0;
-  return folder_ / "tmp" / str(host, "-", ::getpid(), "-", next++, ".safetensors");
+  return folder_ / "tmp" / str_cat(host, "-", ::getpid(), "-", next++, ".safetensors");
 }
 
 fs::path FeatureFolder::entry(const std::string& pixels) const {
@@ -121,7 +121,7 @@ fs::path FeatureFolder::entry(const std::string& pixels) const {
 
 std::string FeatureFolder::sum(const std::string& pixels, const ImageFeatures& features) const {
   Sha256 digest;
-  digest.add(str(form_.encoders, " ", pixels, " ", frame_text(features.frame), "\n"));
+  digest.add(str_cat(form_.encoders, " ", pixels, " ", frame_text(features.frame), "\n"));
   digest.add(bytes_of(features.vision));
   digest.add(bytes_of(features.grounding));
   return digest.text();
@@ -143,7 +143,7 @@ std::shared_ptr<const ImageFeatures> FeatureFolder::find(const std::string& pixe
     const std::lock_guard lock(mutex_);
     if (!damaged_.insert(name).second) return nullptr;
     ++damaged_count_;
-    log_warning(str("features: ", fault.what(), "; computed again"));
+    log_warning(str_cat("features: ", fault.what(), "; computed again"));
     return nullptr;
   }
 }
@@ -163,7 +163,7 @@ std::shared_ptr<const ImageFeatures> FeatureFolder::read(const fs::path& path,
     if (shape.empty()) return;
     to = file->load(name);
     if (to.scalar_type() != form_.storage || !to.sizes().equals(shape))
-      fail(medseg::str(name, " is ", to.scalar_type(), " ", to.sizes()));
+      fail(str_cat(name, " is ", to.scalar_type(), " ", to.sizes()));
   };
   load("vision", form_.vision, features.vision);
   load("grounding", form_.grounding, features.grounding);
@@ -197,8 +197,8 @@ void FeatureFolder::add(const std::string& pixels, const ImageFeatures& features
   const auto bytes = bytes_of(features.vision).size() + bytes_of(features.grounding).size();
   const auto room = free_bytes(folder_);
   if (room && *room < keep_free_bytes_ + bytes)
-    return stop_adding(str(gigabytes_text(*room), " are free on its disk, ",
-                           gigabytes_text(keep_free_bytes_), " are to stay so"));
+    return stop_adding(str_cat(gigabytes_text(*room), " are free on its disk, ",
+                               gigabytes_text(keep_free_bytes_), " are to stay so"));
   try {
     write(path, pixels, features);
   } catch (const DataError& error) {
@@ -230,12 +230,12 @@ void FeatureFolder::write(const fs::path& path, const std::string& pixels,
   if (!error) return;
   std::error_code ignored;
   fs::remove(beside, ignored);
-  throw DataError(str(path.string(), ": cannot write: ", error.message()));
+  throw DataError(str_cat(path.string(), ": cannot write: ", error.message()));
 }
 
 void FeatureFolder::stop_adding(const std::string& why) {
   if (adds_.exchange(false))
-    log_warning(str("features: ", folder_.string(), " takes no more: ", why));
+    log_warning(str_cat("features: ", folder_.string(), " takes no more: ", why));
 }
 
 }  // namespace medseg

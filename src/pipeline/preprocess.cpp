@@ -81,8 +81,8 @@ void check_vision_shape(const Image& image, const VisionPreprocess& preprocess) 
   const bool cropped =
       preprocess.mode == "crop" && longest / std::min(image.width, image.height) > kLongestRatio;
   if (padded || cropped) {
-    throw DataError(str("a picture of ", image.width, "x", image.height,
-                        " pixels is too long and thin for the vision encoder"));
+    throw DataError(str_cat("a picture of ", image.width, "x", image.height,
+                            " pixels is too long and thin for the vision encoder"));
   }
 }
 
@@ -147,7 +147,7 @@ at::Tensor mask_tensor(const std::vector<Mask>& masks, int width, int height) {
   for (const auto& mask : masks) {
     MEDSEG_CHECK(
         mask.width == width && mask.height == height,
-        str("mask_tensor: ", mask.width, "x", mask.height, ", expected ", width, "x", height));
+        str_cat("mask_tensor: ", mask.width, "x", mask.height, ", expected ", width, "x", height));
     to = std::copy(mask.pixels.begin(), mask.pixels.end(), to);
   }
   return stacked.to(at::kFloat);

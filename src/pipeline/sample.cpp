@@ -26,7 +26,7 @@ Sample load_sample(const Manifest& manifest, const Record& record, const OpenBun
 
 Sample load_sample(const Manifest& manifest, const Record& record, const OpenBundle& bundle,
                    const FeaturesOf& features_of, std::int64_t max_tokens) {
-  const std::string where = str(manifest.path().string(), ":", record.line);
+  const std::string where = str_cat(manifest.path().string(), ":", record.line);
   Sample sample;
   sample.id = record.id;
   try {
@@ -42,7 +42,7 @@ Sample load_sample(const Manifest& manifest, const Record& record, const OpenBun
                       image_places(sample.dialogue.ids) * (image_tokens - 1);
   if (length > max_tokens) {
     throw DataError(
-        str(where, ": ", length, " tokens with the picture, but max_tokens is ", max_tokens));
+        str_cat(where, ": ", length, " tokens with the picture, but max_tokens is ", max_tokens));
   }
   const Image image = load_image(manifest, record);
   if (bundle.model->has_vision()) {
@@ -59,8 +59,8 @@ Sample load_sample(const Manifest& manifest, const Record& record, const OpenBun
     for (auto& target : targets_of(record, *turn)) sample.targets.push_back(std::move(target));
   }
   if (sample.masks.size() != sample.dialogue.seg_positions.size()) {
-    throw DataError(str(where, ": [SEG] count ", sample.dialogue.seg_positions.size(), ", masks ",
-                        sample.masks.size()));
+    throw DataError(str_cat(where, ": [SEG] count ", sample.dialogue.seg_positions.size(),
+                            ", masks ", sample.masks.size()));
   }
   sample.features = features_of(image);
   return sample;

@@ -59,7 +59,7 @@ TrainOptions of_few_layers(TrainOptions options, const std::vector<std::string>&
   }
   for (std::int64_t i = 0; i < layers; ++i) {
     for (const auto& rest : rests) {
-      if (rest.find(".lora_") == std::string::npos) names.insert(str(kLayers, i, rest));
+      if (rest.find(".lora_") == std::string::npos) names.insert(str_cat(kLayers, i, rest));
     }
   }
   options.trainable.assign(names.begin(), names.end());

@@ -165,7 +165,7 @@ EventFile::EventFile(const fs::path& folder) {
     seconds = std::max(seconds, seconds_of(entry.path()) + 1);
   char digits[32];
   std::snprintf(digits, sizeof digits, "%010lld", static_cast<long long>(seconds));
-  path_ = folder / str(kPrefix, digits, ".medseg.", ::getpid());
+  path_ = folder / str_cat(kPrefix, digits, ".medseg.", ::getpid());
   append(path_, event_at(0).bytes(event::kFileVersion, "brain.Event:2"));
 }
 

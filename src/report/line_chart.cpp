@@ -140,13 +140,14 @@ std::string path_of(const std::vector<std::pair<double, double>>& points, const 
 std::string grid(const Axis& x, const Axis& y) {
   std::string svg;
   for (const double value : y.ticks(6)) {
-    svg += str("<path class=\"grid\" d=\"M", place(kLeft, y(value)), "H", fixed(kWidth - kRight, 1),
-               "\"/><text x=\"", fixed(kLeft - 6, 1), "\" y=\"", fixed(y(value) + 4, 1),
-               "\" text-anchor=\"end\">", number_text(value), "</text>");
+    svg +=
+        str_cat("<path class=\"grid\" d=\"M", place(kLeft, y(value)), "H",
+                fixed(kWidth - kRight, 1), "\"/><text x=\"", fixed(kLeft - 6, 1), "\" y=\"",
+                fixed(y(value) + 4, 1), "\" text-anchor=\"end\">", number_text(value), "</text>");
   }
   for (const double value : x.ticks(6)) {
-    svg += str("<text x=\"", fixed(x(value), 1), "\" y=\"", fixed(kHeight - 6, 1),
-               "\" text-anchor=\"middle\">", number_text(value), "</text>");
+    svg += str_cat("<text x=\"", fixed(x(value), 1), "\" y=\"", fixed(kHeight - 6, 1),
+                   "\" text-anchor=\"middle\">", number_text(value), "</text>");
   }
   return svg;
 }
@@ -155,17 +156,17 @@ std::string curve_svg(const Curve& curve, std::size_t colour, bool smooth, const
                       const Axis& y) {
   std::string svg;
   const bool mean = smooth && curve.points.size() >= 100;
-  svg += str("<path class=\"", mean ? "faint " : "", "c", colour, "\" d=\"",
-             path_of(curve.points, x, y), "\"/>");
+  svg += str_cat("<path class=\"", mean ? "faint " : "", "c", colour, "\" d=\"",
+                 path_of(curve.points, x, y), "\"/>");
   if (mean) {
-    svg += str("<path class=\"c", colour, "\" d=\"", path_of(running_mean(curve.points), x, y),
-               "\"/>");
+    svg += str_cat("<path class=\"c", colour, "\" d=\"", path_of(running_mean(curve.points), x, y),
+                   "\"/>");
   }
   if (curve.points.size() > kMarked) return svg;
   for (const auto& [px, py] : curve.points) {
-    svg += str("<circle class=\"c", colour, "\" cx=\"", fixed(x(px), 1), "\" cy=\"",
-               fixed(y(py), 1), "\" r=\"2.5\"><title>", html(curve.name), " ", number_text(py),
-               " at ", number_text(px), "</title></circle>");
+    svg += str_cat("<circle class=\"c", colour, "\" cx=\"", fixed(x(px), 1), "\" cy=\"",
+                   fixed(y(py), 1), "\" r=\"2.5\"><title>", html(curve.name), " ", number_text(py),
+                   " at ", number_text(px), "</title></circle>");
   }
   return svg;
 }
@@ -177,8 +178,8 @@ std::string line_chart(const LineChart& chart) {
   std::string text = "<figure class=\"chart\"><figcaption><b>" + html(chart.title) + "</b>";
   for (std::size_t i = 0; i < chart.curves.size(); ++i) {
     if (chart.curves[i].points.empty()) continue;
-    text += str(" <span class=\"key k", i, "\">", html(chart.curves[i].name), " <i>",
-                number_text(chart.curves[i].points.back().second), "</i></span>");
+    text += str_cat(" <span class=\"key k", i, "\">", html(chart.curves[i].name), " <i>",
+                    number_text(chart.curves[i].points.back().second), "</i></span>");
   }
   text += "</figcaption>";
   const Bounds bounds(chart.curves);
@@ -186,7 +187,8 @@ std::string line_chart(const LineChart& chart) {
   const Axis x(bounds.x_low, bounds.x_high, false, kLeft, kWidth - kRight);
   const Axis y(bounds.y_low, bounds.y_high, !chart.linear && bounds.spans_decades(),
                kHeight - kBottom, kTop);
-  text += str("<svg viewBox=\"0 0 ", kWidth, " ", kHeight,
+  text +=
+      str_cat("<svg viewBox=\"0 0 ", kWidth, " ", kHeight,
               "\" fill=\"none\" role=\"img\" aria-label=\"", html(chart.title), "\">", grid(x, y));
   for (std::size_t i = 0; i < chart.curves.size(); ++i) {
     if (!chart.curves[i].points.empty()) text += curve_svg(chart.curves[i], i, chart.smooth, x, y);
@@ -198,7 +200,7 @@ std::string line_chart_style() {
   const auto colours = [](const std::array<const char*, 8>& palette) {
     std::string css;
     for (std::size_t i = 0; i < palette.size(); ++i)
-      css += str(".c", i, "{stroke:", palette[i], "}.k", i, "{--key:", palette[i], "}");
+      css += str_cat(".c", i, "{stroke:", palette[i], "}.k", i, "{--key:", palette[i], "}");
     return css;
   };
   return ".chart svg{width:100%;display:block}"

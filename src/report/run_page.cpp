@@ -63,7 +63,7 @@ Json parse_file(const fs::path& path) {
   try {
     return Json::parse(read_file(path));
   } catch (const nlohmann::json::parse_error& error) {
-    throw DataError(str(path.string(), ": not JSON near byte ", error.byte));
+    throw DataError(str_cat(path.string(), ": not JSON near byte ", error.byte));
   }
 }
 
@@ -71,7 +71,8 @@ void add_line(const Json& line, Metrics& metrics) {
   const auto step = line.at("step").get<double>();
   const bool scores = line.contains("split");
   std::string source;
-  if (scores) source = str(line.at("split").get<std::string>(), "\n", line.value("manifest", ""));
+  if (scores)
+    source = str_cat(line.at("split").get<std::string>(), "\n", line.value("manifest", ""));
   auto& curves = scores ? metrics.evaluations[source] : metrics.train;
   for (const auto& [key, value] : line.items()) {
     if (!value.is_number() || key == "step") continue;
@@ -94,8 +95,9 @@ Metrics read_metrics(const fs::path& path) {
     try {
       add_line(Json::parse(line), metrics);
     } catch (const nlohmann::json::exception&) {
-      throw DataError(str(path.string(), ":", number,
-                          ": not a line of metrics, expected an object with a number \"step\""));
+      throw DataError(
+          str_cat(path.string(), ":", number,
+                  ": not a line of metrics, expected an object with a number \"step\""));
     }
   }
   return metrics;
@@ -133,8 +135,8 @@ std::string tiles(const Json& run, const Json& config, const Metrics& metrics) {
     const auto best =
         *std::max_element(points.begin(), points.end(),
                           [](const auto& a, const auto& b) { return a.second < b.second; });
-    text += tile(str("best Dice over targets, ", shown_source(source, metrics), ", step ",
-                     fixed(best.first, 0)),
+    text += tile(str_cat("best Dice over targets, ", shown_source(source, metrics), ", step ",
+                         fixed(best.first, 0)),
                  fixed(best.second, 3));
   }
   if (metrics.seconds > 0) {
@@ -157,7 +159,7 @@ std::string charts(const Metrics& metrics) {
   for (const auto& [source, scores] : metrics.evaluations) {
     for (const auto& [title, keys] :
          {std::pair{"overlap", kOverlaps}, std::pair{"answers", kShares}}) {
-      LineChart chart{str(title, ", ", shown_source(source, metrics)), {}};
+      LineChart chart{str_cat(title, ", ", shown_source(source, metrics)), {}};
       for (const auto& key : keys) {
         if (scores.contains(key)) chart.curves.push_back(scores.at(key));
       }
@@ -185,16 +187,17 @@ std::string answers(const fs::path& folder) {
   if (!fs::exists(path)) return "";
   const Json file = parse_file(path);
   try {
-    std::string text = str("<h2>Answers after step ", file.at("step").get<std::int64_t>(),
-                           "</h2><p>Expected masks to the left, the answer's to the right.</p>\n");
+    std::string text =
+        str_cat("<h2>Answers after step ", file.at("step").get<std::int64_t>(),
+                "</h2><p>Expected masks to the left, the answer's to the right.</p>\n");
     for (const auto& answer : file.at("answers")) {
       const auto said = [&](const char* key) { return html(answer.at(key).get<std::string>()); };
-      text +=
-          str("<div class=\"answer\"><img alt=\"\" src=\"",
-              picture_source(folder, answer.at("picture").get<std::string>()), "\"><p><b>",
-              said("question"), "</b></p><p>expected: ", said("expected"),
-              "</p><p>answered: ", said("answer"), "</p><p><small>", said("split"), ", ",
-              said("id"), ", turn ", answer.at("turn").get<std::int64_t>(), "</small></p></div>\n");
+      text += str_cat("<div class=\"answer\"><img alt=\"\" src=\"",
+                      picture_source(folder, answer.at("picture").get<std::string>()), "\"><p><b>",
+                      said("question"), "</b></p><p>expected: ", said("expected"),
+                      "</p><p>answered: ", said("answer"), "</p><p><small>", said("split"), ", ",
+                      said("id"), ", turn ", answer.at("turn").get<std::int64_t>(),
+                      "</small></p></div>\n");
     }
     return text;
   } catch (const nlohmann::json::exception& error) {
@@ -227,11 +230,11 @@ std::string where_time_went(const Json& run) {
   for (const auto& [name, part] : parts->items()) {
     const double seconds = number(part, "seconds"), peak = number(part, "peak_memory_bytes");
     const double share = seconds / sum;
-    text += str("<tr><td>", html(name), "</td><td>", duration_text(seconds), "</td><td>",
-                fixed(100 * share, 1), " %</td><td>",
-                peak > 0 ? gigabytes_text(static_cast<std::uint64_t>(peak)) : std::string(),
-                "</td><td><span class=\"bar\" style=\"width:", fixed(300 * share, 0),
-                "px\"></span></td></tr>\n");
+    text += str_cat("<tr><td>", html(name), "</td><td>", duration_text(seconds), "</td><td>",
+                    fixed(100 * share, 1), " %</td><td>",
+                    peak > 0 ? gigabytes_text(static_cast<std::uint64_t>(peak)) : std::string(),
+                    "</td><td><span class=\"bar\" style=\"width:", fixed(300 * share, 0),
+                    "px\"></span></td></tr>\n");
   }
   return text + "</table>\n";
 }
@@ -263,7 +266,7 @@ std::string run_page(const fs::path& folder) {
   add_rows("", run, rows);
   page += "<h2>The run</h2><table>\n" + rows + "</table>\n";
   page += "<h2>Effective config</h2><pre>" + html(config.dump(2)) + "</pre>\n";
-  return page + str("<p><small>written ", utc_now(), "</small></p></body></html>\n");
+  return page + str_cat("<p><small>written ", utc_now(), "</small></p></body></html>\n");
 }
 
 void write_run_page(const fs::path& folder) { write_file(folder / "run.html", run_page(folder)); }

@@ -51,8 +51,9 @@ std::string scores_json(const Scores& scores) {
 std::string scores_table(const Scores& scores) {
   return benchmark_table({{"", nlohmann::json::parse(scores_json(scores)), nullptr}},
                          TableFormat::kText) +
-         str("protocol ", scores.protocol, ": n ", scores.n, ", turns ", scores.turns, ", missed ",
-             scores.missed, ", absent ", scores.absent, ", spurious ", scores.spurious, "\n");
+         str_cat("protocol ", scores.protocol, ": n ", scores.n, ", turns ", scores.turns,
+                 ", missed ", scores.missed, ", absent ", scores.absent, ", spurious ",
+                 scores.spurious, "\n");
 }
 
 }  // namespace medseg

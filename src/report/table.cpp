@@ -23,7 +23,7 @@ std::string number_at(const json& object, const std::vector<std::string>& path, 
     if (!here->is_object() || !here->contains(key)) return "";
     here = &(*here)[key];
   }
-  if (here->is_number_integer()) return str(here->get<std::int64_t>());
+  if (here->is_number_integer()) return str_cat(here->get<std::int64_t>());
   return here->is_number() ? fixed(here->get<double>(), digits) : "";
 }
 
@@ -169,7 +169,8 @@ std::string latex(const std::vector<Row>& rows) {
     for (const auto& cell : rows[r]) {
       std::string escaped;
       for (const char c : cell)
-        escaped += std::string("%&_#$").find(c) != std::string::npos ? str('\\', c) : str(c);
+        escaped +=
+            std::string("%&_#$").find(c) != std::string::npos ? str_cat('\\', c) : str_cat(c);
       cells.push_back(escaped);
     }
     text += join(cells, " & ") + " \\\\\n" + (r == 0 ? "\\midrule\n" : "");

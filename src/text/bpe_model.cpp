@@ -12,7 +12,7 @@ namespace {
 
 std::string byte_token(unsigned char byte) {
   constexpr const char* digits = "0123456789ABCDEF";
-  return str("<0x", digits[byte >> 4], digits[byte & 15], ">");
+  return str_cat("<0x", digits[byte >> 4], digits[byte & 15], ">");
 }
 
 std::vector<std::string> read_vocabulary(const nlohmann::json& json, const std::string& where) {
@@ -27,16 +27,16 @@ std::vector<std::string> read_vocabulary(const nlohmann::json& json, const std::
     if (!it->is_number_integer() || it->get<std::int64_t>() < 0 ||
         it->get<std::int64_t>() > largest_id) {
       throw CheckpointError(
-          str(where, ".vocab: \"", it.key(), "\": expected an id, got ", it->dump()));
+          str_cat(where, ".vocab: \"", it.key(), "\": expected an id, got ", it->dump()));
     }
     const auto id = it->get<std::size_t>();
     if (id >= tokens.size()) tokens.resize(id + 1);
     if (!tokens[id].empty()) {
       throw CheckpointError(
-          str(where, ".vocab: \"", tokens[id], "\" and \"", it.key(), "\" share the id ", id));
+          str_cat(where, ".vocab: \"", tokens[id], "\" and \"", it.key(), "\" share the id ", id));
     }
     if (it.key().empty())
-      throw CheckpointError(str(where, ".vocab: the token of id ", id, " is empty"));
+      throw CheckpointError(str_cat(where, ".vocab: the token of id ", id, " is empty"));
     tokens[id] = it.key();
   }
   if (tokens.empty()) throw CheckpointError(where + ".vocab: is empty");
@@ -55,7 +55,7 @@ std::pair<std::string, std::string> read_merge(const nlohmann::json& json,
       return {text.substr(0, blank), text.substr(blank + 1)};
     }
   }
-  throw CheckpointError(str(where, ": expected two tokens, got ", json.dump().substr(0, 60)));
+  throw CheckpointError(str_cat(where, ": expected two tokens, got ", json.dump().substr(0, 60)));
 }
 
 }  // namespace
@@ -71,10 +71,11 @@ BpeDefinition read_bpe_definition(const nlohmann::json& json, const std::string&
   }
   definition.merges.reserve(merges->size());
   for (std::size_t i = 0; i < merges->size(); ++i) {
-    definition.merges.push_back(read_merge((*merges)[i], str(where, ".merges[", i, "]")));
+    definition.merges.push_back(read_merge((*merges)[i], str_cat(where, ".merges[", i, "]")));
   }
   if (const auto dropout = field_or(json, "dropout", where, 0.0); dropout != 0) {
-    throw CheckpointError(str(where, ".dropout: ", dropout, " makes ids random; only 0 is known"));
+    throw CheckpointError(
+        str_cat(where, ".dropout: ", dropout, " makes ids random; only 0 is known"));
   }
   definition.byte_fallback = field_or(json, "byte_fallback", where, false);
   definition.ignore_merges = field_or(json, "ignore_merges", where, false);
@@ -95,7 +96,7 @@ BpeModel::BpeModel(BpeDefinition definition, const std::string& where)
     const auto [it, fresh] = ids_.emplace(tokens[id], static_cast<std::int32_t>(id));
     if (!fresh) {
       throw CheckpointError(
-          str(where, ".vocab: \"", tokens[id], "\" has the ids ", it->second, " and ", id));
+          str_cat(where, ".vocab: \"", tokens[id], "\" has the ids ", it->second, " and ", id));
     }
   }
   merges_.reserve(definition_.merges.size());
@@ -103,7 +104,7 @@ BpeModel::BpeModel(BpeDefinition definition, const std::string& where)
     const auto it = ids_.find(token);
     if (it != ids_.end()) return it->second;
     throw CheckpointError(
-        str(where, ".merges[", rank, "]: \"", token, "\" is not in the vocabulary"));
+        str_cat(where, ".merges[", rank, "]: \"", token, "\" is not in the vocabulary"));
   };
   for (std::size_t rank = 0; rank < definition_.merges.size(); ++rank) {
     const auto& [left, right] = definition_.merges[rank];
@@ -114,7 +115,7 @@ BpeModel::BpeModel(BpeDefinition definition, const std::string& where)
   }
   if (!definition_.unk_token.empty() && !id_of(definition_.unk_token)) {
     throw CheckpointError(
-        str(where, ".unk_token: \"", definition_.unk_token, "\" is not in the vocabulary"));
+        str_cat(where, ".unk_token: \"", definition_.unk_token, "\" is not in the vocabulary"));
   }
 }
 

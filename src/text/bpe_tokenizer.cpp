@@ -62,7 +62,7 @@ void BpeTokenizer::read_added_tokens(const std::string& where) {
   const auto list = optional_field<std::vector<nlohmann::json>>(frame_, "added_tokens", where)
                         .value_or(std::vector<nlohmann::json>{});
   for (std::size_t i = 0; i < list.size(); ++i) {
-    const auto place = str(where, ": added_tokens[", i, "]");
+    const auto place = str_cat(where, ": added_tokens[", i, "]");
     AddedToken token{.content = required_field<std::string>(list[i], "content", place),
                      .id = required_field<std::int64_t>(list[i], "id", place),
                      .special = field_or(list[i], "special", place, false),
@@ -71,23 +71,23 @@ void BpeTokenizer::read_added_tokens(const std::string& where) {
                      .rstrip = field_or(list[i], "rstrip", place, false),
                      .single_word = field_or(list[i], "single_word", place, false)};
     if (token.id < 0 || token.id > size_ + static_cast<std::int64_t>(list.size()) + 65536) {
-      throw CheckpointError(str(place, ": id ", token.id, " is out of range"));
+      throw CheckpointError(str_cat(place, ": id ", token.id, " is out of range"));
     }
     const auto in_model = model_.id_of(token.content);
     if (in_model && *in_model != token.id) {
       throw CheckpointError(
-          str(place, ": \"", token.content, "\" has the ids ", token.id, " and ", *in_model));
+          str_cat(place, ": \"", token.content, "\" has the ids ", token.id, " and ", *in_model));
     }
     const auto& tokens = model_.definition().tokens;
     const auto at = static_cast<std::size_t>(token.id);
     const bool taken = !in_model && at < tokens.size() && !tokens[at].empty();
     if (taken || added_by_id_.contains(token.id)) {
-      throw CheckpointError(str(place, ": \"", token.content, "\" and \"",
-                                taken ? tokens[at] : added_by_id_[token.id]->content,
-                                "\" share the id ", token.id));
+      throw CheckpointError(str_cat(place, ": \"", token.content, "\" and \"",
+                                    taken ? tokens[at] : added_by_id_[token.id]->content,
+                                    "\" share the id ", token.id));
     }
     if (added_ids_.contains(token.content)) {
-      throw CheckpointError(str(place, ": \"", token.content, "\" stands twice"));
+      throw CheckpointError(str_cat(place, ": \"", token.content, "\" stands twice"));
     }
     add(std::move(token));
   }
@@ -124,7 +124,7 @@ void BpeTokenizer::read_special_roles(const std::string& where) {
     adds = id && asked.value_or(!framed.empty());
     if (!framed.empty() && !id_of(framed)) {
       throw CheckpointError(
-          str(where, ": post_processor: \"", framed, "\" is not in the vocabulary"));
+          str_cat(where, ": post_processor: \"", framed, "\" is not in the vocabulary"));
     }
   };
   role("bos_token", "add_bos_token", frame.front, bos_, adds_bos_);
@@ -179,7 +179,7 @@ std::string BpeTokenizer::decode(const std::vector<std::int64_t>& ids, bool skip
     }
     const bool known = id >= 0 && id < static_cast<std::int64_t>(tokens.size()) &&
                        !tokens[static_cast<std::size_t>(id)].empty();
-    MEDSEG_CHECK(known, str("decode: id ", id, " is no token; the vocabulary has ", size_));
+    MEDSEG_CHECK(known, str_cat("decode: id ", id, " is no token; the vocabulary has ", size_));
     texts.push_back({tokens[static_cast<std::size_t>(id)], false});
   }
   return decoder_.decode(std::move(texts));

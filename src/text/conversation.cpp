@@ -74,8 +74,8 @@ const std::map<std::string, Template>& templates() {
 const Template& template_of(const std::string& name) {
   const auto it = templates().find(name);
   if (it != templates().end()) return it->second;
-  throw ConfigError(str("conversation: unknown template \"", name, "\"; known are ",
-                        join(conversation_templates(), " ")));
+  throw ConfigError(str_cat("conversation: unknown template \"", name, "\"; known are ",
+                            join(conversation_templates(), " ")));
 }
 
 std::int64_t end_id(const Template& form, const Tokenizer& tokenizer, const std::string& name) {
@@ -85,8 +85,8 @@ std::int64_t end_id(const Template& form, const Tokenizer& tokenizer, const std:
                     " ends answers with EOS, but the tokenizer has none");
   }
   if (const auto id = tokenizer.id_of(form.end_token)) return *id;
-  throw DataError(str("conversation: template ", name, " needs the token ", form.end_token,
-                      ", which the tokenizer does not have"));
+  throw DataError(str_cat("conversation: template ", name, " needs the token ", form.end_token,
+                          ", which the tokenizer does not have"));
 }
 
 std::string with_image_marks(std::string text, const ConversationOptions& options,
@@ -168,17 +168,17 @@ void check_tokens(const std::vector<Turn>& turns, const Tokenizer& tokenizer,
   for (std::size_t i = 0; i < turns.size(); ++i) {
     if (count_seg(turns[i].answer) > 0 && !tokenizer.id_of(kSegToken)) {
       throw DataError(
-          str("conversation: answer ", i, " has [SEG], but the tokenizer has no such token"));
+          str_cat("conversation: answer ", i, " has [SEG], but the tokenizer has no such token"));
     }
     if (turns[i].answer.find(kImagePlace) != std::string::npos) {
-      throw DataError(str("conversation: answer ", i, " holds <image>; only a question may"));
+      throw DataError(str_cat("conversation: answer ", i, " holds <image>; only a question may"));
     }
   }
   if (!options.image_start_end && !options.image_overview) return;
   for (const char* token : {"<im_start>", "<im_end>"}) {
     if (!tokenizer.id_of(token)) {
-      throw DataError(str("conversation: image_start_end needs the token ", token,
-                          ", which the tokenizer does not have"));
+      throw DataError(str_cat("conversation: image_start_end needs the token ", token,
+                              ", which the tokenizer does not have"));
     }
   }
 }

@@ -70,17 +70,17 @@ const Rule& rule_of(const std::string& pre) {
   std::vector<std::string> known;
   for (const auto& [name, rule] : rules()) known.push_back(name);
   throw CheckpointError(
-      str("tokenizer.ggml.pre: unknown \"", pre, "\"; known are ", join(known, " ")));
+      str_cat("tokenizer.ggml.pre: unknown \"", pre, "\"; known are ", join(known, " ")));
 }
 
 std::pair<std::string, std::string> merge_of(const std::string& text, std::size_t rank) {
   if (!is_valid_utf8(text)) {
-    throw CheckpointError(str("tokenizer.ggml.merges[", rank, "]: is not UTF-8"));
+    throw CheckpointError(str_cat("tokenizer.ggml.merges[", rank, "]: is not UTF-8"));
   }
   const auto blank = text.find(' ', 1);
   if (text.size() < 3 || blank == std::string::npos || blank + 1 == text.size()) {
     throw CheckpointError(
-        str("tokenizer.ggml.merges[", rank, "]: expected two tokens, got \"", text, "\""));
+        str_cat("tokenizer.ggml.merges[", rank, "]: expected two tokens, got \"", text, "\""));
   }
   return {text.substr(0, blank), text.substr(blank + 1)};
 }
@@ -108,19 +108,19 @@ json bos_template(const std::string& token, std::int64_t id) {
 
 std::unique_ptr<Tokenizer> make_tokenizer(const GgufVocabulary& vocabulary) {
   if (vocabulary.model != "gpt2") {
-    throw CheckpointError(str("tokenizer.ggml.model: unknown \"", vocabulary.model,
-                              "\"; known are gpt2 (byte-level BPE)"));
+    throw CheckpointError(str_cat("tokenizer.ggml.model: unknown \"", vocabulary.model,
+                                  "\"; known are gpt2 (byte-level BPE)"));
   }
   const auto& rule = rule_of(vocabulary.pre);
   const auto& tokens = vocabulary.tokens;
   if (tokens.empty()) throw CheckpointError("tokenizer.ggml.tokens: is empty");
   if (!vocabulary.types.empty() && vocabulary.types.size() != tokens.size()) {
-    throw CheckpointError(str("tokenizer.ggml.token_type: ", vocabulary.types.size(), " types for ",
-                              tokens.size(), " tokens"));
+    throw CheckpointError(str_cat("tokenizer.ggml.token_type: ", vocabulary.types.size(),
+                                  " types for ", tokens.size(), " tokens"));
   }
   for (std::size_t id = 0; id < tokens.size(); ++id) {
     if (!is_valid_utf8(tokens[id])) {
-      throw CheckpointError(str("tokenizer.ggml.tokens[", id, "]: is not UTF-8"));
+      throw CheckpointError(str_cat("tokenizer.ggml.tokens[", id, "]: is not UTF-8"));
     }
   }
   BpeDefinition definition{.tokens = tokens, .merges = {}, .ignore_merges = rule.ignore_merges};
@@ -142,8 +142,8 @@ std::unique_ptr<Tokenizer> make_tokenizer(const GgufVocabulary& vocabulary) {
   const auto role = [&](const char* key, const std::optional<std::int64_t>& id) {
     if (!id) return;
     if (*id < 0 || *id >= static_cast<std::int64_t>(tokens.size())) {
-      throw CheckpointError(str("tokenizer.ggml: ", key, " ", *id, " is no id; there are ",
-                                tokens.size(), " tokens"));
+      throw CheckpointError(str_cat("tokenizer.ggml: ", key, " ", *id, " is no id; there are ",
+                                    tokens.size(), " tokens"));
     }
     config[key] = tokens[static_cast<std::size_t>(*id)];
     special.insert(*id);

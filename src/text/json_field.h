@@ -31,7 +31,7 @@ std::optional<T> optional_field(const nlohmann::json& object, const char* key,
   try {
     return it->template get<T>();
   } catch (const nlohmann::json::exception&) {
-    throw CheckpointError(str(where, ".", key, ": wrong type, got ", it->dump().substr(0, 60)));
+    throw CheckpointError(str_cat(where, ".", key, ": wrong type, got ", it->dump().substr(0, 60)));
   }
 }
 
@@ -43,13 +43,14 @@ T field_or(const nlohmann::json& object, const char* key, const std::string& whe
 template <class T>
 T required_field(const nlohmann::json& object, const char* key, const std::string& where) {
   auto value = optional_field<T>(object, key, where);
-  if (!value) throw CheckpointError(str(where, ".", key, ": missing"));
+  if (!value) throw CheckpointError(str_cat(where, ".", key, ": missing"));
   return std::move(*value);
 }
 
 [[noreturn]] inline void unknown_type(const std::string& where, const std::string& type,
                                       const std::vector<std::string>& known) {
-  throw CheckpointError(str(where, ".type: unknown \"", type, "\"; known are ", join(known, " ")));
+  throw CheckpointError(
+      str_cat(where, ".type: unknown \"", type, "\"; known are ", join(known, " ")));
 }
 
 }  // namespace medseg

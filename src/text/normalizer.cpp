@@ -66,7 +66,7 @@ void Normalizer::add(const nlohmann::json& json, const std::string& where) {
   if (type == "Sequence") {
     const auto list = required_field<std::vector<nlohmann::json>>(json, "normalizers", where);
     for (std::size_t i = 0; i < list.size(); ++i) {
-      add(list[i], str(where, ".normalizers[", i, "]"));
+      add(list[i], str_cat(where, ".normalizers[", i, "]"));
     }
   } else if (type == "NFC" || type == "NFD" || type == "NFKC" || type == "NFKD") {
     steps_.push_back([form = type](std::string& text, bool) {

@@ -9,8 +9,8 @@ using nlohmann::json;
 
 void put(std::string& side, const std::string& token, const std::string& where) {
   if (!side.empty()) {
-    throw CheckpointError(str(where, ": puts \"", side, "\" and \"", token,
-                              "\" on one side of a text; at most one token is known"));
+    throw CheckpointError(str_cat(where, ": puts \"", side, "\" and \"", token,
+                                  "\" on one side of a text; at most one token is known"));
   }
   side = token;
 }
@@ -27,8 +27,8 @@ SpecialFrame template_frame(const json& processor, const std::string& where) {
     } else if (part.contains("Sequence") && !behind) {
       behind = true;
     } else {
-      throw CheckpointError(str(where, ".single: expected special tokens round one text, got ",
-                                processor["single"].dump().substr(0, 60)));
+      throw CheckpointError(str_cat(where, ".single: expected special tokens round one text, got ",
+                                    processor["single"].dump().substr(0, 60)));
     }
   }
   if (!behind) throw CheckpointError(where + ".single: the text itself has no place");
@@ -39,7 +39,7 @@ SpecialFrame template_frame(const json& processor, const std::string& where) {
 std::string token_of(const json& processor, const char* key, const std::string& where) {
   const auto pair = required_field<std::vector<json>>(processor, key, where);
   if (pair.size() != 2 || !pair[0].is_string()) {
-    throw CheckpointError(str(where, ".", key, ": expected a token and its id"));
+    throw CheckpointError(str_cat(where, ".", key, ": expected a token and its id"));
   }
   return pair[0].get<std::string>();
 }
@@ -62,7 +62,7 @@ SpecialFrame special_frame(const json& processor, const std::string& where) {
   SpecialFrame frame;
   const auto steps = required_field<std::vector<json>>(processor, "processors", where);
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    const auto place = str(where, ".processors[", i, "]");
+    const auto place = str_cat(where, ".processors[", i, "]");
     const auto step = special_frame(steps[i], place);
     if (!step.front.empty()) put(frame.front, step.front, place);
     if (!step.back.empty()) put(frame.back, step.back, place);

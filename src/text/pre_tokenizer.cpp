@@ -24,7 +24,7 @@ Behavior behavior_of(const std::string& name, const std::string& where) {
   const auto it = std::find(names.begin(), names.end(), name);
   if (it == names.end()) {
     throw CheckpointError(
-        str(where, ".behavior: unknown \"", name, "\"; known are ", join(names, " ")));
+        str_cat(where, ".behavior: unknown \"", name, "\"; known are ", join(names, " ")));
   }
   return static_cast<Behavior>(it - names.begin());
 }
@@ -135,7 +135,7 @@ void PreTokenizer::add(const nlohmann::json& json, const std::string& where) {
   if (type == "Sequence") {
     const auto list = required_field<std::vector<nlohmann::json>>(json, "pretokenizers", where);
     for (std::size_t i = 0; i < list.size(); ++i) {
-      add(list[i], str(where, ".pretokenizers[", i, "]"));
+      add(list[i], str_cat(where, ".pretokenizers[", i, "]"));
     }
   } else if (type == "Split") {
     const auto behavior = behavior_of(required_field<std::string>(json, "behavior", where), where);
@@ -171,8 +171,8 @@ void PreTokenizer::add(const nlohmann::json& json, const std::string& where) {
     const auto scheme =
         field_or<std::string>(json, "prepend_scheme", where, old_default ? "always" : "never");
     if (scheme != "always" && scheme != "first" && scheme != "never") {
-      throw CheckpointError(
-          str(where, ".prepend_scheme: unknown \"", scheme, "\"; known are always first never"));
+      throw CheckpointError(str_cat(where, ".prepend_scheme: unknown \"", scheme,
+                                    "\"; known are always first never"));
     }
     if (blank.empty()) throw CheckpointError(where + ".replacement: is empty");
     const bool split = field_or(json, "split", where, true);

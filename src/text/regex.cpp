@@ -63,8 +63,8 @@ class Translation {
     at_ += count;
   }
   [[noreturn]] void refuse(const std::string& what) const {
-    throw CheckpointError(
-        str(where_, ": regular expression \"", shown(pattern_), "\": ", what, " at byte ", at_));
+    throw CheckpointError(str_cat(where_, ": regular expression \"", shown(pattern_), "\": ", what,
+                                  " at byte ", at_));
   }
 
   void escape(bool in_set) {
@@ -73,12 +73,12 @@ class Translation {
       return property(in_set);
     }
     if (next == 's' || next == 'w' || next == 'd') {
-      result_ += in_set ? members(next) : str('[', members(next), ']');
+      result_ += in_set ? members(next) : str_cat('[', members(next), ']');
     } else if ((next == 'S' || next == 'W' || next == 'D') && !in_set) {
-      result_ += str("[^", members(static_cast<char>(next - 'A' + 'a')), ']');
+      result_ += str_cat("[^", members(static_cast<char>(next - 'A' + 'a')), ']');
     } else if (next == 'W' || next == 'D' || next == 'h' || next == 'H' || next == 'X' ||
                next == 'R') {
-      refuse(str("unsupported \\", next, in_set ? " in a set" : ""));
+      refuse(str_cat("unsupported \\", next, in_set ? " in a set" : ""));
     } else {
       return take(2);
     }
@@ -105,12 +105,13 @@ class Translation {
     const auto newer = newer_members(name);
     const bool script =
         name.size() > 2 && name != "Any" && name.find_first_of(":=") == std::string::npos;
-    const auto inside = str(R"(\p{)", script ? "sc:" : "", name, '}', newer);
-    if (in_set && negated && !newer.empty()) refuse(str("unsupported \\P{", name, "} in a set"));
+    const auto inside = str_cat(R"(\p{)", script ? "sc:" : "", name, '}', newer);
+    if (in_set && negated && !newer.empty())
+      refuse(str_cat("unsupported \\P{", name, "} in a set"));
     if (newer.empty()) {
-      result_ += str(negated ? R"(\P{)" : R"(\p{)", script ? "sc:" : "", name, '}');
+      result_ += str_cat(negated ? R"(\P{)" : R"(\p{)", script ? "sc:" : "", name, '}');
     } else {
-      result_ += in_set ? inside : str(negated ? "[^" : "[", inside, ']');
+      result_ += in_set ? inside : str_cat(negated ? "[^" : "[", inside, ']');
     }
     at_ = close + 1;
   }
@@ -146,7 +147,7 @@ class Translation {
     for (auto i = at_ + 2; i < pattern_.size(); ++i) {
       const char c = pattern_[i];
       if (c == ')' || c == ':') return;
-      if (c == 'm' || c == 's') refuse(str("unsupported flag ", c));
+      if (c == 'm' || c == 's') refuse(str_cat("unsupported flag ", c));
       if (c != 'i' && c != 'x' && c != '-') return;  // a look-around or another group
     }
   }
@@ -192,7 +193,7 @@ Scratch& scratch() {
 Regex::Regex(const std::string& pattern, std::string where) : where_(std::move(where)) {
   if (pattern.size() > kLongestPattern) {
     throw CheckpointError(
-        str(where_, ": regular expression of ", pattern.size(), " bytes, longer than any"));
+        str_cat(where_, ": regular expression of ", pattern.size(), " bytes, longer than any"));
   }
   const std::string exact = Translation(pattern, where_).text();
   int error = 0;
@@ -201,8 +202,8 @@ Regex::Regex(const std::string& pattern, std::string where) : where_(std::move(w
       reinterpret_cast<PCRE2_SPTR>(exact.data()), exact.size(),
       PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr);
   if (code == nullptr) {
-    throw CheckpointError(str(where_, ": regular expression \"", shown(pattern),
-                              "\": ", message_of(error), " at byte ", offset));
+    throw CheckpointError(str_cat(where_, ": regular expression \"", shown(pattern),
+                                  "\": ", message_of(error), " at byte ", offset));
   }
   code_ = std::shared_ptr<const pcre2_real_code_8>(
       code, [](const pcre2_code* c) { pcre2_code_free(const_cast<pcre2_code*>(c)); });
@@ -218,8 +219,8 @@ std::vector<ByteRange> Regex::find_all(std::string_view text) const {
         pcre2_match(code_.get(), subject, text.size(), at, PCRE2_NO_UTF_CHECK, data, context);
     if (rc == PCRE2_ERROR_NOMATCH) break;
     if (rc < 0) {
-      throw CheckpointError(str(where_, ": regular expression gave up on a text of ", text.size(),
-                                " bytes: ", message_of(rc)));
+      throw CheckpointError(str_cat(where_, ": regular expression gave up on a text of ",
+                                    text.size(), " bytes: ", message_of(rc)));
     }
     const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(data);
     if (ends[1] > ends[0]) {

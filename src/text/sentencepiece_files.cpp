@@ -29,7 +29,7 @@ void refuse_single_word(const json& token, const std::string& where) {
 
 std::int64_t id_of_key(const std::string& key, const std::string& where) {
   if (key.empty() || key.size() > 9 || key.find_first_not_of("0123456789") != std::string::npos) {
-    throw CheckpointError(str(where, ": \"", key, "\" is no id"));
+    throw CheckpointError(str_cat(where, ": \"", key, "\" is no id"));
   }
   return std::stoll(key);
 }
@@ -99,7 +99,7 @@ class Reader {
     for (auto it = added->begin(); it != added->end(); ++it) {
       if (!it->is_number_integer()) {
         throw CheckpointError(
-            str(where, ": \"", it.key(), "\": expected an id, got ", it->dump().substr(0, 60)));
+            str_cat(where, ": \"", it.key(), "\": expected an id, got ", it->dump().substr(0, 60)));
       }
       add(it.key(), it->get<std::int64_t>(), where);
     }
@@ -107,10 +107,11 @@ class Reader {
 
   void add(const std::string& token, std::int64_t id, const std::string& where) {
     if (token.empty())
-      throw CheckpointError(str(where, ": the added token of id ", id, " is empty"));
+      throw CheckpointError(str_cat(where, ": the added token of id ", id, " is empty"));
     const auto [it, fresh] = files_.added.emplace(token, id);
     if (!fresh && it->second != id) {
-      throw CheckpointError(str(where, ": \"", token, "\" has the ids ", it->second, " and ", id));
+      throw CheckpointError(
+          str_cat(where, ": \"", token, "\" has the ids ", it->second, " and ", id));
     }
   }
 
@@ -120,13 +121,13 @@ class Reader {
       // The tokenizer's class turns a bare name of its own four roles into a token that takes nothing away; the map is
       // read after it.
       const bool keeps = !from_map && i != kSeparator && i <= kPadding;
-      if (value) roles_[i] = read_special(*value, str(where, ": ", kRoles[i]), keeps);
+      if (value) roles_[i] = read_special(*value, str_cat(where, ": ", kRoles[i]), keeps);
     }
     const auto more = optional_field<std::vector<json>>(object, kMoreSpecials, where);
     if (!more) return;
     more_.clear();
     for (const auto& value : *more) {
-      more_.push_back(read_special(value, str(where, ": ", kMoreSpecials), false));
+      more_.push_back(read_special(value, str_cat(where, ": ", kMoreSpecials), false));
     }
   }
 
@@ -136,7 +137,7 @@ class Reader {
       return {value.get<std::string>(), std::nullopt, std::nullopt};
     }
     if (!value.is_object()) {
-      throw CheckpointError(str(where, ": expected a token, got ", value.dump().substr(0, 60)));
+      throw CheckpointError(str_cat(where, ": expected a token, got ", value.dump().substr(0, 60)));
     }
     refuse_single_word(value, where);
     return {required_field<std::string>(value, "content", where),

@@ -53,7 +53,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceFiles files, Tokeniz
   pieces_ = size_ = prefixing_->GetPieceSize();
   for (int id = 0; id < pieces_; ++id) {
     if (!is_valid_utf8(prefixing_->IdToPiece(id))) {
-      throw CheckpointError(str(where, ": piece ", id, " is not UTF-8"));
+      throw CheckpointError(str_cat(where, ": piece ", id, " is not UTF-8"));
     }
   }
   bos_ = prefixing_->bos_id();
@@ -81,19 +81,19 @@ void SentencePieceTokenizer::add_listed_tokens(const std::string& where) {
   for (const auto& [token, id] : files_.added) {
     const auto [it, fresh] = by_id.emplace(id, token);
     if (!fresh) {
-      throw CheckpointError(
-          str(where, ": added tokens \"", it->second, "\" and \"", token, "\" share the id ", id));
+      throw CheckpointError(str_cat(where, ": added tokens \"", it->second, "\" and \"", token,
+                                    "\" share the id ", id));
     }
   }
   for (const auto& [id, token] : by_id) {
     if (id < 0 || id > size_) {
-      throw CheckpointError(str(where, ": added token \"", token, "\" has the id ", id,
-                                ", but the next free one is ", size_));
+      throw CheckpointError(str_cat(where, ": added token \"", token, "\" has the id ", id,
+                                    ", but the next free one is ", size_));
     }
     if (id < pieces_ && prefixing_->IdToPiece(static_cast<int>(id)) != token) {
-      throw CheckpointError(str(where, ": added token \"", token, "\" has the id ", id,
-                                " of the piece \"", prefixing_->IdToPiece(static_cast<int>(id)),
-                                "\""));
+      throw CheckpointError(str_cat(where, ": added token \"", token, "\" has the id ", id,
+                                    " of the piece \"", prefixing_->IdToPiece(static_cast<int>(id)),
+                                    "\""));
     }
     if (id >= pieces_ || !is_marker(id)) add(token, id);
   }
@@ -243,7 +243,7 @@ std::string SentencePieceTokenizer::decode(const std::vector<std::int64_t>& ids,
                                            bool skip_special) const {
   for (const auto id : ids) {
     MEDSEG_CHECK(id >= 0 && id < size_,
-                 str("decode: id ", id, " is no token; the vocabulary has ", size_));
+                 str_cat("decode: id ", id, " is no token; the vocabulary has ", size_));
   }
   if (mode_ == TokenizerMode::kSpmNative) return prefixing_->DecodeIds(to_int(ids));
   // Where encoding took the blanks round an added token away, one is put back.

@@ -106,7 +106,7 @@ void TokenDecoder::add(const nlohmann::json& json, const std::string& where) {
   if (type == "Sequence") {
     const auto list = required_field<std::vector<nlohmann::json>>(json, "decoders", where);
     for (std::size_t i = 0; i < list.size(); ++i) {
-      add(list[i], str(where, ".decoders[", i, "]"));
+      add(list[i], str_cat(where, ".decoders[", i, "]"));
     }
   } else if (type == "ByteLevel") {
     steps_.push_back(decode_byte_letters);

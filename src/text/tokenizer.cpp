@@ -30,7 +30,8 @@ TokenizerMode tokenizer_mode(const std::string& name) {
   const auto& names = mode_names();
   const auto it = std::find(names.begin(), names.end(), name);
   if (it == names.end()) {
-    throw ConfigError(str("tokenizer mode: unknown \"", name, "\"; known are ", join(names, " ")));
+    throw ConfigError(
+        str_cat("tokenizer mode: unknown \"", name, "\"; known are ", join(names, " ")));
   }
   return static_cast<TokenizerMode>(it - names.begin());
 }

@@ -20,8 +20,8 @@ using NamedLayer = std::pair<std::string, Linear*>;
 void check_layer(const AdapterLayer& given, const Linear& layer, const LoraOptions& lora,
                  const std::string& where) {
   const auto refuse = [&](const std::string& key, const auto& found, const auto& expected) {
-    throw ConfigError(medseg::str("train.lora.", key, ": ", found, ", but ", where, ": ",
-                                  given.module, " needs ", expected));
+    throw ConfigError(str_cat("train.lora.", key, ": ", found, ", but ", where, ": ", given.module,
+                              " needs ", expected));
   };
   if (given.rank() != lora.rank) refuse("rank", lora.rank, given.rank());
   const auto r = static_cast<double>(given.rank());
@@ -29,9 +29,9 @@ void check_layer(const AdapterLayer& given, const Linear& layer, const LoraOptio
   if (std::abs(alpha - lora.alpha) > 1e-6 * alpha) refuse("alpha", lora.alpha, alpha);
   if (!given.a.sizes().equals(layer.lora_a.sizes()) ||
       !given.b.sizes().equals(layer.lora_b.sizes())) {
-    throw CheckpointError(medseg::str(
-        where, ": ", given.module, ": the adapter is ", given.a.sizes(), " and ", given.b.sizes(),
-        ", the model needs ", layer.lora_a.sizes(), " and ", layer.lora_b.sizes()));
+    throw CheckpointError(str_cat(where, ": ", given.module, ": the adapter is ", given.a.sizes(),
+                                  " and ", given.b.sizes(), ", the model needs ",
+                                  layer.lora_a.sizes(), " and ", layer.lora_b.sizes()));
   }
 }
 
@@ -43,8 +43,8 @@ void replace_parameters(Segmenter& model, const Adapter& adapter, const std::str
     if (found == parameters.end())
       throw CheckpointError(where + ": " + name + ": the model has no such parameter");
     if (!found->second->sizes().equals(value.sizes())) {
-      throw CheckpointError(medseg::str(where, ": ", name, " is ", value.sizes(),
-                                        ", the model has ", found->second->sizes()));
+      throw CheckpointError(str_cat(where, ": ", name, " is ", value.sizes(), ", the model has ",
+                                    found->second->sizes()));
     }
     found->second->copy_(value);
   }
@@ -55,8 +55,8 @@ void start_from_adapter(Segmenter& model, const LoraOptions& lora,
   const at::NoGradGuard no_grad;
   const auto adapter = read_adapter(lora.adapter);
   if (!adapter.layers.empty() && adapter.rank_stabilised != lora.rslora) {
-    throw ConfigError(medseg::str("train.lora.rslora: ", lora.rslora ? "true" : "false", ", but ",
-                                  lora.adapter, " was made with the other"));
+    throw ConfigError(str_cat("train.lora.rslora: ", lora.rslora ? "true" : "false", ", but ",
+                              lora.adapter, " was made with the other"));
   }
   std::map<std::string, const AdapterLayer*> given;
   for (const auto& layer : adapter.layers) given[layer.module] = &layer;

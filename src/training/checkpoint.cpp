@@ -96,8 +96,8 @@ void check_sums(const fs::path& folder) {
     const auto file = folder / line.substr(gap + 2);
     if (!fs::exists(file)) throw CheckpointError(file.string() + ": missing");
     if (sha256_of_file(file) != line.substr(0, gap)) {
-      throw CheckpointError(medseg::str(file.string(), ": ", fs::file_size(file),
-                                        " bytes that are not those that were saved"));
+      throw CheckpointError(str_cat(file.string(), ": ", fs::file_size(file),
+                                    " bytes that are not those that were saved"));
     }
   }
 }
@@ -179,8 +179,8 @@ Progressed load_checkpoint(const std::filesystem::path& folder, AdamW& optimizer
     if (!file->contains(name)) throw CheckpointError(file->path().string() + ": no tensor " + name);
     const auto saved = file->load(name);
     if (saved.sizes() != tensor.sizes()) {
-      throw CheckpointError(medseg::str(file->path().string(), ": ", name, " is ", saved.sizes(),
-                                        ", expected ", tensor.sizes()));
+      throw CheckpointError(str_cat(file->path().string(), ": ", name, " is ", saved.sizes(),
+                                    ", expected ", tensor.sizes()));
     }
     tensor.copy_(saved);
   }

@@ -65,9 +65,9 @@ void FrozenStorage::store_low_bit(Segmenter& model, at::ScalarType precision,
     throw ConfigError("train.frozen_storage: \"" + storage +
                       "\", but every projection of the language model trains");
   }
-  log_info(str("language model's projections in ", storage, ": ",
-               gigabytes_text(static_cast<std::uint64_t>(before)), " are ",
-               gigabytes_text(static_cast<std::uint64_t>(after))));
+  log_info(str_cat("language model's projections in ", storage, ": ",
+                   gigabytes_text(static_cast<std::uint64_t>(before)), " are ",
+                   gigabytes_text(static_cast<std::uint64_t>(after))));
 }
 
 FrozenStorage::Original::Original(FrozenStorage& storage) : storage_(storage) {

@@ -71,7 +71,7 @@ BatchMaskLosses batch_mask_losses(const at::Tensor& mask_logits,
   for (const auto& truth : truths) first.push_back(first.back() + truth.masks.size(0));
   const auto count = first.back();
   MEDSEG_CHECK(mask_logits.size(0) == count,
-               str("masks: ", mask_logits.size(0), " decoded, ", count, " true"));
+               str_cat("masks: ", mask_logits.size(0), " decoded, ", count, " true"));
   const auto zero = [&] { return at::zeros({}, mask_logits.options().dtype(at::kFloat)); };
   BatchMaskLosses total{zero(), zero()};
   if (options.focal > 0) total.focal = zero();

@@ -16,8 +16,8 @@ namespace medseg {
 void require_fit(const TrainOptions& options, const Segmenter& model) {
   const auto pool = options.replay.pool;
   if (model.has_grounding() && model.grounding().encoder().grid() % pool != 0) {
-    throw ConfigError(str("train.replay.pool: ", pool, " does not divide the feature grid of ",
-                          model.grounding().encoder().grid()));
+    throw ConfigError(str_cat("train.replay.pool: ", pool, " does not divide the feature grid of ",
+                              model.grounding().encoder().grid()));
   }
 }
 
@@ -54,15 +54,15 @@ Comm& checked(Comm& comm, const TrainConfig& config) {
   if (device_named("train.device", train.device, comm.local_rank()).is_cuda())
     comm.use_on_device(open_gpu().plugin->make_nccl);
   if (train.accumulation < comm.size()) {
-    throw ConfigError(str("train.accumulation: ", train.accumulation, " micro-batches a step for ",
-                          comm.size(),
-                          " processes; a smaller train.batch_size with more "
-                          "accumulation is the same step"));
+    throw ConfigError(str_cat("train.accumulation: ", train.accumulation,
+                              " micro-batches a step for ", comm.size(),
+                              " processes; a smaller train.batch_size with more "
+                              "accumulation is the same step"));
   }
   if (train.accumulation % comm.size() != 0) {
-    log_warning(str("train.accumulation: ", train.accumulation,
-                    " micro-batches do not divide evenly among ", comm.size(),
-                    " processes: some will wait"));
+    log_warning(str_cat("train.accumulation: ", train.accumulation,
+                        " micro-batches do not divide evenly among ", comm.size(),
+                        " processes: some will wait"));
   }
   return comm;
 }

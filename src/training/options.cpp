@@ -16,7 +16,8 @@ void require_word(const std::string& path, const std::string& word,
 
 void check_sources(const std::string& path, const std::vector<DataSource>& sources) {
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    if (sources[i].manifest.empty()) throw ConfigError(str(path, "[", i, "].manifest: missing"));
+    if (sources[i].manifest.empty())
+      throw ConfigError(str_cat(path, "[", i, "].manifest: missing"));
   }
 }
 
@@ -24,14 +25,14 @@ void check_optimizer(const OptimizerOptions& optimizer) {
   require_word("train.optimizer.type", optimizer.type, {"adamw"});
   if (optimizer.betas.size() != 2) {
     throw ConfigError(
-        str("train.optimizer.betas: expected two numbers, got ", optimizer.betas.size()));
+        str_cat("train.optimizer.betas: expected two numbers, got ", optimizer.betas.size()));
   }
   for (const double beta : optimizer.betas) {
     if (beta >= 1) throw ConfigError("train.optimizer.betas: must be below 1");
   }
   for (std::size_t i = 0; i < optimizer.groups.size(); ++i) {
     if (optimizer.groups[i].match.empty()) {
-      throw ConfigError(str("train.optimizer.groups[", i, "].match: names no parameter"));
+      throw ConfigError(str_cat("train.optimizer.groups[", i, "].match: names no parameter"));
     }
   }
 }
@@ -74,8 +75,8 @@ void check_train_config(const TrainConfig& config) {
   check_optimizer(train.optimizer);
   const auto total = train.schedule.total_steps > 0 ? train.schedule.total_steps : train.steps;
   if (train.schedule.type != "constant" && train.schedule.warmup_steps >= total) {
-    throw ConfigError(str("train.schedule.warmup_steps: ", train.schedule.warmup_steps, " of ",
-                          total, " steps leaves none to decay over"));
+    throw ConfigError(str_cat("train.schedule.warmup_steps: ", train.schedule.warmup_steps, " of ",
+                              total, " steps leaves none to decay over"));
   }
   if (train.lora.rank > 0 && train.lora.targets.empty()) {
     throw ConfigError("train.lora.targets: empty; \"rank\": 0 trains without adapters");

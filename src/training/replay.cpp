@@ -105,8 +105,8 @@ MaskReplay::Source& MaskReplay::draw(const std::vector<double>& reach, RandomStr
     if (!fault) return source;
     bad.push_back(*fault);
   }
-  throw DataError(str(bad.back().place(), ": ", bad.back().why, "; train.replay drew ", kTries,
-                      " masks, and none can be read"));
+  throw DataError(str_cat(bad.back().place(), ": ", bad.back().why, "; train.replay drew ", kTries,
+                          " masks, and none can be read"));
 }
 
 std::vector<BadSample> MaskReplay::backward(const Segmenter& model, FeatureCache& cache,

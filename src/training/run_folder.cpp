@@ -132,14 +132,14 @@ std::optional<std::int64_t> RunFolder::newest_whole() const {
       std::error_code ignored;
       fs::remove_all(aside, ignored);
       fs::rename(folder, aside, ignored);
-      log_warning(str(fault, "; set aside as ", aside.filename().string(),
-                      ", the run goes on from ", checkpoint(*step).filename().string()));
+      log_warning(str_cat(fault, "; set aside as ", aside.filename().string(),
+                          ", the run goes on from ", checkpoint(*step).filename().string()));
     }
     return *step;
   }
-  throw CheckpointError(str(damaged.front().second, "; of the run's ", all.size(),
-                            all.size() == 1 ? " checkpoint" : " checkpoints",
-                            " none is whole: nothing to resume from"));
+  throw CheckpointError(str_cat(damaged.front().second, "; of the run's ", all.size(),
+                                all.size() == 1 ? " checkpoint" : " checkpoints",
+                                " none is whole: nothing to resume from"));
 }
 
 void RunFolder::require_same_config(const nlohmann::json& config) const {
@@ -150,9 +150,9 @@ void RunFolder::require_same_config(const nlohmann::json& config) const {
   for (const auto& change : nlohmann::json::diff(before, config)) {
     const auto pointer = change.at("path").get<std::string>();
     if (std::find(kMayChange.begin(), kMayChange.end(), pointer) != kMayChange.end()) continue;
-    throw ConfigError(str(dotted(pointer), ": ", value_text(config, pointer),
-                          ", but the run that --resume goes on with has ",
-                          value_text(before, pointer)));
+    throw ConfigError(str_cat(dotted(pointer), ": ", value_text(config, pointer),
+                              ", but the run that --resume goes on with has ",
+                              value_text(before, pointer)));
   }
 }
 
@@ -165,14 +165,14 @@ void RunFolder::require_room(std::uint64_t checkpoint_bytes, std::int64_t kept) 
   const auto room = free_bytes(probe);
   if (!room) return;
   const auto numbers =
-      str(path_.string(), ": a checkpoint takes ", gigabytes_text(checkpoint_bytes), ", ",
-          gigabytes_text(*room), " are free");
+      str_cat(path_.string(), ": a checkpoint takes ", gigabytes_text(checkpoint_bytes), ", ",
+              gigabytes_text(*room), " are free");
   if (*room < checkpoint_bytes) throw DataError(numbers + "; make room, or name another --out");
   // One more than is kept: the old goes only when the new is there.
   const auto missing =
       std::max<std::int64_t>(kept + 1 - static_cast<std::int64_t>(steps().size()), 0);
   if (*room < static_cast<std::uint64_t>(missing) * checkpoint_bytes) {
-    log_warning(str(numbers, ", and up to ", missing, " more will stand at once"));
+    log_warning(str_cat(numbers, ", and up to ", missing, " more will stand at once"));
   }
 }
 
@@ -210,7 +210,7 @@ void RunFolder::add_metrics(const nlohmann::ordered_json& line) {
     append_line(path_ / "metrics.jsonl", waiting_);
     waiting_.clear();
   } catch (const DataError& error) {
-    if (first) log_warning(str(error.what(), "; its lines wait for room"));
+    if (first) log_warning(str_cat(error.what(), "; its lines wait for room"));
   }
 }
 

@@ -55,7 +55,7 @@ void RunView::attempt(const std::function<void()>& write) {
     write();
   } catch (const Error& error) {
     if (!failed_)
-      log_warning(str(error.what(), "; the run goes on, its events and pictures lack this"));
+      log_warning(str_cat(error.what(), "; the run goes on, its events and pictures lack this"));
     failed_ = true;
   }
 }
@@ -78,7 +78,7 @@ void RunView::begin(std::int64_t step, bool owes_evaluation, const nlohmann::jso
   for (const auto& source : validation) {
     for (const auto& score : kResults) {
       results.push_back(
-          str("evaluation/", label(source.at("split"), source.at("manifest")), "/", score));
+          str_cat("evaluation/", label(source.at("split"), source.at("manifest")), "/", score));
     }
   }
   bool told = false;
@@ -133,12 +133,12 @@ void RunView::show(std::int64_t step, const std::vector<ShownSource>& sources) {
     for (const auto& source : sources) {
       for (std::size_t i = 0; events_ && i < source.answers.size(); ++i) {
         const auto& shown = source.answers[i];
-        const auto tag = str("answers/", label(source.split, source.manifest), "/", i + 1);
+        const auto tag = str_cat("answers/", label(source.split, source.manifest), "/", i + 1);
         events_->add_image(step, tag, shown.picture);
-        events_->add_text(
-            step, tag + "/text",
-            str(shown.id, ", turn ", shown.turn, "\n\n", fenced(shown.question), "\nexpected\n\n",
-                fenced(shown.expected), "\nanswered\n\n", fenced(shown.answer)));
+        events_->add_text(step, tag + "/text",
+                          str_cat(shown.id, ", turn ", shown.turn, "\n\n", fenced(shown.question),
+                                  "\nexpected\n\n", fenced(shown.expected), "\nanswered\n\n",
+                                  fenced(shown.answer)));
       }
     }
   });
@@ -151,7 +151,7 @@ void RunView::write_answers(std::int64_t step, const std::vector<ShownSource>& s
   nlohmann::ordered_json answers = nlohmann::ordered_json::array();
   for (const auto& source : sources) {
     for (const auto& shown : source.answers) {
-      const auto picture = str("answer-", answers.size() + 1, ".png");
+      const auto picture = str_cat("answer-", answers.size() + 1, ".png");
       write_png(folder.path() / picture, shown.picture);
       answers.push_back({{"split", label(source.split, source.manifest)},
                          {"id", shown.id},

@@ -17,12 +17,12 @@ bool Saving::attempt(std::int64_t step, bool last_chance, const std::function<vo
     write();
   } catch (const Error& error) {
     if (last_chance) throw;
-    log_warning(str("step ", step, ": not saved: ", error.what(),
-                    "; the checkpoints before it stay, the run goes on and tries again"));
+    log_warning(str_cat("step ", step, ": not saved: ", error.what(),
+                        "; the checkpoints before it stay, the run goes on and tries again"));
     failed_ = true;
     return false;
   }
-  if (failed_) log_info(str("step ", step, ": saved again"));
+  if (failed_) log_info(str_cat("step ", step, ": saved again"));
   failed_ = false;
   return true;
 }

@@ -18,9 +18,9 @@ double finite(const char* part, const at::Tensor& loss, const TrainingBatch& bat
               const TrainOptions& options, std::int64_t step, StepReport& report) {
   const auto value = loss.item<double>();
   if (std::isfinite(value)) return value;
-  const auto found = std::isnan(value) ? "nan" : str(value);  // whatever the sign of its bits
-  const auto fault = str(part, " is ", found, "; records ", join(batch.ids, ", "));
-  if (options.non_finite == "stop") throw RunStopped(str("step ", step + 1, ": ", fault));
+  const auto found = std::isnan(value) ? "nan" : str_cat(value);  // whatever the sign of its bits
+  const auto fault = str_cat(part, " is ", found, "; records ", join(batch.ids, ", "));
+  if (options.non_finite == "stop") throw RunStopped(str_cat("step ", step + 1, ": ", fault));
   if (report.fault.empty()) report.fault = fault;
   return 0.0;
 }

@@ -66,7 +66,7 @@ void StepProfile::begin(std::int64_t step) {
   }
   at::enableRecordFunction(true);
   last_ = step;
-  open(str("step ", step));
+  open(str_cat("step ", step));
 }
 
 void StepProfile::end() {
@@ -97,7 +97,7 @@ void StepProfile::write() {
     if (ends_as_json(temporary)) {
       fs::rename(temporary, file_, error);
       if (!error) {
-        log_info(str("profile: steps ", first_, " to ", last_, " -> ", file_.string()));
+        log_info(str_cat("profile: steps ", first_, " to ", last_, " -> ", file_.string()));
         return;
       }
     }

@@ -49,7 +49,7 @@ std::vector<std::string> still_initialised(const BundleOptions& options,
         const auto first = std::max<std::int64_t>(entry.first, 0);
         const auto end = entry.first < 0 ? vocabulary : entry.end;
         if (first >= trained_from) continue;
-        if (end > trained_from) rest = str(entry.name, "[", first, ":", trained_from, "]");
+        if (end > trained_from) rest = str_cat(entry.name, "[", first, ":", trained_from, "]");
       }
     }
     left.push_back(rest);

@@ -53,8 +53,8 @@ NamedParameters choose(Segmenter& model, const std::vector<std::string>& pattern
   }
   for (std::size_t i = 0; i < patterns.size(); ++i) {
     if (used[i]) continue;
-    throw ConfigError(str("--gradients: no parameter matches \"", patterns[i],
-                          "\"; did you mean \"", nearest_name(patterns[i], parameters), "\"?"));
+    throw ConfigError(str_cat("--gradients: no parameter matches \"", patterns[i],
+                              "\"; did you mean \"", nearest_name(patterns[i], parameters), "\"?"));
   }
   return chosen;
 }
@@ -146,8 +146,8 @@ class Tracer {
       }
     }
     if (!unreached.empty()) {
-      log_warning(str("trace: the loss does not reach ", unreached.size(),
-                      " of the parameters: ", join(unreached, ", ")));
+      log_warning(str_cat("trace: the loss does not reach ", unreached.size(),
+                          " of the parameters: ", join(unreached, ", ")));
     }
   }
 
@@ -186,8 +186,8 @@ Trace trace_record(OpenBundle& bundle, const Manifest& manifest, const Record& r
   widen(*bundle.model);
   const auto wanted = choose(*bundle.model, options.gradients);
   if (!wanted.empty() && answered_turns(record).empty()) {
-    throw DataError(str(manifest.path().string(), ":", record.line,
-                        ": no answer, so no loss to take gradients of"));
+    throw DataError(str_cat(manifest.path().string(), ":", record.line,
+                            ": no answer, so no loss to take gradients of"));
   }
   Pass pass;
   pass.masks_known = true;

@@ -149,24 +149,24 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request, Comm& c
   folder_.require_room(checkpoint_bytes(bundle_, optimizer_, ema_, scaler_),
                        options_.keep + 1 + static_cast<std::int64_t>(options_.also_best.size()));
   seconds_before_ = done_.seconds;
-  log_info(resumes ? str("resume: goes on after step ", done_.step)
+  log_info(resumes ? str_cat("resume: goes on after step ", done_.step)
                    : "train: " + folder_.path().string());
   folder_.write_config(effective);
   view_.begin(done_.step, done_.owes_evaluation, effective);
 
   std::int64_t count = 0;
   for (const auto& parameter : optimizer_.parameters()) count += parameter.tensor.numel();
-  log_info(str("trains ", count, " numbers in ", optimizer_.parameters().size(), " tensors; ",
-               options_.precision, ", ", at::get_num_threads(), " threads",
-               comm_.is_alone() ? "" : str(" in each of ", comm_.size(), " processes"), ", ",
-               at::get_cpu_capability()));
+  log_info(str_cat("trains ", count, " numbers in ", optimizer_.parameters().size(), " tensors; ",
+                   options_.precision, ", ", at::get_num_threads(), " threads",
+                   comm_.is_alone() ? "" : str_cat(" in each of ", comm_.size(), " processes"),
+                   ", ", at::get_cpu_capability()));
   for (const auto& line : data_.coverage()) log_info(line);
   const auto draws = options_.steps * options_.accumulation * options_.batch_size;
   const auto coverage = cover(data_, sampler_options(), std::min(draws, kCoveredDraws));
   for (const auto& line : coverage_lines(coverage)) log_info(line);
   if (const auto* kept = features_.folder())
-    log_info(str("features: kept in ", kept->path().string(), ", encoders ",
-                 kept->form().encoders.substr(0, 16)));
+    log_info(str_cat("features: kept in ", kept->path().string(), ", encoders ",
+                     kept->form().encoders.substr(0, 16)));
   run_ = machine_facts();
   run_.update({{"command", request_.command},
                {"started", utc_now()},
@@ -242,9 +242,10 @@ void Trainer::prepare_features() {
     if (options_.standardise_vision) standardise_vision(bundle_, data_, features_, comm_, resumed_);
     quarantine_.add(data_.bad());
   } catch (const Interrupted& error) {
-    throw Error(error.exit_code(), str(error.what(), " before a step was done; ",
-                                       resumed_ ? str("--resume goes on after step ", done_.step)
-                                                : std::string("nothing was to be saved")));
+    throw Error(error.exit_code(),
+                str_cat(error.what(), " before a step was done; ",
+                        resumed_ ? str_cat("--resume goes on after step ", done_.step)
+                                 : std::string("nothing was to be saved")));
   }
 }
 
@@ -285,9 +286,10 @@ void Trainer::run() {
     add_metrics(
         step_line(done_.step, options_, report, update, scaler_, factor, step_watch.seconds()));
     profile.end();
-    bar.update(done_.step, str("loss ", fixed(report.total, 3), "  text ", fixed(report.text, 3),
-                               "  bce ", fixed(report.bce, 3), "  dice ", fixed(report.dice, 3),
-                               "  ", fixed(step_watch.seconds(), 2), " s/step"));
+    bar.update(done_.step,
+               str_cat("loss ", fixed(report.total, 3), "  text ", fixed(report.text, 3), "  bce ",
+                       fixed(report.bce, 3), "  dice ", fixed(report.dice, 3), "  ",
+                       fixed(step_watch.seconds(), 2), " s/step"));
 
     last = done_.step >= options_.steps ||
            (options_.time_limit_s > 0 && done_.seconds >= options_.time_limit_s);
@@ -298,9 +300,10 @@ void Trainer::run() {
   view_.finish();
   view_.refresh_page(/*at_the_end=*/true);
   log_info("time: " + times_.text());
-  log_info(str("train: ", done_.step, " steps in ", duration_text(done_.seconds), "; best is step ",
-               done_.best_step.value_or(done_.step), " -> ", (folder_.path() / "best").string(),
-               "; peak memory ", gigabytes_text(peak_memory_bytes())));
+  log_info(str_cat("train: ", done_.step, " steps in ", duration_text(done_.seconds),
+                   "; best is step ", done_.best_step.value_or(done_.step), " -> ",
+                   (folder_.path() / "best").string(), "; peak memory ",
+                   gigabytes_text(peak_memory_bytes())));
 }
 
 /// Evaluation and saves, when they are due. A signal stops the run here; an evaluation that it leaves undone is owed by the
@@ -325,8 +328,8 @@ void Trainer::after_step(bool last) {
                        saving_.owed(done.step)))
     save(std::move(done), last || signal != 0);
   if (signal != 0) {
-    throw Error(128 + signal, str("stopped by signal ", signal, " after step ", done_.step,
-                                  ", saved; --resume goes on"));
+    throw Error(128 + signal, str_cat("stopped by signal ", signal, " after step ", done_.step,
+                                      ", saved; --resume goes on"));
   }
 }
 

@@ -21,7 +21,7 @@ std::string faulty_gradient(const std::vector<TrainedParameter>& parameters) {
     if (!tensor.grad().defined()) continue;
     const auto largest = tensor.grad().abs().max().item<double>();
     if (!std::isfinite(largest))  // a nan may have a sign, which says nothing
-      return str("gradient of ", name, " is ", std::isnan(largest) ? "nan" : str(largest));
+      return str_cat("gradient of ", name, " is ", std::isnan(largest) ? "nan" : str_cat(largest));
   }
   return "norm of all gradients together is not finite";
 }
@@ -29,12 +29,12 @@ std::string faulty_gradient(const std::vector<TrainedParameter>& parameters) {
 // Stops the run, or counts the step as dropped and says so.
 void drop(const TrainOptions& options, std::int64_t step, const std::string& fault,
           std::int64_t& dropped) {
-  const auto what = str("step ", step + 1, ": ", fault);
+  const auto what = str_cat("step ", step + 1, ": ", fault);
   if (options.non_finite == "stop") throw RunStopped(what);
   ++dropped;
   if (dropped > options.non_finite_limit) {
-    throw RunStopped(str(what, "; ", dropped, " steps dropped, train.non_finite_limit is ",
-                         options.non_finite_limit));
+    throw RunStopped(str_cat(what, "; ", dropped, " steps dropped, train.non_finite_limit is ",
+                             options.non_finite_limit));
   }
   log_warning(what + "; its gradients are dropped");
 }
@@ -51,8 +51,8 @@ Update apply_gradients(const TrainOptions& options, std::int64_t step, double fa
   if (update.fault.empty()) {
     const bool in_range = scaler.unscale(parameters);
     if (!in_range && update.loss_scale < kLeastScale) {
-      throw RunStopped(str("step ", step + 1, ": ", faulty_gradient(parameters),
-                           " at a loss scale of ", update.loss_scale, records_of(report)));
+      throw RunStopped(str_cat("step ", step + 1, ": ", faulty_gradient(parameters),
+                               " at a loss scale of ", update.loss_scale, records_of(report)));
     }
     update.moved = in_range;
     if (in_range) {

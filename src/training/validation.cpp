@@ -53,11 +53,11 @@ Validation::Result Validation::run(std::int64_t step, OpenBundle& bundle, Frozen
                             {"name_accuracy", scores.name_accuracy},
                             {"false_positive_rate", scores.false_positive_rate},
                             {"seconds", watch.seconds()}});
-    log_info(str("step ", step, " ", source.split, ": gIoU ", fixed(scores.giou, 3),
-                 ", Dice over targets ", fixed(scores.dice_over_targets, 3), ", [SEG] count ",
-                 fixed(scores.seg_count_accuracy, 3), ", names ", fixed(scores.name_accuracy, 3),
-                 ", false positives ", fixed(scores.false_positive_rate, 3), " (",
-                 fixed(watch.seconds(), 0), " s)"));
+    log_info(str_cat("step ", step, " ", source.split, ": gIoU ", fixed(scores.giou, 3),
+                     ", Dice over targets ", fixed(scores.dice_over_targets, 3), ", [SEG] count ",
+                     fixed(scores.seg_count_accuracy, 3), ", names ",
+                     fixed(scores.name_accuracy, 3), ", false positives ",
+                     fixed(scores.false_positive_rate, 3), " (", fixed(watch.seconds(), 0), " s)"));
     const NamedScores named = {{"dice_over_targets", scores.dice_over_targets},
                                {"giou", scores.giou},
                                {"ciou", scores.ciou},

@@ -16,8 +16,8 @@ bool is_gzip(std::span<const std::uint8_t> bytes) {
 void check_can_unpack(std::span<const std::uint8_t> bytes, std::uint64_t needed,
                       const std::string& where) {
   if (needed / 1032 > bytes.size()) {
-    throw DataError(str(where, ": truncated: its header promises ", needed, " bytes, which ",
-                        bytes.size(), " packed bytes cannot hold"));
+    throw DataError(str_cat(where, ": truncated: its header promises ", needed, " bytes, which ",
+                            bytes.size(), " packed bytes cannot hold"));
   }
 }
 

@@ -124,7 +124,7 @@ Volume read_inv3(std::span<const std::uint8_t> bytes, const std::string& where) 
   const auto matrix = file_of(files, "matrix.dat", where);
   if (matrix.size() != 2 * count) {
     throw DataError(
-        str(where, ": matrix.dat has ", matrix.size(), " bytes, its shape needs ", 2 * count));
+        str_cat(where, ": matrix.dat has ", matrix.size(), " bytes, its shape needs ", 2 * count));
   }
   auto volume = empty_volume(geometry);
   volume.voxels = decode_voxels(matrix, count, VoxelType::kI16, /*swapped=*/false);
@@ -137,14 +137,14 @@ Volume read_inv3_mask(const std::filesystem::path& path, int index) {
   const auto archive = gunzip(file.bytes(), kMaxArchive, where);
   const auto files = tar_files(archive, where);
   auto volume = empty_volume(geometry_of(file_of(files, "main.plist", where), where));
-  const auto name = str("mask_", index, ".dat");
+  const auto name = str_cat("mask_", index, ".dat");
   const auto mask = file_of(files, name, where);
   // One extra plane, row and column at the front hold edit flags.
   const std::array<std::int64_t, 3> padded = {volume.size[0] + 1, volume.size[1] + 1,
                                               volume.size[2] + 1};
   if (mask.size() != checked_voxels(padded, where)) {
-    throw DataError(str(where, ": ", name, " has ", mask.size(), " bytes, its shape needs ",
-                        checked_voxels(padded, where)));
+    throw DataError(str_cat(where, ": ", name, " has ", mask.size(), " bytes, its shape needs ",
+                            checked_voxels(padded, where)));
   }
   volume.voxels.resize(checked_voxels(volume.size, where));
   std::size_t out = 0;
@@ -163,8 +163,8 @@ std::vector<std::string> inv3_mask_names(const std::filesystem::path& path) {
   const auto archive = gunzip(file.bytes(), kMaxArchive, path.string());
   const auto files = tar_files(archive, path.string());
   std::vector<std::string> names;
-  for (int index = 0; files.contains(str("mask_", index, ".dat")); ++index) {
-    const auto plist = files.find(str("mask_", index, ".plist"));
+  for (int index = 0; files.contains(str_cat("mask_", index, ".dat")); ++index) {
+    const auto plist = files.find(str_cat("mask_", index, ".plist"));
     const auto values =
         plist == files.end() ? std::vector<std::string>{} : plist_values(plist->second, "name");
     names.push_back(values.empty() ? "" : values.front());

@@ -20,14 +20,14 @@ class Header {
  public:
   Header(std::string_view bytes, const std::string& where) : bytes_(bytes), where_(where) {
     if (bytes.size() < kHeader1)
-      fail(str("truncated: ", bytes.size(), " bytes, a NIfTI header has ", kHeader1));
+      fail(str_cat("truncated: ", bytes.size(), " bytes, a NIfTI header has ", kHeader1));
     const auto size = get<std::int32_t>(0);
     swapped_ =
         size != static_cast<std::int32_t>(kHeader1) && size != static_cast<std::int32_t>(kHeader2);
     const auto own = get<std::int32_t>(0);
     second_ = own == static_cast<std::int32_t>(kHeader2);
     if (own != static_cast<std::int32_t>(kHeader1) && !second_)
-      fail(str("NIfTI header size ", size, ", expected 348 or 540"));
+      fail(str_cat("NIfTI header size ", size, ", expected 348 or 540"));
     if (second_ && bytes.size() < kHeader2) fail("truncated NIfTI-2 header");
   }
 
@@ -175,32 +175,33 @@ Volume read_nifti(std::span<const std::uint8_t> bytes, const std::string& where)
     swapped = header.swapped();
     const auto dimensions = header.dimension(0);
     if (dimensions < 1 || dimensions > 7)
-      header.fail(str("NIfTI with ", dimensions, " dimensions"));
+      header.fail(str_cat("NIfTI with ", dimensions, " dimensions"));
     volume.size = {1, 1, 1};
     for (std::size_t axis = 0; axis < static_cast<std::size_t>(dimensions); ++axis) {
       const auto size = header.dimension(axis + 1);
       if (axis < 3) volume.size[axis] = size;
       if (axis >= 3 && size > 1)
-        header.fail(str("has ", size, " volumes along axis ", axis, "; one is expected"));
+        header.fail(str_cat("has ", size, " volumes along axis ", axis, "; one is expected"));
     }
     count = checked_voxels(volume.size, where);
     type = voxel_type(header.type());
     if (!type)
-      header.fail(str("NIfTI data type ", header.type(), " is not supported (real numbers are)"));
+      header.fail(
+          str_cat("NIfTI data type ", header.type(), " is not supported (real numbers are)"));
     volume.affine = affine_of(header, static_cast<std::size_t>(dimensions), where);
     slope = header.real(112, 176);
     intercept = header.real(116, 184);
     const int bits = header.get<std::int16_t>(header.second() ? 14 : 72);
     if (bits != 0 && bits != static_cast<int>(8 * width_of(*type))) {
-      header.fail(str("contradictory header: ", bits, " bits a voxel, data type ", header.type(),
-                      " has ", 8 * width_of(*type)));
+      header.fail(str_cat("contradictory header: ", bits, " bits a voxel, data type ",
+                          header.type(), " has ", 8 * width_of(*type)));
     }
     double offset = header.second() ? static_cast<double>(header.get<std::int64_t>(168))
                                     : static_cast<double>(header.get<float>(108));
     const double least = static_cast<double>(header.second() ? kHeader2 : kHeader1);
     if (offset == 0)
       offset = header.second() ? 544 : 352;  // not filled in: right behind the header
-    if (!(offset >= least && offset < 1e9)) header.fail(str("voxels at byte ", offset));
+    if (!(offset >= least && offset < 1e9)) header.fail(str_cat("voxels at byte ", offset));
     data_begin = static_cast<std::uint64_t>(offset);
     data_end = data_begin + count * width_of(*type);
   }
@@ -210,8 +211,8 @@ Volume read_nifti(std::span<const std::uint8_t> bytes, const std::string& where)
     view = unpacked;
   }
   if (view.size() < data_end) {
-    throw DataError(
-        str(where, ": truncated: its header promises ", data_end, " bytes, found ", view.size()));
+    throw DataError(str_cat(where, ": truncated: its header promises ", data_end, " bytes, found ",
+                            view.size()));
   }
   Scaling scaling;
   if (slope != 0 && std::isfinite(slope)) {  // 0 stands for "not scaled"

@@ -155,13 +155,13 @@ Volume read_nrrd(std::span<const std::uint8_t> bytes, const std::string& where) 
   for (const char* skip : {"line skip", "lineskip", "byte skip", "byteskip"}) {
     const auto found = header.fields.find(skip);
     if (found != header.fields.end() && found->second != "0")
-      throw DataError(str(where, ": NRRD field \"", skip, "\" is not supported"));
+      throw DataError(str_cat(where, ": NRRD field \"", skip, "\" is not supported"));
   }
   const auto sizes = numbers_in(field(header, "sizes", where));
   if (const auto dimension = numbers_in(field(header, "dimension", where));
       dimension.size() != 1 || dimension[0] != static_cast<double>(sizes.size())) {
-    throw DataError(str(where, ": contradictory NRRD header: dimension ",
-                        header.fields.at("dimension"), ", sizes ", header.fields.at("sizes")));
+    throw DataError(str_cat(where, ": contradictory NRRD header: dimension ",
+                            header.fields.at("dimension"), ", sizes ", header.fields.at("sizes")));
   }
   if (sizes.size() < 2 || sizes.size() > 3)
     throw DataError(where + ": NRRD with sizes \"" + header.fields.at("sizes") +
@@ -195,8 +195,8 @@ Volume read_nrrd(std::span<const std::uint8_t> bytes, const std::string& where) 
     throw DataError(where + ": NRRD encoding \"" + encoding + "\", known are raw and gzip");
   }
   if (data.size() < count * width) {
-    throw DataError(str(where, ": truncated: its header promises ", count * width,
-                        " bytes of voxels, found ", data.size()));
+    throw DataError(str_cat(where, ": truncated: its header promises ", count * width,
+                            " bytes of voxels, found ", data.size()));
   }
   volume.voxels = decode_voxels(data, count, type->second, swapped);
   read_affine(header, volume, where);

@@ -64,8 +64,8 @@ std::size_t checked_voxels(const std::array<std::int64_t, 3>& size, const std::s
   std::int64_t count = 1;
   for (const auto along : size) {
     if (along < 1 || along > kMaxVoxels || count > kMaxVoxels / along) {
-      throw DataError(str(where, ": ", size[0], "x", size[1], "x", size[2], " voxels, at most ",
-                          kMaxVoxels, " are read"));
+      throw DataError(str_cat(where, ": ", size[0], "x", size[1], "x", size[2], " voxels, at most ",
+                              kMaxVoxels, " are read"));
     }
     count *= along;
   }

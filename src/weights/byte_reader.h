@@ -27,7 +27,7 @@ inline constexpr std::size_t kMostDimensions = 64;  // as torch's operators
 inline std::uint64_t element_count(std::span<const std::uint64_t> sizes, const std::string& where) {
   if (sizes.size() > kMostDimensions)
     throw CheckpointError(
-        str(where, ": ", sizes.size(), " dimensions, at most ", kMostDimensions, " are known"));
+        str_cat(where, ": ", sizes.size(), " dimensions, at most ", kMostDimensions, " are known"));
   std::uint64_t extent = 1;
   bool empty = false;
   for (const auto size : sizes) {
@@ -52,13 +52,14 @@ class ByteReader {
 
   void seek(std::uint64_t position) {
     if (position > bytes_.size())
-      fail(str("offset ", position, " lies beyond its ", bytes_.size(), " bytes"));
+      fail(str_cat("offset ", position, " lies beyond its ", bytes_.size(), " bytes"));
     position_ = position;
   }
 
   std::span<const std::uint8_t> take(std::uint64_t count) {
     if (count > left()) {
-      fail(str("truncated at byte ", position_, ": ", count, " bytes expected, ", left(), " left"));
+      fail(str_cat("truncated at byte ", position_, ": ", count, " bytes expected, ", left(),
+                   " left"));
     }
     const auto piece = bytes_.subspan(position_, count);
     position_ += count;

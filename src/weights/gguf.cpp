@@ -37,13 +37,13 @@ class Gguf : public TensorFileBase {
     ByteReader reader(file_.bytes, path_.string(), 4);
     const auto version = reader.read<std::uint32_t>();
     if (version < 2 || version > 3)
-      reader.fail(str("GGUF version ", version, ", known are 2 and 3"));
+      reader.fail(str_cat("GGUF version ", version, ", known are 2 and 3"));
     const auto tensor_count = reader.read<std::uint64_t>();
     const auto value_count = reader.read<std::uint64_t>();
     // A tensor info takes at least 24 bytes, a value at least 13: more cannot be in the file.
     if (tensor_count > reader.left() / 24 || value_count > reader.left() / 13) {
-      reader.fail(str(tensor_count, " tensors and ", value_count, " values do not fit ",
-                      file_.bytes.size(), " bytes"));
+      reader.fail(str_cat(tensor_count, " tensors and ", value_count, " values do not fit ",
+                          file_.bytes.size(), " bytes"));
     }
     for (std::uint64_t i = 0; i < value_count; ++i) {
       const auto key = string(reader);
@@ -117,7 +117,7 @@ class Gguf : public TensorFileBase {
       case kI64:
         return reader.read<std::int64_t>();
       default:
-        reader.fail(str(key, ": value type ", type, " is unknown"));
+        reader.fail(str_cat(key, ": value type ", type, " is unknown"));
     }
   }
 
@@ -125,7 +125,7 @@ class Gguf : public TensorFileBase {
     const auto type = reader.read<std::uint32_t>();
     const auto count = reader.read<std::uint64_t>();
     if (count > reader.left())
-      reader.fail(str(key, ": a list of ", count, " does not fit the file"));
+      reader.fail(str_cat(key, ": a list of ", count, " does not fit the file"));
     if (type == kString) {
       std::vector<std::string> items;
       for (std::uint64_t i = 0; i < count; ++i) items.push_back(string(reader));
@@ -151,7 +151,7 @@ class Gguf : public TensorFileBase {
     const std::string where = path_.string() + ": " + info.name;
     const auto dimensions = reader.read<std::uint32_t>();
     if (dimensions > kMaxDimensions)
-      throw CheckpointError(str(where, ": ", dimensions, " dimensions"));
+      throw CheckpointError(str_cat(where, ": ", dimensions, " dimensions"));
     std::vector<std::uint64_t> sizes;
     for (std::uint32_t d = 0; d < dimensions; ++d) {  // stored fastest first
       sizes.push_back(reader.read<std::uint64_t>());
@@ -161,14 +161,14 @@ class Gguf : public TensorFileBase {
     const auto type = reader.read<std::uint32_t>();
     const auto* format = block_format(type);
     if (format == nullptr) {
-      throw CheckpointError(str(where, ": ggml type ", type,
-                                " is not supported; known are F32 F16 BF16 F64, integers, ",
-                                "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K"));
+      throw CheckpointError(str_cat(where, ": ggml type ", type,
+                                    " is not supported; known are F32 F16 BF16 F64, integers, ",
+                                    "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K"));
     }
     const auto row = info.shape.empty() ? 1 : static_cast<std::uint64_t>(info.shape.back());
     if (row % format->elements != 0) {
       throw CheckpointError(
-          str(where, ": rows of ", row, " are no multiple of the block of ", format->elements));
+          str_cat(where, ": rows of ", row, " are no multiple of the block of ", format->elements));
     }
     info.dtype = format->name;
     info.bytes = checked_product(elements / format->elements, format->bytes, where);
@@ -192,8 +192,9 @@ class Gguf : public TensorFileBase {
       const auto& info = tensors_[i];
       if (offsets_[i] % alignment != 0) reader.fail(info.name + ": its offset is not aligned");
       if (offsets_[i] > data_.size() || info.bytes > data_.size() - offsets_[i]) {
-        reader.fail(str(info.name, ": its ", info.bytes, " bytes at ", offsets_[i],
-                        " lie beyond the ", data_.size(), " bytes of data; the file is truncated"));
+        reader.fail(str_cat(info.name, ": its ", info.bytes, " bytes at ", offsets_[i],
+                            " lie beyond the ", data_.size(),
+                            " bytes of data; the file is truncated"));
       }
     }
     check_overlap(reader);

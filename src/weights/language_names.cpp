@@ -51,7 +51,7 @@ at::Tensor unpermute_rows(const at::Tensor& rows, std::int64_t heads) {
   if (rows.dim() < 1 || rows.dim() > 2 || rows.numel() == 0 || heads > rows.size(0) ||
       rows.size(0) % (2 * heads) != 0) {
     throw CheckpointError(
-        medseg::str("a q or k matrix ", rows.sizes(), " does not hold ", heads, " heads"));
+        str_cat("a q or k matrix ", rows.sizes(), " does not hold ", heads, " heads"));
   }
   return rows.reshape({heads, rows.size(0) / heads / 2, 2, -1})
       .transpose(1, 2)

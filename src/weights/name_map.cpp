@@ -14,7 +14,7 @@ namespace {
 
 at::Tensor transposed(const at::Tensor& weight) {
   if (weight.dim() != 2)
-    throw CheckpointError(medseg::str("a matrix is expected, got ", weight.sizes()));
+    throw CheckpointError(str_cat("a matrix is expected, got ", weight.sizes()));
   return weight.t();
 }
 
@@ -90,7 +90,7 @@ LoadReport load_into(Module& module, const TensorFile& file,
     auto& parameter = *found->second;
     if (value.sizes() != parameter.sizes()) {
       report.mismatched.push_back(
-          medseg::str(target, ": file ", value.sizes(), ", model ", parameter.sizes()));
+          str_cat(target, ": file ", value.sizes(), ", model ", parameter.sizes()));
       continue;
     }
     copy_values(value, parameter);

@@ -159,16 +159,17 @@ class Onnx : public TensorFileBase {
     const auto element = element_type(type);
     if (!element) return;  // strings and quantised types: no weights of ours
     if (elsewhere) {
-      throw CheckpointError(str(path_.string(), ": ", info.name,
-                                ": its values stand in another file; export them into this one"));
+      throw CheckpointError(
+          str_cat(path_.string(), ": ", info.name,
+                  ": its values stand in another file; export them into this one"));
     }
     info.dtype = element->name;
     const auto elements = element_count(sizes, path_.string() + ": " + info.name);
     info.bytes = checked_product(elements, c10::elementSize(element->dtype), path_.string());
     if (data.size() != info.bytes) {
       if (data.empty()) return;  // int64_data and the like: shape constants
-      throw CheckpointError(str(path_.string(), ": ", info.name, ": ", data.size(),
-                                " bytes, its shape needs ", info.bytes));
+      throw CheckpointError(str_cat(path_.string(), ": ", info.name, ": ", data.size(),
+                                    " bytes, its shape needs ", info.bytes));
     }
     data_.push_back(data);
     dtypes_.push_back(element->dtype);

@@ -48,7 +48,7 @@ Key key_of(std::string name, const std::string& where) {
   }
   for (const char half : {'A', 'B'}) {
     for (const char* end : {".weight", ".default.weight"}) {
-      const auto suffix = str(".lora_", half, end);
+      const auto suffix = str_cat(".lora_", half, end);
       if (name.ends_with(suffix)) return {name.substr(0, name.size() - suffix.size()), half};
     }
   }
@@ -70,14 +70,14 @@ void check_halves(const AdapterLayer& layer, std::int64_t rank, const std::strin
     if (!tensor->defined())
       throw CheckpointError(where + ": " + layer.module + ": no tensor " + half);
     if (tensor->dim() != 2 || !tensor->is_floating_point()) {
-      throw CheckpointError(medseg::str(where, ": ", layer.module, ".", half,
-                                        ": a matrix is expected, got ", tensor->sizes()));
+      throw CheckpointError(str_cat(where, ": ", layer.module, ".", half,
+                                    ": a matrix is expected, got ", tensor->sizes()));
     }
   }
   if (layer.a.size(0) != layer.b.size(1) || layer.a.size(0) != rank) {
-    throw CheckpointError(medseg::str(where, ": ", layer.module, ": lora_A is ", layer.a.sizes(),
-                                      " and lora_B ", layer.b.sizes(),
-                                      ", but adapter_config.json says rank ", rank));
+    throw CheckpointError(str_cat(where, ": ", layer.module, ": lora_A is ", layer.a.sizes(),
+                                  " and lora_B ", layer.b.sizes(),
+                                  ", but adapter_config.json says rank ", rank));
   }
 }
 

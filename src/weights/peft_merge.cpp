@@ -77,8 +77,8 @@ class Merged : public TensorFileBase {
       const std::vector<std::int64_t> needed = {layer.b.size(0), layer.a.size(1)};
       if (found->second != needed) {
         fail(adapter, layer.module,
-             medseg::str("the adapter is for a weight of ", at::IntArrayRef(needed),
-                         ", the model has ", at::IntArrayRef(found->second)));
+             str_cat("the adapter is for a weight of ", at::IntArrayRef(needed), ", the model has ",
+                     at::IntArrayRef(found->second)));
       }
     }
     std::vector<std::string> missing;
@@ -96,8 +96,8 @@ class Merged : public TensorFileBase {
     const auto count = missing.size();
     missing.resize(std::min(count, kNamesShown));
     fail(adapter, "target_modules",
-         str("no tensors for ", count, " of the model's layers: ", join(missing, ", "),
-             count > kNamesShown ? ", …" : ""));
+         str_cat("no tensors for ", count, " of the model's layers: ", join(missing, ", "),
+                 count > kNamesShown ? ", …" : ""));
   }
 
   std::shared_ptr<const TensorFile> base_;

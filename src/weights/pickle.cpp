@@ -97,8 +97,8 @@ class TorchZip : public TensorFileBase {
       const auto* name = std::get_if<std::string>(&key->value);
       if (name == nullptr) continue;
       if (name->size() + prefix.size() > kLongestName) {
-        throw CheckpointError(str(path_.string(), ": a name of ", name->size() + prefix.size(),
-                                  " bytes, at most ", kLongestName, " are read"));
+        throw CheckpointError(str_cat(path_.string(), ": a name of ", name->size() + prefix.size(),
+                                      " bytes, at most ", kLongestName, " are read"));
       }
       if (const auto* tensor = std::get_if<PickleTensor>(&item->value)) {
         add_tensor(prefix + *name, *tensor);
@@ -120,8 +120,8 @@ class TorchZip : public TensorFileBase {
     if (tensor.storage.elements < 0 ||
         checked_product(static_cast<std::uint64_t>(tensor.storage.elements), width, where) !=
             entry->second.size) {
-      throw CheckpointError(str(where, ": storage of ", entry->second.size, " bytes, expected ",
-                                tensor.storage.elements, " elements of ", width));
+      throw CheckpointError(str_cat(where, ": storage of ", entry->second.size, " bytes, expected ",
+                                    tensor.storage.elements, " elements of ", width));
     }
     if (entry->second.method != 0) check_deflated_size(entry->second, where);
     if (tensor.offset < 0) throw CheckpointError(where + ": negative offset");
@@ -135,7 +135,7 @@ class TorchZip : public TensorFileBase {
     const auto last = last_element(tensor, where);
     if (elements > 0 && last >= static_cast<std::uint64_t>(tensor.storage.elements)) {
       throw CheckpointError(
-          str(where, ": reaches element ", last, " of a storage of ", tensor.storage.elements));
+          str_cat(where, ": reaches element ", last, " of a storage of ", tensor.storage.elements));
     }
     if (elements > entry->second.size)
       throw CheckpointError(where + ": more elements than its storage has bytes");

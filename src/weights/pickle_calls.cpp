@@ -79,7 +79,8 @@ bool is_harmless_name(const std::string& name) {
 
 void PickleMachine::global(const std::string& name) {
   if (name.size() > kMaxName)
-    reader_.fail(str("pickle: names something with ", name.size(), " letters, which is refused"));
+    reader_.fail(
+        str_cat("pickle: names something with ", name.size(), " letters, which is refused"));
   const bool storage = name.starts_with("torch.") && name.ends_with("Storage");
   if (!storage && !allowed().contains(name) && !is_harmless_name(name)) {
     reader_.fail("pickle: names " + name +

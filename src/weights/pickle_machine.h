@@ -77,7 +77,7 @@ class PickleMachine {
   template <class T>
   T& as(PicklePointer pointer, const char* expected) {
     auto* value = std::get_if<T>(&pointer->value);
-    if (value == nullptr) reader_.fail(str("pickle: expected ", expected));
+    if (value == nullptr) reader_.fail(str_cat("pickle: expected ", expected));
     return *value;
   }
   std::int64_t integer(PicklePointer pointer) { return as<std::int64_t>(pointer, "an integer"); }

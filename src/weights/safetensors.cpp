@@ -21,7 +21,7 @@ class Safetensors : public TensorFileBase {
     ByteReader reader(file_.bytes, path_.string());
     const auto length = reader.read<std::uint64_t>();
     if (length > kMaxHeader || length > reader.left()) {
-      reader.fail(str("header of ", length, " bytes, but the file has ", file_.bytes.size()));
+      reader.fail(str_cat("header of ", length, " bytes, but the file has ", file_.bytes.size()));
     }
     // {tensor: {"shape": […]}}: three levels.
     const auto header = parse_header(reader.text(length), path_.string(), 3);
@@ -84,12 +84,13 @@ class Safetensors : public TensorFileBase {
       fail(name, "bad data_offsets");
     const auto begin = range[0].get<std::uint64_t>(), end = range[1].get<std::uint64_t>();
     if (begin > end || end > data_.size()) {
-      fail(name, str("data_offsets ", begin, "…", end, " lie outside the ", data_.size(),
-                     " bytes of data"));
+      fail(name, str_cat("data_offsets ", begin, "…", end, " lie outside the ", data_.size(),
+                         " bytes of data"));
     }
     info.bytes = end - begin;
     if (checked_product(elements, *width, path_.string()) != info.bytes) {
-      fail(name, str("shape needs ", elements * *width, " bytes, data_offsets hold ", info.bytes));
+      fail(name,
+           str_cat("shape needs ", elements * *width, " bytes, data_offsets hold ", info.bytes));
     }
     offsets_[name] = begin;
     add(std::move(info));
@@ -103,12 +104,13 @@ class Safetensors : public TensorFileBase {
     std::uint64_t next = 0;
     for (const auto& [begin, bytes] : ranges) {
       if (begin != next)
-        throw CheckpointError(str(path_.string(), ": data has a hole or overlap at byte ", next));
+        throw CheckpointError(
+            str_cat(path_.string(), ": data has a hole or overlap at byte ", next));
       next = begin + bytes;
     }
     if (next != data_.size()) {
       throw CheckpointError(
-          str(path_.string(), ": ", data_.size() - next, " bytes behind the last tensor"));
+          str_cat(path_.string(), ": ", data_.size() - next, " bytes behind the last tensor"));
     }
   }
 

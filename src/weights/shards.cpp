@@ -56,7 +56,7 @@ class Shards : public TensorFileBase {
       }
       for (const auto& name : names) {
         if (!shard_of_.contains(name))
-          throw CheckpointError(str(index.string(), ": ", name, ": not in ", shard));
+          throw CheckpointError(str_cat(index.string(), ": ", name, ": not in ", shard));
       }
       shards_.push_back(std::move(file));
     }

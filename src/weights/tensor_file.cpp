@@ -72,7 +72,7 @@ std::size_t TensorFileBase::index_of(const std::string& name) const {
 void TensorFileBase::add(TensorInfo info) {
   if (const auto fault = name_fault(info.name); !fault.empty())
     throw CheckpointError(
-        str(path_.string(), ": the name of tensor ", tensors_.size() + 1, " ", fault));
+        str_cat(path_.string(), ": the name of tensor ", tensors_.size() + 1, " ", fault));
   if (!by_name_.emplace(info.name, tensors_.size()).second) {
     throw CheckpointError(path_.string() + ": tensor " + info.name + " stands twice");
   }

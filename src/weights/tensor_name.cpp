@@ -27,7 +27,7 @@ std::size_t character_length(std::string_view text) {
 std::string name_fault(std::string_view name) {
   if (name.empty()) return "is empty";
   if (name.size() > kLongestName)
-    return str("is ", name.size(), " bytes long, at most ", kLongestName, " are read");
+    return str_cat("is ", name.size(), " bytes long, at most ", kLongestName, " are read");
   while (!name.empty()) {
     const auto length = character_length(name);
     if (length == 0) return "is not UTF-8";

@@ -170,8 +170,8 @@ void PickleMachine::step(std::uint8_t opcode) {
       build();
       break;
     default:
-      reader_.fail(str("pickle: opcode ", static_cast<int>(opcode), " at byte ",
-                       reader_.position() - 1, " is not one that torch.save writes"));
+      reader_.fail(str_cat("pickle: opcode ", static_cast<int>(opcode), " at byte ",
+                           reader_.position() - 1, " is not one that torch.save writes"));
   }
 }
 

@@ -25,7 +25,7 @@ class StreamedFile {
   explicit StreamedFile(const fs::path& path)
       : path_(path),
         temporary_(path.parent_path() /
-                   str(".", path.filename().string(), ".", ::getpid(), ".tmp")) {
+                   str_cat(".", path.filename().string(), ".", ::getpid(), ".tmp")) {
     std::error_code ignored;
     if (path.has_parent_path()) fs::create_directories(path.parent_path(), ignored);
     fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -59,7 +59,7 @@ class StreamedFile {
 
  private:
   [[noreturn]] void fail() const {
-    throw DataError(str(path_.string(), ": cannot write: ", std::strerror(errno)));
+    throw DataError(str_cat(path_.string(), ": cannot write: ", std::strerror(errno)));
   }
 
   fs::path path_, temporary_;

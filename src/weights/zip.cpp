@@ -106,8 +106,8 @@ std::map<std::string, ZipEntry> read_zip(std::span<const std::uint8_t> bytes,
     const auto central = read_central_entry(reader);
     if ((central.flags & 1) != 0) reader.fail(central.name + " is encrypted");
     if (central.method != 0 && central.method != 8) {
-      reader.fail(str(central.name, ": compression method ", central.method,
-                      ", known are stored and deflated"));
+      reader.fail(str_cat(central.name, ": compression method ", central.method,
+                          ", known are stored and deflated"));
     }
     ByteReader local(bytes, where, central.local);
     if (local.read<std::uint32_t>() != kLocalEntry)
@@ -133,7 +133,7 @@ void check_deflated_size(const ZipEntry& entry, const std::string& where) {
       entry.compressed.size() > std::numeric_limits<uInt>::max() ||
       entry.size > std::numeric_limits<uInt>::max()) {
     throw CheckpointError(
-        str(where, ": ", entry.compressed.size(), " bytes cannot unpack to ", entry.size));
+        str_cat(where, ": ", entry.compressed.size(), " bytes cannot unpack to ", entry.size));
   }
 }
 
@@ -153,7 +153,7 @@ void inflate_into(const ZipEntry& entry, const std::string& where, std::span<std
 std::string unpack(const ZipEntry& entry, const std::string& where, std::uint64_t limit) {
   if (entry.size > limit) {
     throw CheckpointError(
-        str(where, ": unpacks to ", entry.size, " bytes, at most ", limit, " are read"));
+        str_cat(where, ": unpacks to ", entry.size, " bytes, at most ", limit, " are read"));
   }
   if (entry.method == 0) {
     return {reinterpret_cast<const char*>(entry.compressed.data()), entry.compressed.size()};

@@ -29,7 +29,7 @@ class FileTest : public ::testing::Test {
         std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
   }
 
-  fs::path folder_ = fs::temp_directory_path() / str("medseg-file-test-", ::getpid());
+  fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-file-test-", ::getpid());
 };
 
 TEST_F(FileTest, WritesWholeFilesAndMakesParents) {
@@ -160,7 +160,7 @@ TEST(RandomStream, GoesOnFromItsState) {
 }
 
 TEST(Str, JoinsSplitsTrimsAndGuesses) {
-  EXPECT_EQ(str("step ", 3, ": ", 0.5), "step 3: 0.5");
+  EXPECT_EQ(str_cat("step ", 3, ": ", 0.5), "step 3: 0.5");
   EXPECT_EQ(fixed(0.12345, 3), "0.123");
   EXPECT_EQ(join(split("a,b,,c", ','), "|"), "a|b||c");
   EXPECT_EQ(split("", ','), std::vector<std::string>{""});

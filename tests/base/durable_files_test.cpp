@@ -26,7 +26,7 @@ class DurableFiles : public ::testing::Test {
   void SetUp() override { fs::create_directories(folder_); }
   void TearDown() override { fs::remove_all(folder_); }
 
-  const fs::path folder_ = fs::temp_directory_path() / str("medseg-durable-", ::getpid());
+  const fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-durable-", ::getpid());
 };
 
 TEST_F(DurableFiles, AReplacedFolderIsNeverMissing) {
@@ -46,7 +46,7 @@ TEST_F(DurableFiles, AReplacedFolderIsNeverMissing) {
       if (!fs::exists(target / "file", none)) ++missed;
     }
   });
-  for (int i = 1; i <= 100; ++i) replace(str(i));
+  for (int i = 1; i <= 100; ++i) replace(str_cat(i));
   stop = true;
   reader.join();
   EXPECT_EQ(missed, 0);
@@ -91,7 +91,7 @@ TEST_F(DurableFiles, ALockIsHeldOnceAndGoesWithItsProcess) {
     ADD_FAILURE() << "held twice";
   } catch (const ConfigError& error) {
     EXPECT_EQ(std::string(error.what()),
-              str("there: process ", child, " is at work here; end it first"));
+              str_cat("there: process ", child, " is at work here; end it first"));
   }
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);

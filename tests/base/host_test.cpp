@@ -15,14 +15,14 @@ class Host : public ::testing::Test {
  protected:
   void TearDown() override { fs::remove_all(root_); }
 
-  fs::path root_ = fs::temp_directory_path() / str("medseg-host-", ::getpid());
+  fs::path root_ = fs::temp_directory_path() / str_cat("medseg-host-", ::getpid());
 };
 
 TEST_F(Host, ReadsWhatLinuxSays) {
   std::string cpuinfo;
   for (int i = 0; i < 8; ++i) {  // two sockets of two cores with two threads each
-    cpuinfo += str("processor\t: ", i, "\nmodel name\t: A: CPU @ 2 GHz\nphysical id\t: ", i / 4,
-                   "\ncore id\t\t: ", i % 2, "\n\n");
+    cpuinfo += str_cat("processor\t: ", i, "\nmodel name\t: A: CPU @ 2 GHz\nphysical id\t: ", i / 4,
+                       "\ncore id\t\t: ", i % 2, "\n\n");
   }
   write_file(root_ / "proc/cpuinfo", cpuinfo);
   write_file(root_ / "proc/meminfo", "MemTotal:       1000 kB\nMemFree:  5 kB\n");

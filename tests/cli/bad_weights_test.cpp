@@ -307,7 +307,7 @@ class BadWeights : public ::testing::TestWithParam<BadFile> {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
-  fs::path folder_ = fs::temp_directory_path() / str("medseg-bad-weights-", ::getpid());
+  fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-bad-weights-", ::getpid());
 };
 
 TEST_P(BadWeights, AreRefusedInOneLine) {

@@ -23,7 +23,7 @@ Outcome run(std::vector<std::string> words) {
 }
 
 std::string golden(const std::string& name) {
-  return str(MEDSEG_SOURCE_DIR, "/tests/golden/weights/", name);
+  return str_cat(MEDSEG_SOURCE_DIR, "/tests/golden/weights/", name);
 }
 
 class ModelCommand : public ::testing::Test {
@@ -42,7 +42,7 @@ class ModelCommand : public ::testing::Test {
     }
   }
 
-  fs::path folder_ = fs::temp_directory_path() / str("medseg-model-command-", ::getpid());
+  fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-model-command-", ::getpid());
   fs::path out_ = folder_ / "bundle";
 };
 
@@ -55,8 +55,8 @@ TEST_F(ModelCommand, AnErrorIsOneLineWhateverAFileCallsItsTensors) {
                        std::string(4, '\0'));
   const auto outcome = run({"inspect", file.string()});
   EXPECT_EQ(outcome.code, 4);
-  EXPECT_EQ(outcome.err, str("medseg: ", file.string(),
-                             ": a\\n\\x1b[31m: shape needs 8 bytes, data_offsets hold 4\n"));
+  EXPECT_EQ(outcome.err, str_cat("medseg: ", file.string(),
+                                 ": a\\n\\x1b[31m: shape needs 8 bytes, data_offsets hold 4\n"));
 }
 
 TEST_F(ModelCommand, WrongUsageIsOneLineToo) {
@@ -96,7 +96,7 @@ TEST_F(ModelCommand, ImportOfUnfitPartsLeavesNothingBehind) {
 }
 
 TEST_F(ModelCommand, ImportKeepsMatricesInTheDtypeThatIsAskedFor) {
-  const std::string qwen2 = str(MEDSEG_SOURCE_DIR, "/tests/golden/language/qwen2_tiny");
+  const std::string qwen2 = str_cat(MEDSEG_SOURCE_DIR, "/tests/golden/language/qwen2_tiny");
   const auto out = out_.string();
   ASSERT_EQ(run({"import", "parts", qwen2, "--dtype", "bf16", "--out", out}).code, 0);
   EXPECT_EQ(run({"audit", out}).code, 0);
@@ -108,7 +108,7 @@ TEST_F(ModelCommand, ImportKeepsMatricesInTheDtypeThatIsAskedFor) {
 
 TEST_F(ModelCommand, ImportMakesNoBundleThatCouldNotBeOpened) {
   const auto folder = folder_ / "endless";  // nothing in it says which token ends an answer
-  fs::copy(str(MEDSEG_SOURCE_DIR, "/tests/golden/language/qwen2_tiny"), folder);
+  fs::copy(str_cat(MEDSEG_SOURCE_DIR, "/tests/golden/language/qwen2_tiny"), folder);
   fs::remove(folder / "tokenizer_config.json");
   expect_refused({"import", "parts", folder.string(), "--out", out_.string()});
 }
@@ -121,7 +121,7 @@ TEST_F(ModelCommand, ImportNamesAnUnknownOption) {
 }
 
 std::string layout(const std::string& name) {
-  return str(MEDSEG_SOURCE_DIR, "/tests/golden/layouts/", name);
+  return str_cat(MEDSEG_SOURCE_DIR, "/tests/golden/layouts/", name);
 }
 
 TEST_F(ModelCommand, APublishedModelComesInIsAuditedAndGoesOut) {

@@ -17,7 +17,7 @@ class ReportCommand : public ::testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
   std::filesystem::path folder_ =
-      std::filesystem::temp_directory_path() / str("medseg-report-", ::getpid());
+      std::filesystem::temp_directory_path() / str_cat("medseg-report-", ::getpid());
 };
 
 TEST_F(ReportCommand, WritesThePageAndSaysWhere) {

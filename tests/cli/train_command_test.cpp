@@ -28,7 +28,7 @@ class TrainCommand : public ::testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
   std::filesystem::path folder_ =
-      std::filesystem::temp_directory_path() / str("medseg-train-command-", ::getpid());
+      std::filesystem::temp_directory_path() / str_cat("medseg-train-command-", ::getpid());
   std::filesystem::path config_ = folder_ / "least.json";
 };
 

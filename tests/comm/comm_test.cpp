@@ -227,10 +227,10 @@ TEST_F(CommTest, AMeetingThatARankMissesNamesIt) {
 
 TEST_F(CommTest, WithoutALauncherRankZeroHoldsTheStore) {
   const auto variables = [&](int rank) {
-    return std::vector<std::pair<std::string, std::string>>{{"SLURM_PROCID", str(rank)},
+    return std::vector<std::pair<std::string, std::string>>{{"SLURM_PROCID", str_cat(rank)},
                                                             {"SLURM_NTASKS", "2"},
-                                                            {"SLURM_LOCALID", str(rank)},
-                                                            {"SLURM_JOB_ID", str(::getpid())}};
+                                                            {"SLURM_LOCALID", str_cat(rank)},
+                                                            {"SLURM_JOB_ID", str_cat(::getpid())}};
   };
   const std::vector<std::pair<std::string, int>> cases = {
       {"SaysAndHears", 0}, {"OneFails", 3}, {"AllFail", 2}};
@@ -294,7 +294,8 @@ TEST_F(CommTest, APortThatIsTakenSaysSo) {
     connect(environment, kTimeout);
     ADD_FAILURE() << "connected";
   } catch (const ConfigError& error) {
-    EXPECT_THAT(error.what(), HasSubstr(str("MASTER_PORT: cannot listen at ", environment.port)));
+    EXPECT_THAT(error.what(),
+                HasSubstr(str_cat("MASTER_PORT: cannot listen at ", environment.port)));
   }
   ::close(fd);
   environment.rank = 1;  // nobody is there

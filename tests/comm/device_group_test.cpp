@@ -27,8 +27,8 @@ class LaterGroup : public c10d::Backend {
                                                 std::chrono::milliseconds its_timeout) {
     ++groups;
     timeout = its_timeout;
-    store->set(str(rank), std::vector<std::uint8_t>{1});
-    for (int other = 0; other < size; ++other) store->wait({str(other)});  // the same for all
+    store->set(str_cat(rank), std::vector<std::uint8_t>{1});
+    for (int other = 0; other < size; ++other) store->wait({str_cat(other)});  // the same for all
     return c10::make_intrusive<LaterGroup>(rank, size);
   }
   using Backend::Backend;

@@ -61,7 +61,7 @@ class Rank : public ::testing::Test {
 class CommTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / str("medseg-comm-", ::getpid());
+    folder_ = std::filesystem::temp_directory_path() / str_cat("medseg-comm-", ::getpid());
     std::filesystem::create_directories(folder_);
     ::setenv("MEDSEG_COMM_TEST", folder_.c_str(), 1);
     ::setenv("OMP_NUM_THREADS", "1", 1);

@@ -120,7 +120,7 @@ class LoadTest : public ::testing::Test {
     return "";
   }
 
-  fs::path folder_ = fs::temp_directory_path() / str("medseg-config-test-", ::getpid());
+  fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-config-test-", ::getpid());
 };
 
 TEST_F(LoadTest, MergesWhatItExtendsAndAppliesOverridesLast) {

@@ -106,7 +106,7 @@ TEST(BatchLoader, GivesTheSamplersOrderWithAnyNumberOfThreads) {
   const auto slow = [](const std::vector<Draw>& draws) {
     std::this_thread::sleep_for(std::chrono::microseconds(100 * (draws[0].sample % 7)));
     TrainingBatch batch;
-    for (const auto& draw : draws) batch.ids.push_back(str(draw.sample));
+    for (const auto& draw : draws) batch.ids.push_back(str_cat(draw.sample));
     return batch;
   };
   std::vector<std::vector<std::string>> orders;

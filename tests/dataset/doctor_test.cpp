@@ -17,8 +17,8 @@ class Doctor : public testing::Test {
  protected:
   void SetUp() override {
     folder_ = fs::temp_directory_path() /
-              str("doctor-", getpid(), "-",
-                  testing::UnitTest::GetInstance()->current_test_info()->name());
+              str_cat("doctor-", getpid(), "-",
+                      testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::create_directories(folder_);
     write_picture("a.png", 8, 1);
     write_picture("b.png", 8, 2);
@@ -57,7 +57,7 @@ class Doctor : public testing::Test {
     std::vector<std::string> found;
     for (const auto& fault : examine({folder_ / "manifest.jsonl"})) {
       EXPECT_FALSE(fault.mend.empty()) << fault.what;
-      found.push_back(str(fault.line, ": ", fault.what));
+      found.push_back(str_cat(fault.line, ": ", fault.what));
     }
     return found;
   }

@@ -16,8 +16,8 @@ class Manifests : public testing::Test {
  protected:
   void SetUp() override {
     folder_ = fs::temp_directory_path() /
-              str("manifest-", getpid(), "-",
-                  testing::UnitTest::GetInstance()->current_test_info()->name());
+              str_cat("manifest-", getpid(), "-",
+                      testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::create_directories(folder_);
   }
   void TearDown() override { fs::remove_all(folder_); }
@@ -234,7 +234,7 @@ TEST_F(Manifests, SlicesOfAVolumeAreCutAlongAnyAxis) {
   const auto pixels = [&](int axis, int index) {
     const Manifest manifest = Manifest::read(
         write(R"x({"id":"a","image":"v.nrrd","window":"w(0, 255)","slice":{"axis":)x" +
-              str(axis, R"(,"index":)", index) + "}," + kTurns + "}"));
+              str_cat(axis, R"(,"index":)", index) + "}," + kTurns + "}"));
     return load_image(manifest, manifest.records().front()).pixels;
   };
   using Pixels = std::vector<std::uint8_t>;

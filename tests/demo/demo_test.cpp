@@ -25,7 +25,7 @@ class DemoIntegration : public testing::Test {
   static void SetUpTestSuite() {
     if (!fs::exists(asset_folder() / "mricron-data") || !fs::exists(asset_folder() / "pyradiomics"))
       return;
-    folder() = fs::temp_directory_path() / str("demo-", getpid());
+    folder() = fs::temp_directory_path() / str_cat("demo-", getpid());
     build_demo({.out = folder() / "one", .assets = asset_folder(), .seed = 0});
     manifest() = Manifest::read(folder() / "one/manifest.jsonl");
   }

@@ -292,7 +292,7 @@ TEST_F(LanguageImport, TensorsThatNoMemberOfTheFamilyHasAreRefused) {
        "no tensor for model.layers.1.self_attn.k_proj.bias"},
       {[&](Tensors& t) {
          for (const char* which : {"0.self_attn.q", "0.self_attn.k", "0.self_attn.v"})
-           without(t, str("model.layers.", which, "_proj.bias"));
+           without(t, str_cat("model.layers.", which, "_proj.bias"));
        },
        "model_type: the attention has biases, but the weights have none"},
       {[&](Tensors& t) {

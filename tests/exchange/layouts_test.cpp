@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 fs::path layouts(const std::string& name) {
-  return str(MEDSEG_SOURCE_DIR, "/tests/golden/layouts/", name);
+  return str_cat(MEDSEG_SOURCE_DIR, "/tests/golden/layouts/", name);
 }
 
 /// How each mini model is imported; its tower is its own or that of clip/.

@@ -137,7 +137,7 @@ TEST_F(OpenGroundingTest, BlocksOfOneKindNeedNoOther) {
   auto tensors = sam_;
   for (const char* axis : {"h", "w"}) {
     for (const int block : {0, 1, 2}) {
-      const auto name = str("image_encoder.blocks.", block, ".attn.rel_pos_", axis);
+      const auto name = str_cat("image_encoder.blocks.", block, ".attn.rel_pos_", axis);
       tensors[name] = at::zeros({5, 4});
     }
   }
@@ -200,7 +200,7 @@ TEST_F(OpenGroundingTest, ASizeThatNoFileBacksAllocatesNothing) {
   tensors["image_encoder.pos_embed"] = at::zeros({1, 1, 1, 999'999});
   tensors["image_encoder.blocks.0.attn.rel_pos_h"] = at::zeros({1, 1});
   for (const char* block : {"1", "2"})
-    tensors[str("image_encoder.blocks.", block, ".attn.rel_pos_h")] = at::zeros({1, 1});
+    tensors[str_cat("image_encoder.blocks.", block, ".attn.rel_pos_h")] = at::zeros({1, 1});
   EXPECT_EQ(
       refusal(tensors),
       "image_encoder.patch_embed.proj.weight: shape [12, 3, 4, 4], expected [999999, 3, 4, 4]");

@@ -62,7 +62,7 @@ class OpenVision : public ::testing::Test {
     return "accepted";
   }
 
-  fs::path folder_ = fs::temp_directory_path() / str("medseg-open-vision-", ::getpid());
+  fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-open-vision-", ::getpid());
 };
 
 const char* const kClipConfig =

@@ -81,8 +81,8 @@ inline void record(const at::Tensor& got, const at::Tensor& expected) {
   const auto origin = origins().find(expected.const_data_ptr());
   if (origin == origins().end()) return;
   const auto& [topic, tensor] = origin->second;
-  append_line(file, str(topic, "\t", tensor, "\t", largest_difference(got, expected), "\t",
-                        relative_error(got, expected)));
+  append_line(file, str_cat(topic, "\t", tensor, "\t", largest_difference(got, expected), "\t",
+                            relative_error(got, expected)));
 }
 
 /// Looser comparisons are of narrow types or of another question, and no part of the table.

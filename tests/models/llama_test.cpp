@@ -126,7 +126,7 @@ class LlamaVariant : public ::testing::TestWithParam<const char*> {
   }
 
   std::unique_ptr<TensorFile> file_ =
-      golden::open(medseg::str("language/", GetParam(), ".safetensors"));
+      golden::open(str_cat("language/", GetParam(), ".safetensors"));
   std::unique_ptr<Llama> llama_;
 };
 INSTANTIATE_TEST_SUITE_P(Family, LlamaVariant,

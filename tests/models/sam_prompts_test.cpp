@@ -83,7 +83,7 @@ TEST_F(SamPromptsTest, MasksComeBackToThePictureAsPostprocessMasksDoes) {
       return std::max<std::int64_t>(
           1, static_cast<std::int64_t>(static_cast<double>(edge) * scale + 0.5));
     };
-    const auto expected = file_->load(medseg::str("post.", width, "x", height));
+    const auto expected = file_->load(str_cat("post.", width, "x", height));
     const auto got = upscale_masks(logits, {32, scaled(height), scaled(width), height, width});
     EXPECT_TRUE(golden::close(got, expected.squeeze(1), 1e-6)) << width << "x" << height;
     ++sizes;

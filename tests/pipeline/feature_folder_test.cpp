@@ -82,7 +82,7 @@ class FeatureFolderTest : public ::testing::Test {
   bool mount_disk(std::uint64_t kilobytes) {
     const auto disk = scratch_ / "disk";
     fs::create_directories(disk);
-    if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, str("size=", kilobytes, "k").c_str()) != 0)
+    if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, str_cat("size=", kilobytes, "k").c_str()) != 0)
       return false;
     disk_ = disk;
     return true;

@@ -21,7 +21,7 @@ class EventFiles : public ::testing::Test {
   void SetUp() override { fs::remove_all(folder_); }
   void TearDown() override { fs::remove_all(folder_); }
 
-  fs::path folder_ = fs::temp_directory_path() / str("medseg-events-", ::getpid());
+  fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-events-", ::getpid());
 };
 
 TEST_F(EventFiles, TheReadersSumIsThatOfTheStandard) {

@@ -28,11 +28,12 @@ class RunPage : public ::testing::Test {
     fs::remove_all(folder_);
     std::string lines;
     for (int step = 1; step <= 300; ++step) {
-      lines += str(R"({"step": )", step, R"(, "loss": )", 2.0 / step,
-                   R"(, "lr": 0.001, "samples": 8, "seconds": 0.5})", "\n");
+      lines += str_cat(R"({"step": )", step, R"(, "loss": )", 2.0 / step,
+                       R"(, "lr": 0.001, "samples": 8, "seconds": 0.5})", "\n");
       if (step % 100 == 0) {
-        lines += str(R"({"step": )", step, R"(, "split": "val", "manifest": "m.jsonl", "giou": 0.)",
-                     step, R"(, "dice_over_targets": 0.)", step, "}\n");
+        lines +=
+            str_cat(R"({"step": )", step, R"(, "split": "val", "manifest": "m.jsonl", "giou": 0.)",
+                    step, R"(, "dice_over_targets": 0.)", step, "}\n");
       }
     }
     write_file(folder_ / "metrics.jsonl", lines);
@@ -67,7 +68,7 @@ class RunPage : public ::testing::Test {
     std::string text;
   };
 
-  fs::path folder_ = fs::temp_directory_path() / str("medseg-run-page-", ::getpid());
+  fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-run-page-", ::getpid());
 };
 
 TEST_F(RunPage, ShowsCurvesFactsConfigAndAnswers) {

@@ -74,7 +74,7 @@ TEST(GgufTokenizer, CutsAsTheNamedFamily) {
   const std::pair<const char*, const char*> families[] = {
       {"smollm", "smollm"}, {"gpt-2", "gpt2"}, {"llama-bpe", "llama3"}, {"qwen2", "qwen2"}};
   for (const auto& [pre, family] : families) {
-    const auto file = golden::read(str("bpe/", family, "/tokenizer.json"));
+    const auto file = golden::read(str_cat("bpe/", family, "/tokenizer.json"));
     GgufVocabulary vocabulary{.model = "gpt2", .pre = pre};
     const auto& vocab = file["model"]["vocab"];
     vocabulary.tokens.resize(vocab.size() + 3);
@@ -96,7 +96,7 @@ TEST(GgufTokenizer, CutsAsTheNamedFamily) {
     }
     vocabulary.bos = vocabulary.eos = 0;
     const auto tokenizer = make_tokenizer(vocabulary);
-    const auto expected = golden::read(str("bpe/", family, "/ids.json"))["ids"];
+    const auto expected = golden::read(str_cat("bpe/", family, "/ids.json"))["ids"];
     const std::string bos_token =
         vocabulary.tokens[0];  // a marker here, an ordinary token in the file
     for (std::size_t i = 0; i < texts().size(); ++i) {

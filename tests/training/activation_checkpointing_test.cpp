@@ -35,10 +35,10 @@ TEST_F(CheckpointingRun, EndsWithTheBitsOfAPlainRun) {
     options.train.lora.targets = {"q_proj", "v_proj", "down_proj"};
     options.train.replay.masks = 2;
     options.data.validation = {{(root_ / "data/manifest.jsonl").string(), "val", 1.0}};
-    run(options, str("plain-", precision));
+    run(options, str_cat("plain-", precision));
     options.train.activation_checkpointing = "blocks";
-    run(options, str("blocks-", precision));
-    expect_same(str("plain-", precision), str("blocks-", precision));
+    run(options, str_cat("blocks-", precision));
+    expect_same(str_cat("plain-", precision), str_cat("blocks-", precision));
   }
 }
 
@@ -48,14 +48,15 @@ TEST_F(CheckpointingRun, AdaptersBehindFrozenInputsAndInTheLastLayerAloneTrain) 
     options.train.trainable = {"mask_decoder", "text_hidden_fcs"};  // the token rows stay frozen
     options.train.lora.targets = {target};
     options.train.lora.dropout = 0.1;
-    run(options, str("plain-", target));
+    run(options, str_cat("plain-", target));
     options.train.activation_checkpointing = "blocks";
-    run(options, str("blocks-", target));
-    expect_same(str("plain-", target), str("blocks-", target));
+    run(options, str_cat("blocks-", target));
+    expect_same(str_cat("plain-", target), str_cat("blocks-", target));
     const std::string name = "model.layers.1.self_attn.q_proj.weight";
-    EXPECT_FALSE(at::equal(
-        open_tensor_file(root_ / "start/model.safetensors")->load(name),
-        open_tensor_file(root_ / str("blocks-", target) / "last/model.safetensors")->load(name)));
+    EXPECT_FALSE(
+        at::equal(open_tensor_file(root_ / "start/model.safetensors")->load(name),
+                  open_tensor_file(root_ / str_cat("blocks-", target) / "last/model.safetensors")
+                      ->load(name)));
   }
 }
 

@@ -122,7 +122,7 @@ TEST_F(AugmentedRun, WithEveryWayOfFeedingTwoHalvesAreTheWhole) {
     options.train.replay = {.masks = 2, .memory = 2};
     options.train.steps = 5;
     options.train.schedule.total_steps = 5;
-    const std::string whole = str(mixing, "-whole"), halves = str(mixing, "-halves");
+    const std::string whole = str_cat(mixing, "-whole"), halves = str_cat(mixing, "-halves");
     run(options, whole);
     options.data.workers = 1;
     options.train.steps = 2;

@@ -66,7 +66,7 @@ class CachedRun : public TinyRun {
     try {
       train(options, to(run, resume));
     } catch (const Error& error) {
-      return str(error.what(), " [", error.exit_code(), "]");
+      return str_cat(error.what(), " [", error.exit_code(), "]");
     }
     return "";
   }
@@ -97,7 +97,7 @@ TEST_F(CachedRun, FromTheSecondEpochTheFolderIsEnough) {
   auto plain = three_epochs();
   train(plain, to("plain"));
   for (const double gigabytes : {0.0, 3e-5}) {  // no memory, and room for some of the pictures
-    const auto run = str("limit-", gigabytes);
+    const auto run = str_cat("limit-", gigabytes);
     train(kept_in(run + "-kept", gigabytes), to(run));
     expect_same("plain", run);
     EXPECT_EQ(count(features_of(run), "computed"), kPictures);
@@ -216,7 +216,7 @@ class CachedSlices : public CachedRun {
     std::string lines;
     for (int i = 0; i < 4; ++i) {
       const nlohmann::json record = {
-          {"id", str("s", i)},
+          {"id", str_cat("s", i)},
           {"image", "scan.nii"},
           {"slice", {{"axis", 2}, {"index", i % 3}}},
           {"window", i < 3 ? "ct-soft" : "mine(-300, 100)"},
@@ -312,7 +312,7 @@ TEST_F(CachedRunIntegration, AKillLeavesNoHalfEntry) {
   auto endless = kept_in("kept");
   endless.train.steps = 1000000;
   for (int kill = 0; kill < 5; ++kill) {
-    const auto run = str("killed-", kill);
+    const auto run = str_cat("killed-", kill);
     const auto child = start(endless, run);
     const auto entries = [&] {
       std::size_t found = 0;

@@ -23,8 +23,8 @@ class FullDiskIntegration : public TinyRun {
 
   bool mount_disk(std::uint64_t bytes) {
     fs::create_directories(disk());
-    mounted_ =
-        ::mount("tmpfs", disk().c_str(), "tmpfs", 0, str("size=", bytes / 1024, "k").c_str()) == 0;
+    mounted_ = ::mount("tmpfs", disk().c_str(), "tmpfs", 0,
+                       str_cat("size=", bytes / 1024, "k").c_str()) == 0;
     return mounted_;
   }
 
@@ -42,7 +42,7 @@ class FullDiskIntegration : public TinyRun {
     try {
       train(options, {.out = out, .resume = resume, .command = "test"});
     } catch (const Error& error) {
-      return str(error.what(), " [", error.exit_code(), "]");
+      return str_cat(error.what(), " [", error.exit_code(), "]");
     }
     return "";
   }

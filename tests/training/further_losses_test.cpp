@@ -59,7 +59,7 @@ TEST(FurtherLosses, AreThoseOfNumpyAndScipy) {
             name + " boundary");
     for (const auto& focal : item["focal"]) {
       compare(focal_loss(logits, truth, focal["gamma"], focal["alpha"]), focal["value"],
-              focal["gradient"], str(name, " focal ", focal["gamma"]));
+              focal["gradient"], str_cat(name, " focal ", focal["gamma"]));
     }
   }
 }
@@ -133,7 +133,7 @@ class FurtherLossesRun : public TinyRun {
     try {
       run(config, "fault");
     } catch (const Error& error) {
-      return str(error.what(), " [", error.exit_code(), "]");
+      return str_cat(error.what(), " [", error.exit_code(), "]");
     }
     return "";
   }

@@ -252,7 +252,7 @@ TEST_F(TrainIntegration, ASignalExitsWithItsCodeAndASecondOneAtOnce) {
   options.train.steps = 1000000;
   write(options);
   for (const int signal : {SIGINT, SIGTERM}) {
-    const auto run = root_ / str("signal-", signal);
+    const auto run = root_ / str_cat("signal-", signal);
     const pid_t child = start(run);
     wait_for(child, [&] { return size_of(run / "metrics.jsonl") > 0; });
     ::kill(child, signal);

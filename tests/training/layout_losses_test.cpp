@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 fs::path layouts(const std::string& name) {
-  return str(MEDSEG_SOURCE_DIR, "/tests/golden/layouts/", name);
+  return str_cat(MEDSEG_SOURCE_DIR, "/tests/golden/layouts/", name);
 }
 
 std::vector<std::int64_t> list_of(const at::Tensor& ids) {

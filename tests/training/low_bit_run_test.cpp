@@ -33,7 +33,7 @@ class LowBitRun : public TinyRun {
     try {
       run(config, "fault");
     } catch (const Error& error) {
-      return str(error.what(), " [", error.exit_code(), "]");
+      return str_cat(error.what(), " [", error.exit_code(), "]");
     }
     return "";
   }
@@ -50,7 +50,7 @@ class LowBitRun : public TinyRun {
 TEST_F(LowBitRun, LearnsAndGoesOnBitForBit) {
   for (const auto& [storage, precision] : {std::pair{"nf4", "fp32"}, std::pair{"nf4", "bf16"},
                                            std::pair{"int8", "bf16"}, std::pair{"int8", "fp16"}}) {
-    const auto name = str(storage, "-", precision);
+    const auto name = str_cat(storage, "-", precision);
     auto options = low_bit(storage, precision);
     options.train.accumulation = 2;
     options.train.batch_size = 3;
@@ -72,7 +72,7 @@ TEST_F(LowBitRun, LearnsAndGoesOnBitForBit) {
 TEST_F(LowBitRun, TheBundleIsTheModelThatWasTrained) {
   for (const auto& [storage, precision] :
        {std::pair{"nf4", "fp32"}, std::pair{"nf4", "bf16"}, std::pair{"int8", "fp16"}}) {
-    const auto name = str(storage, "-", precision);
+    const auto name = str_cat(storage, "-", precision);
     auto options = low_bit(storage, precision);
     options.data.validation = {{(root_ / "data/manifest.jsonl").string(), "train", 1.0}};
     options.train.steps = 20;

@@ -157,7 +157,7 @@ class MixedRun : public TinyRun {
     try {
       train(options, {.out = root_ / "fault", .resume = false, .command = "test"});
     } catch (const Error& error) {
-      return str(error.what(), " [", error.exit_code(), "]");
+      return str_cat(error.what(), " [", error.exit_code(), "]");
     }
     return "";
   }

@@ -66,7 +66,7 @@ TEST(TrainConfig, FaultsNameTheirPlace) {
     for (const double value : {-0.1, 45.5}) {
       json = minimal();
       json["data"]["augment"][key] = value;
-      EXPECT_NE(fault_of(json).find(str("data.augment.", key, ": ", value, " is out of range")),
+      EXPECT_NE(fault_of(json).find(str_cat("data.augment.", key, ": ", value, " is out of range")),
                 std::string::npos)
           << fault_of(json);
     }

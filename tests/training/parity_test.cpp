@@ -93,7 +93,7 @@ class Parity : public ::testing::Test {
     TimeTable times;
     std::int64_t dropped = 0;
     for (std::int64_t step = 0; step < train_.steps; ++step) {
-      SCOPED_TRACE(str("step ", step));
+      SCOPED_TRACE(str_cat("step ", step));
       StepReport report;
       for (std::int64_t i = 0; i < train_.accumulation; ++i) {
         TrainingBatch batch;
@@ -125,7 +125,7 @@ class Parity : public ::testing::Test {
           << parameter.name;
     }
     EXPECT_EQ(dropped, 0);
-    RecordProperty("worst_relative", str(worst_));
+    RecordProperty("worst_relative", str_cat(worst_));
     if (scaling) EXPECT_EQ(scaler.skipped(), 2);
   }
 

@@ -155,7 +155,7 @@ TEST_F(PrecisionRun, StepsWithALossThatIsNotFiniteAreDropped) {
     options.train.batch_size = 1;
     options.train.steps = 6;  // one of the six records has no mask, so that its loss is finite
     options.train.scaler.init_scale = 256;
-    const std::string run = str("skip-", precision);
+    const std::string run = str_cat("skip-", precision);
     train(options, to(run));
     std::size_t dropped = 0;
     for (const auto& line : metrics(run)) {

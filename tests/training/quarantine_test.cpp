@@ -43,7 +43,7 @@ class QuarantineRun : public TinyRun {
     try {
       train(options, to(root_ / run));
     } catch (const Error& error) {
-      return str(error.what(), " [", error.exit_code(), "]");
+      return str_cat(error.what(), " [", error.exit_code(), "]");
     }
     return "";
   }
@@ -105,7 +105,7 @@ TEST_F(QuarantineRun, GoesOnWithoutThemAndSaysSoOnce) {
                        {2, "masks"}, {3, "picture"}, {5, "masks"}, {9, "line"}, {10, "line"}}));
   const auto log = read_file(root_ / "a/log.txt");
   for (const int line : {2, 3, 5, 9, 10}) {
-    const auto place = str("manifest.jsonl:", line, ": ");
+    const auto place = str_cat("manifest.jsonl:", line, ": ");
     const auto first = log.find(place);
     ASSERT_NE(first, std::string::npos) << place << log;
     EXPECT_EQ(log.find(place, first + 1), std::string::npos) << place;
@@ -141,7 +141,7 @@ TEST_F(QuarantineRun, TwoHalvesAreTheWholeAlsoWhenFilesAreMendedBetween) {
     options.data.workers = 2;
     options.train.steps = 9;
     options.train.schedule.total_steps = 9;
-    const std::string whole = str("whole", rare), halves = str("halves", rare);
+    const std::string whole = str_cat("whole", rare), halves = str_cat("halves", rare);
     train(options, to(root_ / whole));
     EXPECT_EQ(ids(listed(whole)), (std::set<std::string>{"p1", "p2", "p4"}));
     options.train.steps = 4;  // eight of six records drawn: in the middle of the second epoch
@@ -186,7 +186,7 @@ TEST_F(QuarantineRun, AChangedManifestIsSaid) {
 TEST_F(QuarantineRun, AboveTheLimitItStops) {
   spoil();
   for (const double cache : {4.0, 0.0}) {
-    const std::string run = str("cache", cache);
+    const std::string run = str_cat("cache", cache);
     auto options = quarantining();
     options.data.cache_gb = cache;
     options.data.quarantine_limit = 2;
@@ -216,7 +216,7 @@ TEST_F(QuarantineRun, AboveTheLimitItStops) {
 }
 
 TEST_F(QuarantineRun, WhereNothingCanBeReadItStops) {
-  for (int i = 0; i < 6; ++i) fs::remove(data() / str("p", i, ".png"));
+  for (int i = 0; i < 6; ++i) fs::remove(data() / str_cat("p", i, ".png"));
   auto options = quarantining();
   options.data.quarantine_limit = 1000;
   options.data.cache_gb = 0;
@@ -265,7 +265,7 @@ TEST_F(QuarantineRun, WhatTakesTheirPlaceFollowsFromTheVisitAlone) {
 
 TEST(Quarantine, AListThatFindsNoRoomIsWrittenLater) {
   set_quiet(true);
-  const auto folder = fs::temp_directory_path() / str("medseg-quarantine-", ::getpid());
+  const auto folder = fs::temp_directory_path() / str_cat("medseg-quarantine-", ::getpid());
   fs::create_directories(folder / "list.jsonl");  // no file can be written here
   Quarantine quarantine(5, folder / "list.jsonl");
   ::testing::internal::CaptureStderr();

@@ -156,7 +156,7 @@ TEST_F(Recipes, TheWholeLanguageModelTrainsAtItsOwnRates) {
           {{"model.layers.*.weight", "model.norm.weight"}, 4e-3, 0.0}};
       options.train.steps = 30;
       options.train.batch_size = 6;
-      const std::string name = str(precision, tied);
+      const std::string name = str_cat(precision, tied);
       run(options, name);
       const auto lines = metrics(name);
       EXPECT_LT(lines.back()["loss_text"].get<double>(),
@@ -187,7 +187,7 @@ TEST_F(Recipes, OldTokenRowsStayBitForBit) {
       options.train.optimizer.weight_decay = 0.3;
       options.train.ema.decay = 0.9;
       options.train.steps = 10;
-      const std::string name = str("rows-", precision, tied);
+      const std::string name = str_cat("rows-", precision, tied);
       run(options, name);
       const auto before = open_tensor_file(root_ / "start/model.safetensors");
       const auto after = open_tensor_file(root_ / name / "last/model.safetensors");

@@ -61,7 +61,7 @@ class Resume : public TinyRun {
     try {
       train(options, to(root_ / run, true));
     } catch (const Error& error) {
-      return str(error.what(), " [", error.exit_code(), "]");
+      return str_cat(error.what(), " [", error.exit_code(), "]");
     }
     return "";
   }
@@ -84,7 +84,7 @@ TEST_F(Resume, WithEverythingOnTwoHalvesAreTheWhole) {
     train_options.also_best = {"ciou", "giou"};
     train_options.schedule = {.type = "cosine", .warmup_steps = 2, .total_steps = 8};
     train_options.steps = 8;
-    const std::string whole = str("whole-", precision), halves = str("halves-", precision);
+    const std::string whole = str_cat("whole-", precision), halves = str_cat("halves-", precision);
     train(options, to(root_ / whole));
     train_options.steps = 4;
     train(options, to(root_ / halves));
@@ -104,7 +104,7 @@ TEST_F(Resume, TheCacheIsNoPartOfTheNumbers) {
   options.train.replay.masks = 2;
   train(options, to(root_ / "cached"));
   for (const double limit : {0.0, 1e-5}) {  // none, and room for some of the pictures
-    const std::string run = str("limit-", limit);
+    const std::string run = str_cat("limit-", limit);
     options.data.cache_gb = limit;
     options.data.workers = 2;
     train(options, to(root_ / run));
@@ -199,7 +199,7 @@ TEST_F(Resume, SumsAreThoseThatSha256sumReads) {
   options.train.steps = 1;
   train(options, to(root_ / "a"));
   const auto command =
-      str("cd ", (root_ / "a/last").string(), " && sha256sum --quiet -c SHA256SUMS");
+      str_cat("cd ", (root_ / "a/last").string(), " && sha256sum --quiet -c SHA256SUMS");
   EXPECT_EQ(std::system(command.c_str()), 0);
 }
 

@@ -46,7 +46,7 @@ class ScaleOutIntegration : public TinyRun {
 
   pid_t start(int processes, std::vector<std::string> words) const {
     if (processes > 1) {
-      const std::vector<std::string> launch = {"launch", "--nproc", str(processes), "--"};
+      const std::vector<std::string> launch = {"launch", "--nproc", str_cat(processes), "--"};
       words.insert(words.begin(), launch.begin(), launch.end());
     }
     for (const char* file : {"stderr", "stdout"}) fs::remove(root_ / file);
@@ -94,7 +94,7 @@ class ScaleOutIntegration : public TinyRun {
   /// Ranks of a launcher, in order.
   static std::vector<pid_t> ranks_of(pid_t launcher) {
     std::vector<pid_t> ranks;
-    std::ifstream children(str("/proc/", launcher, "/task/", launcher, "/children"));
+    std::ifstream children(str_cat("/proc/", launcher, "/task/", launcher, "/children"));
     for (pid_t rank = 0; children >> rank;) ranks.push_back(rank);
     std::sort(ranks.begin(), ranks.end());
     return ranks;
@@ -119,7 +119,7 @@ class ScaleOutIntegration : public TinyRun {
         if (!score) worst = std::max(worst, std::abs(x - y) / std::max(1.0, std::abs(x)));
       }
     }
-    RecordProperty(a + " - " + b, str(worst));
+    RecordProperty(a + " - " + b, str_cat(worst));
   }
 
   void expect_same_bits(const std::string& a, const std::string& b) const {
@@ -132,7 +132,7 @@ class ScaleOutIntegration : public TinyRun {
 TEST_F(ScaleOutIntegration, LossesDoNotDependOnTheNumberOfProcesses) {
   const auto options = config_with_everything();
   for (const int processes : {1, 2, 4})
-    ASSERT_EQ(train_on(processes, options, str("on-", processes)), 0) << said();
+    ASSERT_EQ(train_on(processes, options, str_cat("on-", processes)), 0) << said();
   expect_close("on-1", "on-2");
   expect_close("on-1", "on-4");
   const auto run = nlohmann::json::parse(read_file(root_ / "on-4/run.json"));
@@ -147,7 +147,7 @@ TEST_F(ScaleOutIntegration, MicroBatchesNeedNotDivideEvenly) {
   options.train.accumulation = 3;
   options.train.replay.masks = 0;
   for (const int processes : {1, 2})
-    ASSERT_EQ(train_on(processes, options, str("on-", processes)), 0) << said();
+    ASSERT_EQ(train_on(processes, options, str_cat("on-", processes)), 0) << said();
   expect_close("on-1", "on-2");
 }
 
@@ -203,11 +203,11 @@ TEST_F(ScaleOutIntegration, EvaluationsAreThoseOfOneProcess) {
                   start(processes, {"evaluate", "--model", (root_ / "run/last").string(), "--data",
                                     (root_ / "data/manifest.jsonl").string(), "--split", "train",
                                     "--precision", "fp32", "--threads", "1", "--json", "--out",
-                                    (root_ / str("eval-", processes)).string()})),
+                                    (root_ / str_cat("eval-", processes)).string()})),
               0)
         << said();
     EXPECT_EQ(read_file(root_ / "stdout"),
-              read_file(root_ / str("eval-", processes) / "scores.json"));
+              read_file(root_ / str_cat("eval-", processes) / "scores.json"));
   }
   EXPECT_EQ(read_file(root_ / "eval-1/scores.json"), read_file(root_ / "eval-3/scores.json"));
   const auto predictions = [&](const char* folder) {
@@ -241,7 +241,7 @@ TEST_F(ScaleOutIntegration, WhatIsLeftOutIsLeftOutByAll) {
   options.data.on_bad_sample = "quarantine";
   write_file(root_ / "data/p3.png", "no picture");
   for (const int processes : {1, 2})
-    ASSERT_EQ(train_on(processes, options, str("on-", processes)), 0) << said();
+    ASSERT_EQ(train_on(processes, options, str_cat("on-", processes)), 0) << said();
   expect_close("on-1", "on-2");
   EXPECT_EQ(read_file(root_ / "on-1/quarantine.jsonl"), read_file(root_ / "on-2/quarantine.jsonl"));
   options.data.quarantine_limit = 0;
@@ -256,7 +256,7 @@ TEST_F(ScaleOutIntegration, AKilledRankEndsAllWithFiveAndTheRunGoesOn) {
   options.train.steps = 12;
   ASSERT_EQ(train_on(2, options, "whole"), 0) << said();
   for (const std::size_t victim : {1U, 0U}) {
-    const auto run = str("killed-", victim);
+    const auto run = str_cat("killed-", victim);
     const pid_t launcher = start_training(2, options, run);
     ASSERT_TRUE(wait_for([&] { return has_lines(run, 4); })) << said();
     const auto ranks = ranks_of(launcher);
@@ -264,8 +264,8 @@ TEST_F(ScaleOutIntegration, AKilledRankEndsAllWithFiveAndTheRunGoesOn) {
     ::kill(ranks[victim], SIGKILL);
     EXPECT_EQ(exit_code_of(launcher), 5) << said();
     ASSERT_EQ(errors().size(), 1U) << said();
-    EXPECT_THAT(errors()[0], HasSubstr(str("medseg: rank ", victim, " (process ", ranks[victim],
-                                           ") was killed by signal 9")));
+    EXPECT_THAT(errors()[0], HasSubstr(str_cat("medseg: rank ", victim, " (process ", ranks[victim],
+                                               ") was killed by signal 9")));
     for (const auto rank : ranks) EXPECT_NE(::kill(rank, 0), 0);
     ASSERT_EQ(train_on(2, options, run), 0) << said();
     expect_same_bits("whole", run);
@@ -289,7 +289,7 @@ TEST_F(ScaleOutIntegration, ASignalStopsAllAfterSaving) {
   auto options = config_with_everything();
   options.train.steps = 1000000;
   for (const int signal : {SIGINT, SIGTERM}) {
-    const auto run = str("signal-", signal);
+    const auto run = str_cat("signal-", signal);
     const pid_t launcher = start_training(2, options, run);
     ASSERT_TRUE(wait_for([&] { return has_lines(run, 2); })) << said();
     ::kill(launcher, signal);

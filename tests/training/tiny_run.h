@@ -112,7 +112,7 @@ inline Image picture(int index) {
 inline void write_data(const fs::path& folder) {
   std::string lines;
   for (int i = 0; i < 8; ++i) {
-    const std::string name = str("p", i);
+    const std::string name = str_cat("p", i);
     write_png(folder / (name + ".png"), picture(i));
     Mask mask(40, 36);
     for (int y = 4; y < 16; ++y) {
@@ -149,8 +149,8 @@ class TinyRun : public ::testing::Test {
  protected:
   void SetUp() override {
     root_ = fs::temp_directory_path() /
-            str("medseg-training-", ::getpid(), "-",
-                ::testing::UnitTest::GetInstance()->current_test_info()->name());
+            str_cat("medseg-training-", ::getpid(), "-",
+                    ::testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::remove_all(root_);
     set_quiet(true);
     write_start(root_ / "start");

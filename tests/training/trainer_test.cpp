@@ -67,7 +67,7 @@ TEST_F(TinyRun, ABundleInBf16TrainsAsTheSameValuesInFp32) {
     options.train.precision = precision;
     options.data.validation = options.data.train;
     options.train.evaluate_every = 2;
-    const std::string narrow = str("narrow-", precision), wide = str("wide-", precision);
+    const std::string narrow = str_cat("narrow-", precision), wide = str_cat("wide-", precision);
     options.model = (root_ / "narrow").string();
     train(options, to(root_ / narrow));
     options.model = (root_ / "wide").string();
@@ -95,7 +95,7 @@ TEST_F(TinyRun, ABundleInBf16TrainsAsTheSameValuesInFp32) {
 TEST_F(TinyRun, WhatIsNamedMovesAndNothingElseDoes) {
   for (const bool tied : {true, false}) {
     for (const char* precision : {"fp32", "bf16", "fp16"}) {
-      const std::string run = str("run-", tied, "-", precision);
+      const std::string run = str_cat("run-", tied, "-", precision);
       write_start(root_ / "start", tied);
       auto options = config();
       if (!tied) options.train.trainable.push_back("lm_head");
@@ -314,7 +314,7 @@ TEST_F(TinyRun, RefusesWhatCannotBeMeant) {
     try {
       train(options, to(root_ / "a"));
     } catch (const Error& error) {
-      return std::string(error.what()) + str(" [", error.exit_code(), "]");
+      return std::string(error.what()) + str_cat(" [", error.exit_code(), "]");
     }
     return std::string();
   };
@@ -347,7 +347,8 @@ TEST_F(TinyRun, AnAdapterIsWhereTrainingStarts) {
   std::vector<std::pair<std::string, at::Tensor>> tensors;
   for (int layer = 0; layer < 2; ++layer) {
     for (const auto& [part, rows] : {std::pair{"q_proj", 32}, std::pair{"v_proj", 16}}) {
-      const std::string name = str("base_model.model.model.layers.", layer, ".self_attn.", part);
+      const std::string name =
+          str_cat("base_model.model.model.layers.", layer, ".self_attn.", part);
       tensors.emplace_back(name + ".lora_A.weight", at::randn({8, 32}));
       tensors.emplace_back(name + ".lora_B.weight", at::ones({rows, 8}));
     }

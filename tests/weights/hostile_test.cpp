@@ -24,7 +24,7 @@ class Hostile : public ::testing::Test {
 
   std::string refusal(const std::string& bytes) { return medseg::refusal(folder_ / "file", bytes); }
 
-  fs::path folder_ = fs::temp_directory_path() / medseg::str("medseg-hostile-test-", ::getpid());
+  fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-hostile-test-", ::getpid());
 };
 
 TEST_F(Hostile, NestedTuplesAreFreedWithoutRecursion) {
@@ -47,7 +47,7 @@ TEST_F(Hostile, DictionariesThatMultiplyEnd) {
   for (char level = 1; level <= 7; ++level) {
     pickle += "}q" + std::string(1, level) + "(";
     for (int i = 0; i < 100; ++i) {
-      pickle += "X" + raw(std::uint32_t{2}) + medseg::str(10 + i).substr(0, 2) + "h" +
+      pickle += "X" + raw(std::uint32_t{2}) + str_cat(10 + i).substr(0, 2) + "h" +
                 std::string(1, static_cast<char>(level - 1));
     }
     pickle += "u";
@@ -93,7 +93,7 @@ TEST_F(Hostile, CopiesArePaidFor) {
 
 TEST_F(Hostile, LongNamesAreNotCopiedToEveryTensor) {
   std::string pickle = "\x80\x02}" + pickled(std::string(60'000, 'p')) + "}(";
-  for (int i = 0; i < 100; ++i) pickle += pickled(medseg::str("a", i)) + pickled(PickledTensor{});
+  for (int i = 0; i < 100; ++i) pickle += pickled(str_cat("a", i)) + pickled(PickledTensor{});
   EXPECT_EQ(refusal(torch_zip(pickle + "us.", {std::string(16, '\0')})),
             "a name of 60000 bytes, at most 1024 are read");
 }
@@ -102,7 +102,7 @@ TEST_F(Hostile, AStorageThatManyShareIsViewedInParts) {
   std::string pickle = "\x80\x02}(";
   for (int i = 0; i < 4; ++i) {
     pickle +=
-        pickled(medseg::str("a", i)) +
+        pickled(str_cat("a", i)) +
         pickled(PickledTensor{.elements = 16, .offset = 4 * i, .shape = {2, 2}, .strides = {1, 2}});
   }
   std::string storage;
@@ -146,13 +146,13 @@ TEST_F(Hostile, AnIndexThatNamesItselfOrAFolderIsRefused) {
   const auto index = folder_ / "model.safetensors.index.json";
   for (const char* shard : {".", "model.safetensors.index.json", "folder"}) {
     fs::create_directories(folder_ / "folder");
-    write_file(index, medseg::str(R"({"weight_map": {"a": ")", shard, R"("}})"));
+    write_file(index, str_cat(R"({"weight_map": {"a": ")", shard, R"("}})"));
     try {
       open_tensor_file(folder_);
       FAIL() << shard;
     } catch (const CheckpointError& error) {
       EXPECT_EQ(error.what(),
-                medseg::str(index.string(), ": a: shard ", shard, " is no file of tensors"));
+                str_cat(index.string(), ": a: shard ", shard, " is no file of tensors"));
     }
   }
 }

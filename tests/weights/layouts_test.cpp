@@ -15,7 +15,7 @@ namespace medseg {
 namespace {
 
 std::string golden(const std::string& name) {
-  return str(MEDSEG_SOURCE_DIR, "/tests/golden/layouts/", name);
+  return str_cat(MEDSEG_SOURCE_DIR, "/tests/golden/layouts/", name);
 }
 
 const std::vector<std::pair<std::string, std::string>>& folders() {  // layout and its mini model

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 fs::path golden(const std::string& name) {
-  return str(MEDSEG_SOURCE_DIR, "/tests/golden/layouts/", name);
+  return str_cat(MEDSEG_SOURCE_DIR, "/tests/golden/layouts/", name);
 }
 
 class Peft : public ::testing::Test {
@@ -68,7 +68,7 @@ class Peft : public ::testing::Test {
     return under_our_names(open_tensor_file(golden("lisa")), layout_of("lisa")).file;
   }
 
-  fs::path folder_ = fs::temp_directory_path() / str("medseg-peft-", ::getpid());
+  fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-peft-", ::getpid());
 };
 
 TEST_F(Peft, ReadsListsOfTargets) {

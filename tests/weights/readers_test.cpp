@@ -29,7 +29,7 @@ double difference(const at::Tensor& a, const at::Tensor& b) {
 class Scratch : public ::testing::Test {
  protected:
   void TearDown() override { fs::remove_all(folder_); }
-  fs::path folder_ = fs::temp_directory_path() / medseg::str("medseg-weights-test-", ::getpid());
+  fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-weights-test-", ::getpid());
 };
 
 TEST(TensorFile, ReadsWhatTorchSavedInEveryForm) {

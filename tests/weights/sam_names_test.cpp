@@ -58,7 +58,7 @@ TEST(SamNames, WhatNeitherHasStaysUnknown) {
 std::map<std::string, std::string> read_back(const std::vector<std::string>& names,
                                              const std::string& prefix) {
   const auto path =
-      fs::temp_directory_path() / medseg::str("medseg-sam-names-", ::getpid(), ".safetensors");
+      fs::temp_directory_path() / str_cat("medseg-sam-names-", ::getpid(), ".safetensors");
   std::vector<std::pair<std::string, at::Tensor>> tensors;
   for (const auto& name : names) tensors.emplace_back(name, at::zeros({1}));
   write_safetensors(path, tensors);

@@ -9,9 +9,9 @@
 
 namespace medseg {
 
-/// `str("step ", 3, ": ", 0.5)` is "step 3: 0.5": every argument as operator<< prints it.
+/// `str_cat("step ", 3, ": ", 0.5)` is "step 3: 0.5": every argument as operator<< prints it.
 template <class... Args>
-std::string str(const Args&... args) {
+std::string str_cat(const Args&... args) {
   std::ostringstream stream;
   (stream << ... << args);
   return std::move(stream).str();

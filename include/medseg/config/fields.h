@@ -108,7 +108,7 @@ void read_list(const nlohmann::json& json, std::vector<T>& values, const std::st
   values.clear();
   for (std::size_t i = 0; i < json.size(); ++i) {
     T value{};
-    read_value(json[i], value, str(path, "[", i, "]"), range);
+    read_value(json[i], value, str_cat(path, "[", i, "]"), range);
     values.push_back(std::move(value));
   }
 }

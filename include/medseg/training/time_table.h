@@ -65,7 +65,7 @@ class TimeTable {
   std::string text() const {
     std::vector<std::string> words;
     for (const auto& part : parts_)
-      words.push_back(str(part.name, " ", fixed(part.seconds, 1), " s"));
+      words.push_back(str_cat(part.name, " ", fixed(part.seconds, 1), " s"));
     return join(words, ", ");
   }
 
