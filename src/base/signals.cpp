@@ -42,7 +42,8 @@ SignalWatch::~SignalWatch() {
 
 int caught_signal() { return noted; }
 
-Interrupted::Interrupted(int signal) : Error(128 + signal, str_cat("stopped by signal ", signal)) {}
+Interrupted::Interrupted(int signal)
+    : Error(128 + signal, "", str_cat("stopped by signal ", signal)) {}
 
 void stop_if_signalled() {
   if (const int signal = caught_signal(); signal != 0) throw Interrupted(signal);

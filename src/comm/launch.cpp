@@ -176,10 +176,10 @@ void Launcher::start(const Listener& listener) {
     auto environment_pointers = pointers(environment);
     int pipe[2] = {-1, -1};
     if (rank > 0 && ::pipe2(pipe, O_CLOEXEC) != 0)
-      throw Error(1, str_cat("launch: no pipe for rank ", rank, ": ", std::strerror(errno)));
+      throw Error(1, "launch", str_cat("no pipe for rank ", rank, ": ", std::strerror(errno)));
     const pid_t pid = ::fork();
     if (pid < 0)
-      throw Error(1, str_cat("launch: cannot start rank ", rank, ": ", std::strerror(errno)));
+      throw Error(1, "launch", str_cat("cannot start rank ", rank, ": ", std::strerror(errno)));
     if (pid == 0) {
       become(program.c_str(), word_pointers.data(), environment_pointers.data(), pipe[1],
              signals_.before(), parent);
@@ -292,9 +292,9 @@ void Launcher::fail() const {
   if (signal_ != 0) {
     const bool by_it = !first_->was_killed() || WTERMSIG(first_->status) == signal_;
     const int code = first_->was_killed() ? 128 + signal_ : WEXITSTATUS(first_->status);
-    if (by_it) throw Error(code, "");
+    if (by_it) throw Error(code, "", "");
   }
-  if (!first_->was_killed()) throw Error(WEXITSTATUS(first_->status), "");  // it has said why
+  if (!first_->was_killed()) throw Error(WEXITSTATUS(first_->status), "", "");  // it has said why
   throw RunStopped(str_cat("rank ", first_->rank, " (process ", first_->pid,
                            ") was killed by signal ", WTERMSIG(first_->status),
                            ", and the other ranks with it; --resume goes on"));

@@ -10,7 +10,7 @@ namespace {
 [[noreturn]] void leave(Comm& comm, int exit_code, const std::string& message) {
   const bool is_said = comm.leave_with(exit_code, message);
   throw Error(
-      exit_code,
+      exit_code, "",
       is_said ? "" : (comm.leads() ? message : str_cat("rank ", comm.rank(), ": ", message)));
 }
 
@@ -21,7 +21,7 @@ void run_together(Comm& comm, const std::function<void()>& work) {
   try {
     work();
   } catch (const PeerLost& error) {
-    throw Error(error.exit_code(), error.is_said() ? "" : error.what());
+    throw Error(error.exit_code(), "", error.is_said() ? "" : error.what());
   } catch (const Error& error) {
     leave(comm, error.exit_code(), error.what());
   } catch (const c10::Error& error) {

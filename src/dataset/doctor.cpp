@@ -9,6 +9,7 @@
 #include "medseg/base/str.h"
 #include "medseg/dataset/manifest.h"
 #include "medseg/dataset/stats.h"
+#include "medseg/text/conversation.h"
 
 namespace medseg {
 namespace {

@@ -2,6 +2,7 @@
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
 #include "medseg/dataset/manifest.h"
+#include "medseg/text/conversation.h"
 
 namespace medseg {
 namespace {

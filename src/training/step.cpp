@@ -9,6 +9,7 @@
 #include "medseg/base/str.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/precision.h"
+#include "medseg/training/losses.h"
 
 namespace medseg {
 namespace {

@@ -328,8 +328,9 @@ void Trainer::after_step(bool last) {
                        saving_.owed(done.step)))
     save(std::move(done), last || signal != 0);
   if (signal != 0) {
-    throw Error(128 + signal, str_cat("stopped by signal ", signal, " after step ", done_.step,
-                                      ", saved; --resume goes on"));
+    throw Error(128 + signal, "",
+                str_cat("stopped by signal ", signal, " after step ", done_.step,
+                        ", saved; --resume goes on"));
   }
 }
 

@@ -95,6 +95,44 @@ TEST(Fields, RejectsWrongTypesAndRanges) {
             "train.many[1].rate: 5 is out of range");
 }
 
+enum class Colour { kRed, kGreen };
+
+}  // namespace
+
+template <>
+struct Choice<Colour> {
+  static constexpr ChoiceNames<Colour, 2> names = {
+      {{Colour::kRed, "red"}, {Colour::kGreen, "green"}}};
+};
+
+namespace {
+
+struct PaintOptions {
+  Colour wall = Colour::kGreen;
+  std::vector<Colour> doors = {Colour::kRed};
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("wall", self.wall, {}, "of the outer wall");
+    visit("doors", self.doors);
+  }
+};
+
+TEST(Fields, AChoiceIsReadWrittenAndDescribedByItsNames) {
+  PaintOptions paint;
+  read_options(nlohmann::json::parse(R"({"wall": "red", "doors": ["green", "red"]})"), paint);
+  EXPECT_EQ(paint.wall, Colour::kRed);
+  EXPECT_EQ(paint.doors, (std::vector{Colour::kGreen, Colour::kRed}));
+  EXPECT_EQ(write_options(paint).dump(), R"({"doors":["green","red"],"wall":"red"})");
+  for (const auto& field : describe_options(paint)) EXPECT_EQ(field.choices.size(), 2U);
+  try {
+    read_options(nlohmann::json::parse(R"({"wall": "blue"})"), paint, "house");
+    FAIL() << "an unknown choice was taken";
+  } catch (const ConfigError& error) {
+    EXPECT_STREQ(error.what(), "house.wall: unknown \"blue\"; known are red green");
+  }
+}
+
 TEST(Fields, DescribesEveryFieldWithItsDefault) {
   const auto fields = describe_options(InnerOptions{}, "a");
   ASSERT_EQ(fields.size(), 1U);

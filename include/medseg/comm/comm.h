@@ -32,7 +32,7 @@ namespace medseg {
 class PeerLost : public Error {
  public:
   PeerLost(int exit_code, const std::string& message, bool is_said)
-      : Error(exit_code, message), is_said_(is_said) {}
+      : Error(exit_code, "", message), is_said_(is_said) {}
   /// Whether another process tells the user.
   bool is_said() const { return is_said_; }
 

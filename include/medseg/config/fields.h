@@ -14,9 +14,9 @@
 ///       }
 ///     };
 ///
-/// Range and description are optional, in this order. A field may be a bool, a number, a string, a nested options
-/// struct, a std::vector or a std::map<std::string, …> of any of these. `read_options` fails on a key that no field
-/// claims, so a misspelt key never trains a model with a default value.
+/// Range and description are optional, in this order. A field may be a bool, a number, a string, a named choice
+/// (base/choice.h), a nested options struct, a std::vector or a std::map<std::string, …> of any of these.
+/// `read_options` fails on a key that no field claims, so a misspelt key never trains a model with a default value.
 #pragma once
 
 #include <concepts>
@@ -30,6 +30,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "medseg/base/choice.h"
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
 
@@ -58,7 +59,7 @@ concept OptionsStruct = requires(T& options) {
 
 /// Overwrites the fields of `options` that `json` names; the rest keep their values. `path` is the dotted path of
 /// `json`, used in messages.
-/// \throws ConfigError on an unknown key (with the nearest known), a wrong type or a value out of range.
+/// \throws ConfigError on an unknown key or choice (with the nearest known), a wrong type or a value out of range.
 template <OptionsStruct T>
 void read_options(const nlohmann::json& json, T& options, const std::string& path = "");
 
@@ -66,11 +67,12 @@ void read_options(const nlohmann::json& json, T& options, const std::string& pat
 template <OptionsStruct T>
 nlohmann::json write_options(const T& options);
 
-/// One line a field: dotted path, default, description.
+/// One line a field: dotted path, default, description, and the names of a choice.
 struct FieldDescription {
   std::string path;
   std::string value;
   std::string description;
+  std::vector<std::string> choices;
 };
 template <OptionsStruct T>
 std::vector<FieldDescription> describe_options(const T& options, const std::string& path = "");
@@ -89,22 +91,21 @@ void read_value(const nlohmann::json& json, T& value, const std::string& path, R
 template <class T>
 void read_number(const nlohmann::json& json, T& value, const std::string& path, Range range) {
   const bool right = std::is_floating_point_v<T> ? json.is_number() : json.is_number_integer();
-  if (!right) throw ConfigError(path + ": wrong type, got " + json.dump());
+  if (!right) throw ConfigError(path, "wrong type, got " + json.dump());
   const auto number = json.get<double>();
   double low = range.min, high = range.max;
   if constexpr (std::is_integral_v<T>) {
     low = std::max(low, static_cast<double>(std::numeric_limits<T>::lowest()));
     high = std::min(high, static_cast<double>(std::numeric_limits<T>::max()));
   }
-  if (!(number >= low && number <= high))
-    throw ConfigError(path + ": " + json.dump() + " is out of range");
+  if (!(number >= low && number <= high)) throw ConfigError(path, json.dump() + " is out of range");
   value = json.get<T>();
 }
 
 template <class T>
 void read_list(const nlohmann::json& json, std::vector<T>& values, const std::string& path,
                Range range) {
-  if (!json.is_array()) throw ConfigError(path + ": expected a list, got " + json.dump());
+  if (!json.is_array()) throw ConfigError(path, "expected a list, got " + json.dump());
   values.clear();
   for (std::size_t i = 0; i < json.size(); ++i) {
     T value{};
@@ -116,7 +117,7 @@ void read_list(const nlohmann::json& json, std::vector<T>& values, const std::st
 template <class T>
 void read_map(const nlohmann::json& json, std::map<std::string, T>& values, const std::string& path,
               Range range) {
-  if (!json.is_object()) throw ConfigError(path + ": expected an object, got " + json.dump());
+  if (!json.is_object()) throw ConfigError(path, "expected an object, got " + json.dump());
   values.clear();
   for (const auto& [key, item] : json.items())
     read_value(item, values[key], join_path(path, key), range);
@@ -127,12 +128,15 @@ void read_value(const nlohmann::json& json, T& value, const std::string& path, R
   if constexpr (OptionsStruct<T>) {
     read_options(json, value, path);
   } else if constexpr (std::is_same_v<T, bool>) {
-    if (!json.is_boolean()) throw ConfigError(path + ": wrong type, got " + json.dump());
+    if (!json.is_boolean()) throw ConfigError(path, "wrong type, got " + json.dump());
     value = json.get<bool>();
   } else if constexpr (std::is_arithmetic_v<T>) {
     read_number(json, value, path, range);
+  } else if constexpr (NamedChoice<T>) {
+    if (!json.is_string()) throw ConfigError(path, "wrong type, got " + json.dump());
+    value = choice_named<T>(path, json.get<std::string>());
   } else if constexpr (std::is_same_v<T, std::string>) {
-    if (!json.is_string()) throw ConfigError(path + ": wrong type, got " + json.dump());
+    if (!json.is_string()) throw ConfigError(path, "wrong type, got " + json.dump());
     value = json.get<std::string>();
   } else if constexpr (requires { read_list(json, value, path, range); }) {
     read_list(json, value, path, range);
@@ -144,7 +148,7 @@ void read_value(const nlohmann::json& json, T& value, const std::string& path, R
 class Reader {
  public:
   Reader(const nlohmann::json& json, const std::string& path) : json_(json), path_(path) {
-    if (!json.is_object()) throw ConfigError(path + ": expected an object");
+    if (!json.is_object()) throw ConfigError(path, "expected an object");
   }
 
   template <class T>
@@ -158,8 +162,8 @@ class Reader {
     const std::set<std::string> known(known_.begin(), known_.end());
     for (const auto& item : json_.items()) {
       if (known.contains(item.key())) continue;
-      throw ConfigError(join_path(path_, item.key()) + ": unknown key" +
-                        did_you_mean(item.key(), known_));
+      throw ConfigError(join_path(path_, item.key()),
+                        "unknown key" + did_you_mean(item.key(), known_));
     }
   }
 
@@ -173,15 +177,35 @@ template <class T>
 nlohmann::json to_json_value(const T& value) {
   if constexpr (OptionsStruct<T>) {
     return write_options(value);
+  } else if constexpr (NamedChoice<T>) {
+    return name_of(value);
   } else {
     return value;
   }
 }
 template <class T>
-requires OptionsStruct<T> nlohmann::json to_json_value(const std::vector<T>& values) {
+requires(OptionsStruct<T> || NamedChoice<T>) nlohmann::json
+    to_json_value(const std::vector<T>& values) {
   auto list = nlohmann::json::array();
-  for (const auto& value : values) list.push_back(write_options(value));
+  for (const auto& value : values) list.push_back(to_json_value(value));
   return list;
+}
+
+/// The element of a list or map, at any depth; any other type is its own.
+template <class T>
+struct Innermost {
+  using type = T;
+};
+template <class T>
+struct Innermost<std::vector<T>> : Innermost<T> {};
+template <class T>
+struct Innermost<std::map<std::string, T>> : Innermost<T> {};
+
+template <class T>
+std::vector<std::string> choices_of_field() {
+  using Value = typename Innermost<T>::type;
+  if constexpr (NamedChoice<Value>) return choice_names<Value>();
+  return {};
 }
 
 struct Writer {
@@ -203,7 +227,7 @@ struct Describer {
     if constexpr (OptionsStruct<T>) {
       for (auto& field : describe_options(value, here)) fields.push_back(std::move(field));
     } else {
-      fields.push_back({here, to_json_value(value).dump(), description});
+      fields.push_back({here, to_json_value(value).dump(), description, choices_of_field<T>()});
     }
   }
 };

@@ -7,6 +7,7 @@
 
 #include "medseg/bundle/open_bundle.h"
 #include "medseg/optim/optimizer.h"
+#include "medseg/training/options.h"
 
 namespace medseg {
 
