@@ -24,6 +24,7 @@
 #include "medseg/optim/schedule.h"
 #include "medseg/pipeline/feature_folder.h"
 #include "medseg/training/checkpoint.h"
+#include "medseg/training/losses.h"
 #include "medseg/training/opening.h"
 #include "medseg/training/report_sum.h"
 #include "medseg/training/run_folder.h"

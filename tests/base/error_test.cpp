@@ -29,9 +29,8 @@ TEST(Error, KeepsPlaceAndReasonApart) {
 
 TEST(Error, AWiderPlaceIsPutInFrontAndTheClassStays) {
   try {
-    with_place("m.jsonl:7", [] {
-      with_place("masks.m0", []() -> int { throw DataError("", "empty"); });
-    });
+    with_place("m.jsonl:7",
+               [] { with_place("masks.m0", []() -> int { throw DataError("", "empty"); }); });
     FAIL() << "nothing was thrown";
   } catch (const DataError& error) {
     EXPECT_EQ(error.where(), "m.jsonl:7: masks.m0");

@@ -65,8 +65,8 @@ std::optional<Enum> find_choice(std::string_view name) {
 template <NamedChoice Enum>
 Enum choice_named(const std::string& where, std::string_view name) {
   if (const auto value = find_choice<Enum>(name)) return *value;
-  throw ConfigError(where, str_cat("unknown \"", name, "\"",
-                                   did_you_mean(name, choice_names<Enum>())));
+  throw ConfigError(where,
+                    str_cat("unknown \"", name, "\"", did_you_mean(name, choice_names<Enum>())));
 }
 
 }  // namespace medseg
