@@ -243,7 +243,7 @@ void Trainer::prepare_features() {
     if (options_.standardise_vision) standardise_vision(bundle_, data_, features_, comm_, resumed_);
     quarantine_.add(data_.bad());
   } catch (const Interrupted& error) {
-    throw Error(error.exit_code(),
+    throw Error(error.exit_code(), "",
                 str_cat(error.what(), " before a step was done; ",
                         resumed_ ? str_cat("--resume goes on after step ", done_.step)
                                  : std::string("nothing was to be saved")));
