@@ -125,7 +125,7 @@ class GlooComm : public Comm {
   int local_rank() const override { return local_rank_; }
   void use_on_device(MakeGroup make) override { make_device_group_ = make; }
 
-  std::unique_ptr<Pending> start_sum(const at::Tensor& tensor) override {
+  std::unique_ptr<Pending> start_all_reduce(const at::Tensor& tensor) override {
     watch_->begin_call();
     std::vector<at::Tensor> tensors = {tensor};
     c10d::AllreduceOptions options;
@@ -142,7 +142,7 @@ class GlooComm : public Comm {
     wait(*group_of(tensor).broadcast(tensors, options));
   }
 
-  std::vector<std::string> gather(const std::string& bytes) override {
+  std::vector<std::string> all_gather(const std::string& bytes) override {
     const auto own = static_cast<std::int64_t>(bytes.size());
     const auto sizes = gather_rows(at::full({1}, own, at::kLong));
     const auto longest = sizes.max().item<std::int64_t>();

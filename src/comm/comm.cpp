@@ -23,8 +23,8 @@ Number number_from(const std::string& bytes) {
 }
 
 template <class Number>
-Number largest_of(Comm& comm, Number value) {
-  for (const auto& said : comm.gather(bytes_of(value)))
+Number max_of_all(Comm& comm, Number value) {
+  for (const auto& said : comm.all_gather(bytes_of(value)))
     value = std::max(value, number_from<Number>(said));
   return value;
 }
@@ -35,11 +35,11 @@ class OneProcess : public Comm {
   int size() const override { return 1; }
   int local_rank() const override { return 0; }
   void use_on_device(MakeGroup) override {}
-  std::unique_ptr<Pending> start_sum(const at::Tensor&) override {
+  std::unique_ptr<Pending> start_all_reduce(const at::Tensor&) override {
     return std::make_unique<Done>();
   }
   void broadcast(const at::Tensor&, int) override {}
-  std::vector<std::string> gather(const std::string& bytes) override { return {bytes}; }
+  std::vector<std::string> all_gather(const std::string& bytes) override { return {bytes}; }
   void set_timeout(double) override {}
   bool leave_with(int, const std::string&) override { return false; }
 
@@ -52,17 +52,17 @@ class OneProcess : public Comm {
 
 }  // namespace
 
-std::int64_t Comm::from_first(std::int64_t value) {
-  return is_alone() ? value : number_from<std::int64_t>(gather(bytes_of(value)).front());
+std::int64_t Comm::broadcast(std::int64_t value) {
+  return is_alone() ? value : number_from<std::int64_t>(all_gather(bytes_of(value)).front());
 }
 
-double Comm::from_first(double value) {
-  return is_alone() ? value : number_from<double>(gather(bytes_of(value)).front());
+double Comm::broadcast(double value) {
+  return is_alone() ? value : number_from<double>(all_gather(bytes_of(value)).front());
 }
 
-std::int64_t Comm::largest(std::int64_t value) { return largest_of(*this, value); }
+std::int64_t Comm::all_reduce_max(std::int64_t value) { return max_of_all(*this, value); }
 
-double Comm::largest(double value) { return largest_of(*this, value); }
+double Comm::all_reduce_max(double value) { return max_of_all(*this, value); }
 
 std::unique_ptr<Comm> one_process() { return std::make_unique<OneProcess>(); }
 

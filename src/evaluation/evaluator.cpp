@@ -54,7 +54,7 @@ std::vector<Prediction> gathered(const std::vector<std::size_t>& records,
   for (std::size_t i = 0; i < own.size(); ++i)
     said["lines"].push_back({records[i], to_json_line(own[i])});
   std::vector<std::pair<std::size_t, std::string>> all;
-  for (const auto& text : comm.gather(said.dump())) {
+  for (const auto& text : comm.all_gather(said.dump())) {
     const auto heard = nlohmann::json::parse(text);
     signal = std::max(signal, heard["signal"].get<int>());
     for (const auto& pair : heard["lines"])

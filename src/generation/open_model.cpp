@@ -12,9 +12,9 @@ GenerationOptions ModelOptions::generation(const OpenBundle& opened) const {
   return generation;
 }
 
-OpenBundle open_model(const ModelOptions& options, BundleUse use, int place) {
+OpenBundle open_model(const ModelOptions& options, BundleUse use, int gpu_index) {
   const auto precision = options.dtype();
-  const auto device = device_named("--device", options.device, place);
+  const auto device = device_named("--device", options.device, gpu_index);
   if (options.threads < 0)
     throw ConfigError(str_cat("--threads: ", options.threads, " is out of range"));
   if (options.max_new_tokens < 0) {

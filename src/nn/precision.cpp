@@ -19,7 +19,7 @@ at::ScalarType precision_named(const std::string& where, const std::string& name
                     did_you_mean(name, precision_names()));
 }
 
-at::Device device_named(const std::string& where, const std::string& name, int place) {
+at::Device device_named(const std::string& where, const std::string& name, int gpu_index) {
   if (name == "cpu") return at::kCPU;
   if (name != "cuda") {
     throw ConfigError(where + ": unknown device \"" + name + "\"" +
@@ -28,12 +28,12 @@ at::Device device_named(const std::string& where, const std::string& name, int p
   const Gpu& gpu = open_gpu();
   if (gpu.plugin == nullptr)
     throw ConfigError(where + ": \"cuda\", but " + gpu.reason + "; use \"cpu\"");
-  if (const int devices = gpu.plugin->devices(); place >= devices) {
+  if (const int devices = gpu.plugin->devices(); gpu_index >= devices) {
     throw ConfigError(str_cat(where, ": \"cuda\", but this machine shows ", devices,
-                              " GPU(s), one for each process: process ", place, " has none"));
+                              " GPU(s), one for each process: process ", gpu_index, " has none"));
   }
-  gpu.plugin->use(place);
-  return {at::kCUDA, static_cast<at::DeviceIndex>(place)};
+  gpu.plugin->use(gpu_index);
+  return {at::kCUDA, static_cast<at::DeviceIndex>(gpu_index)};
 }
 
 }  // namespace medseg

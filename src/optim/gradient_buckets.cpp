@@ -111,7 +111,7 @@ void GradientBuckets::State::send(Bucket& bucket) {
       bucket.views[k].zero_();
     }
   }
-  bucket.pending = comm.start_sum(bucket.values);
+  bucket.pending = comm.start_all_reduce(bucket.values);
 }
 
 void GradientBuckets::State::send_rest(Phase of_phase) {
@@ -191,7 +191,7 @@ void GradientBuckets::finish() {
   state.send_rest(Phase::kEarly);
   state.send_rest(Phase::kLate);
   const auto found = state.found();
-  const auto counted = state.comm.start_sum(found);
+  const auto counted = state.comm.start_all_reduce(found);
   for (auto& bucket : state.buckets) bucket.pending->wait();
   counted->wait();
   MEDSEG_CHECK(state.came_again.empty(),

@@ -63,7 +63,8 @@ void MaskReplay::exchange(Comm& comm) {
       const auto values = prompt.cpu().contiguous();
       prompts.append(static_cast<const char*>(values.data_ptr()), values.nbytes());
     }
-    const auto names_of_ranks = comm.gather(targets), prompts_of_ranks = comm.gather(prompts);
+    const auto names_of_ranks = comm.all_gather(targets),
+               prompts_of_ranks = comm.all_gather(prompts);
     fresh_.clear();
     for (std::size_t rank = 0; rank < names_of_ranks.size(); ++rank) {
       auto names = split(names_of_ranks[rank], '\n');

@@ -15,7 +15,7 @@ void sum_reports(StepReport& report, Comm& comm) {
       {"fault", report.fault}};
   StepReport whole;
   for (const auto& text :
-       comm.gather(own.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))) {
+       comm.all_gather(own.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))) {
     const auto part = nlohmann::json::parse(text);
     const auto losses = part["losses"].get<std::vector<double>>();
     const auto counts = part["counts"].get<std::vector<std::int64_t>>();

@@ -125,12 +125,12 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request, Comm& c
   if (options_.standardise_vision) require_projector(optimizer_.parameters());
   const auto effective = write_options(config_);
   folder_.claim();
-  const bool resumes = comm_.from_first(request_.resume && folder_.last_step());
+  const bool resumes = comm_.broadcast(request_.resume && folder_.last_step());
   if (resumes) {
     folder_.require_same_config(effective);
     if (comm_.leads()) log_to_file(folder_.path() / "log.txt");
     // Rank 0 sets damaged ones aside before the others look.
-    const auto step = comm_.from_first(comm_.leads() ? *folder_.newest_whole() : std::int64_t{0});
+    const auto step = comm_.broadcast(comm_.leads() ? *folder_.newest_whole() : std::int64_t{0});
     const auto from = folder_.checkpoint(step);
     done_ = load_checkpoint(from, optimizer_, ema_, scaler_);
     replay_.restore(load_replay(from));
@@ -195,7 +195,7 @@ void Trainer::begin_equal() {
 // What any rank left out in a step, all leave out: lists, limits and checkpoints are the same.
 void Trainer::leave_out(const std::vector<BadSample>& bad) {
   if (config_.data.on_bad_sample != "quarantine") return;
-  for (const auto& text : comm_.gather(bad_samples_json(bad).dump()))
+  for (const auto& text : comm_.all_gather(bad_samples_json(bad).dump()))
     quarantine_.add(bad_samples_of(nlohmann::json::parse(text)));
 }
 
@@ -283,7 +283,7 @@ void Trainer::run() {
     }
     ++done_.step;
     done_.drawn += static_cast<std::uint64_t>(report.samples);
-    done_.seconds = comm_.from_first(seconds_before_ + watch_.seconds());
+    done_.seconds = comm_.broadcast(seconds_before_ + watch_.seconds());
     add_metrics(
         step_line(done_.step, options_, report, update, scaler_, factor, step_watch.seconds()));
     profile.end();
@@ -310,7 +310,7 @@ void Trainer::run() {
 /// Evaluation and saves, when they are due. A signal stops the run here; an evaluation that it leaves undone is owed by the
 /// run that goes on, so that both together do what one would have done.
 void Trainer::after_step(bool last) {
-  int signal = static_cast<int>(comm_.largest(std::int64_t{caught_signal()}));
+  int signal = static_cast<int>(comm_.all_reduce_max(std::int64_t{caught_signal()}));
   Progressed done = done_;
   done.quarantined = quarantine_.list();
   done.owes_evaluation = !validation_.empty() && (due(options_.evaluate_every) || last);
@@ -325,8 +325,8 @@ void Trainer::after_step(bool last) {
     }
   }
   if (last && validation_.empty()) done.best_step = done.step;
-  if (comm_.from_first(is_best || due(options_.save_every) || last || signal != 0 ||
-                       saving_.owed(done.step)))
+  if (comm_.broadcast(is_best || due(options_.save_every) || last || signal != 0 ||
+                      saving_.owed(done.step)))
     save(std::move(done), last || signal != 0);
   if (signal != 0) {
     throw Error(128 + signal, "",
@@ -391,13 +391,12 @@ NamedScores Trainer::evaluate() {
 void Trainer::save(Progressed done, bool last_chance) {
   const TimeTable::Scope scope(times_, "saving");
   const AdamW::Gathered gathered(optimizer_);
-  const bool saved =
-      comm_.from_first(!comm_.leads() || saving_.attempt(done.step, last_chance, [&] {
-        folder_.sync_metrics();  // history first: a checkpoint never knows of steps that it lacks
-        save_checkpoint(folder_.checkpoint(done.step), bundle_, frozen_, optimizer_, ema_, scaler_,
-                        done, write_options(config_), replay_.state());
-        folder_.publish(done.step, best_links(done), options_.keep);
-      }));
+  const bool saved = comm_.broadcast(!comm_.leads() || saving_.attempt(done.step, last_chance, [&] {
+    folder_.sync_metrics();  // history first: a checkpoint never knows of steps that it lacks
+    save_checkpoint(folder_.checkpoint(done.step), bundle_, frozen_, optimizer_, ema_, scaler_,
+                    done, write_options(config_), replay_.state());
+    folder_.publish(done.step, best_links(done), options_.keep);
+  }));
   view_.sync();
   view_.refresh_page();
   if (saved) done_ = std::move(done);

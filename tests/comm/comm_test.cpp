@@ -35,7 +35,7 @@ TEST_F(Rank, Sums) {
     const auto rank = static_cast<double>(comm.rank()), size = static_cast<double>(comm.size());
     for (const auto type : {at::kFloat, at::kDouble, at::kLong}) {
       auto sum = at::arange(1001, at::kDouble).mul(rank + 1).to(type);
-      comm.sum(sum);
+      comm.all_reduce(sum);
       EXPECT_TRUE(sum.equal(at::arange(1001, at::kDouble).mul(size * (size + 1) / 2).to(type)));
     }
     // Many at once, waited for in another order; the same bits on all ranks and at every time.
@@ -45,12 +45,13 @@ TEST_F(Rank, Sums) {
     for (auto& text : bits) {
       auto rows = own.clone();
       std::vector<std::unique_ptr<Comm::Pending>> pending;
-      for (std::int64_t i = 0; i < rows.size(0); ++i) pending.push_back(comm.start_sum(rows[i]));
+      for (std::int64_t i = 0; i < rows.size(0); ++i)
+        pending.push_back(comm.start_all_reduce(rows[i]));
       for (auto call = pending.rbegin(); call != pending.rend(); ++call) (*call)->wait();
       text.assign(reinterpret_cast<const char*>(rows.data_ptr()), rows.nbytes());
     }
     EXPECT_EQ(bits[0], bits[1]);
-    for (const auto& others : comm.gather(bits[0])) EXPECT_EQ(others, bits[0]);
+    for (const auto& others : comm.all_gather(bits[0])) EXPECT_EQ(others, bits[0]);
   });
 }
 
@@ -60,17 +61,17 @@ TEST_F(Rank, SaysAndHears) {
     auto values = at::full({3}, rank, at::kFloat);
     comm.broadcast(values, last);
     EXPECT_TRUE(values.equal(at::full({3}, last, at::kFloat)));
-    const auto heard = comm.gather(
+    const auto heard = comm.all_gather(
         std::string(static_cast<std::size_t>(rank * 1000), static_cast<char>('a' + rank)));
     for (int r = 0; r <= last; ++r) {
       EXPECT_EQ(heard[static_cast<std::size_t>(r)],
                 std::string(static_cast<std::size_t>(r * 1000), static_cast<char>('a' + r)));
     }
-    EXPECT_EQ(comm.from_first(std::int64_t{7} + rank), 7);
-    EXPECT_EQ(comm.from_first(0.1 + rank), 0.1);
-    EXPECT_TRUE(comm.from_first(rank == 0));
-    EXPECT_EQ(comm.largest(std::int64_t{-5} + rank), last - 5);
-    EXPECT_EQ(comm.largest(0.5 * rank), 0.5 * last);
+    EXPECT_EQ(comm.broadcast(std::int64_t{7} + rank), 7);
+    EXPECT_EQ(comm.broadcast(0.1 + rank), 0.1);
+    EXPECT_TRUE(comm.broadcast(rank == 0));
+    EXPECT_EQ(comm.all_reduce_max(std::int64_t{-5} + rank), last - 5);
+    EXPECT_EQ(comm.all_reduce_max(0.5 * rank), 0.5 * last);
     comm.barrier();
   });
 }
@@ -137,10 +138,10 @@ TEST_F(Rank, WaitsForASignal) {
   ::sigaction(SIGTERM, &action, nullptr);
   together([](Comm& comm) {
     if (comm.leads()) write_file(fs::path(std::getenv("MEDSEG_COMM_TEST")) / "ready", "");
-    while (comm.largest(std::int64_t{caught}) == 0)
+    while (comm.all_reduce_max(std::int64_t{caught}) == 0)
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
-    throw Error(128 + static_cast<int>(comm.largest(std::int64_t{caught})), "stopped");
+    throw Error(128 + static_cast<int>(comm.all_reduce_max(std::int64_t{caught})), "stopped");
   });
 }
 
@@ -160,11 +161,11 @@ TEST_F(CommTest, OneProcessHearsItself) {
   const auto comm = connect({});
   EXPECT_TRUE(comm->is_alone());
   auto values = at::arange(3, at::kFloat);
-  comm->sum(values);
+  comm->all_reduce(values);
   comm->broadcast(values, 0);
   EXPECT_TRUE(values.equal(at::arange(3, at::kFloat)));
-  EXPECT_EQ(comm->gather("a"), std::vector<std::string>{"a"});
-  EXPECT_EQ(comm->largest(2.5), 2.5);
+  EXPECT_EQ(comm->all_gather("a"), std::vector<std::string>{"a"});
+  EXPECT_EQ(comm->all_reduce_max(2.5), 2.5);
   EXPECT_THROW(run_together(*comm, [] { throw DataError("x"); }), DataError);
 }
 

@@ -67,10 +67,10 @@ TEST_F(Rank, HaveAGpuEach) {
     comm.use_on_device(LaterGroup::make);
     const auto there = at::empty({1000}, at::kMeta);
     auto here = at::ones({3});
-    comm.sum(here);
+    comm.all_reduce(here);
     EXPECT_EQ(LaterGroup::groups, 0);  // made when it is needed
-    const auto under_way = comm.start_sum(there);
-    comm.sum(here);
+    const auto under_way = comm.start_all_reduce(there);
+    comm.all_reduce(here);
     under_way->wait();
     EXPECT_EQ(LaterGroup::unfinished, 0);
     comm.broadcast(there, 1);
@@ -87,7 +87,7 @@ TEST_F(Rank, OnesGpuHangs) {
   LaterGroup::hangs = true;
   together([&](Comm& comm) {
     comm.use_on_device(LaterGroup::make);
-    const auto call = comm.start_sum(at::empty({10}, at::kMeta));
+    const auto call = comm.start_all_reduce(at::empty({10}, at::kMeta));
     if (comm.rank() == 1) {
       for (;;) ::pause();
     }

@@ -68,25 +68,25 @@ class Comm {
   };
 
   /// Sum over all ranks, in place; contiguous. Computed on other threads, or by the GPU, meanwhile.
-  virtual std::unique_ptr<Pending> start_sum(const at::Tensor& tensor) = 0;
-  void sum(const at::Tensor& tensor) { start_sum(tensor)->wait(); }
+  virtual std::unique_ptr<Pending> start_all_reduce(const at::Tensor& tensor) = 0;
+  void all_reduce(const at::Tensor& tensor) { start_all_reduce(tensor)->wait(); }
 
   /// Rank `from`'s values, on all ranks; contiguous.
   virtual void broadcast(const at::Tensor& tensor, int from) = 0;
 
   /// Every rank's bytes, in the order of ranks.
-  virtual std::vector<std::string> gather(const std::string& bytes) = 0;
+  virtual std::vector<std::string> all_gather(const std::string& bytes) = 0;
 
-  /// What rank 0 says.
-  std::int64_t from_first(std::int64_t value);
-  double from_first(double value);
-  bool from_first(bool value) { return from_first(std::int64_t{value ? 1 : 0}) != 0; }
-  /// The largest that any rank says.
-  std::int64_t largest(std::int64_t value);
-  double largest(double value);
+  /// Rank 0's value, on all ranks.
+  std::int64_t broadcast(std::int64_t value);
+  double broadcast(double value);
+  bool broadcast(bool value) { return broadcast(std::int64_t{value ? 1 : 0}) != 0; }
+  /// The largest value of any rank, on all ranks.
+  std::int64_t all_reduce_max(std::int64_t value);
+  double all_reduce_max(double value);
 
   /// Returns when all ranks have come.
-  void barrier() { gather(""); }
+  void barrier() { all_gather(""); }
 
   /// How long later calls wait for the slowest rank.
   virtual void set_timeout(double seconds) = 0;

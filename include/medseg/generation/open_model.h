@@ -23,10 +23,10 @@ struct ModelOptions {
   GenerationOptions generation(const OpenBundle& opened) const;
 };
 
-/// Sets the threads, opens the bundle (on GPU `place`, where --device is cuda) and makes it fast. \throws CheckpointError
+/// Sets the threads, opens the bundle (on GPU `gpu_index`, where --device is cuda) and makes it fast. \throws CheckpointError
 /// if it may not answer: it cannot be read, does not fit, or holds parts that were never loaded nor trained and that `use`
 /// depends on.
 OpenBundle open_model(const ModelOptions& options, BundleUse use = BundleUse::kAnswers,
-                      int place = 0);
+                      int gpu_index = 0);
 
 }  // namespace medseg

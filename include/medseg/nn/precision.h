@@ -17,8 +17,8 @@ const std::vector<std::string>& precision_names();
 /// \throws ConfigError "`where`: unknown precision …" with the list.
 at::ScalarType precision_named(const std::string& where, const std::string& name);
 
-/// "cpu", or "cuda": GPU number `place`, which becomes the current one (several processes of a machine have one each).
+/// "cpu", or "cuda": GPU number `gpu_index`, which becomes the current one (several processes of a machine have one each).
 /// \throws ConfigError "`where`: …" on another word, and where no GPU can be used or there are too few.
-at::Device device_named(const std::string& where, const std::string& name, int place = 0);
+at::Device device_named(const std::string& where, const std::string& name, int gpu_index = 0);
 
 }  // namespace medseg
