@@ -141,7 +141,7 @@ TEST_F(Rank, WaitsForASignal) {
     while (comm.all_reduce_max(std::int64_t{caught}) == 0)
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
-    throw Error(128 + static_cast<int>(comm.all_reduce_max(std::int64_t{caught})), "stopped");
+    throw Error(128 + static_cast<int>(comm.all_reduce_max(std::int64_t{caught})), "", "stopped");
   });
 }
 

@@ -40,7 +40,7 @@ class Rank : public ::testing::Test {
       try {
         run_together(*comm, [&] {
           work(*comm);
-          if (::testing::Test::HasFailure()) throw Error(1, "expectations failed");
+          if (::testing::Test::HasFailure()) throw Error(1, "", "expectations failed");
         });
       } catch (const Error& error) {
         if (*error.what() != '\0') std::fprintf(stderr, "medseg: %s\n", error.what());
