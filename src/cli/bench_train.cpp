@@ -73,7 +73,7 @@ void bench_train(const BenchArguments& arguments) {
   train_options.evaluate_every = train_options.save_every = 0;
   train_options.time_limit_s = 0;
   config.data.validation.clear();
-  const auto rate = gemm_rate(precision_named("train.precision", train_options.precision));
+  const auto rate = gemm_rate(dtype_of(train_options.precision));
 
   const TemporaryFolder folder;
   {
@@ -90,7 +90,7 @@ void bench_train(const BenchArguments& arguments) {
     nlohmann::ordered_json json = {{"name", "train." + name}, {"value", value}, {"unit", unit}};
     json.update(more);
     json["threads"] = at::get_num_threads();
-    json["precision"] = train_options.precision;
+    json["precision"] = name_of(train_options.precision);
     if (arguments.json) std::cout << json.dump() << std::endl;
   };
   line("step", median * 1e3, "ms",
@@ -107,7 +107,7 @@ void bench_train(const BenchArguments& arguments) {
               << " to " << fixed(seconds.back() * 1e3, 1) << ", " << seconds.size() << " steps), "
               << fixed(samples / median, 2) << " samples/s, peak memory "
               << gigabytes_text(run["peak_memory_bytes"].get<std::uint64_t>()) << ", "
-              << at::get_num_threads() << " threads, " << train_options.precision
+              << at::get_num_threads() << " threads, " << name_of(train_options.precision)
               << "; products of matrices peak at " << fixed(rate / 1e9, 0) << " GFLOP/s\n\n"
               << "| part | ms a step | peak memory | GFLOP a step | of the products' peak |\n"
               << "| --- | ---: | ---: | ---: | ---: |\n";

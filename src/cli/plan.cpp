@@ -43,8 +43,9 @@ void print_proposals(const Plan& plan, const TrainConfig& config, double memory_
   const Proposal* best = nullptr;
   for (const auto& proposal : plan.proposals) {
     const bool fits = memory_gb <= 0 || proposal.peak_bytes <= memory_gb * 1e9;
-    const bool plain = proposal.activation_checkpointing == "none";
-    if (fits && (best == nullptr || plain || best->activation_checkpointing != "none"))
+    const bool plain = proposal.activation_checkpointing == ActivationCheckpointing::kNone;
+    if (fits && (best == nullptr || plain ||
+                 best->activation_checkpointing != ActivationCheckpointing::kNone))
       best = &proposal;
     const bool asked = proposal.batch_size == config.train.batch_size &&
                        proposal.activation_checkpointing == config.train.activation_checkpointing;
@@ -61,7 +62,8 @@ void print_proposals(const Plan& plan, const TrainConfig& config, double memory_
   } else {
     std::cout << "for " << fixed(memory_gb, 1) << " GB: --set train.batch_size=" << best->batch_size
               << " --set train.accumulation=" << best->accumulation
-              << " --set train.activation_checkpointing=" << best->activation_checkpointing << "\n";
+              << " --set train.activation_checkpointing=" << name_of(best->activation_checkpointing)
+              << "\n";
   }
 }
 

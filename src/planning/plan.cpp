@@ -43,11 +43,11 @@ class Planner {
     plan.largest = draws.largest;
     plan.mean = draws.mean;
     look_at_pictures(plan);
-    const auto& checkpointing = options_.activation_checkpointing;
+    const auto checkpointing = options_.activation_checkpointing;
     const auto largest = probe(plan.largest, checkpointing);
     plan.peak = memory_.at_peak(largest.memory, options_.accumulation);
     add_time(plan, probe(plan.mean, checkpointing));
-    for (const char* other : {"none", "blocks"}) {
+    for (const auto other : {ActivationCheckpointing::kNone, ActivationCheckpointing::kBlocks}) {
       propose(plan, other,
               checkpointing == other ? largest.memory : probe(plan.largest, other).memory);
     }
@@ -90,7 +90,7 @@ class Planner {
     return planned_draws(config_, data_, *bundle_.model, batch_size);
   }
 
-  ProbedStep probe(const StepShape& shape, const std::string& checkpointing) const {
+  ProbedStep probe(const StepShape& shape, ActivationCheckpointing checkpointing) const {
     auto options = options_;
     options.activation_checkpointing = checkpointing;
     return extrapolate_step(bundle_.options, options, names_, adapted_, shape);
@@ -104,7 +104,7 @@ class Planner {
   }
 
   /// Other splits of the same dialogues, scaled from the one that was probed: what a step keeps grows with its tokens.
-  void propose(Plan& plan, const std::string& checkpointing, const StepMemory& probed) const {
+  void propose(Plan& plan, ActivationCheckpointing checkpointing, const StepMemory& probed) const {
     const auto dialogues = options_.batch_size * options_.accumulation;
     for (std::int64_t batch = 1; batch <= dialogues; ++batch) {
       if (dialogues % batch != 0) continue;
@@ -162,10 +162,11 @@ nlohmann::ordered_json Plan::json() const {
   json["seconds_per_step"] = seconds_per_step();
   json["proposals"] = nlohmann::ordered_json::array();
   for (const auto& proposal : proposals) {
-    json["proposals"].push_back({{"batch_size", proposal.batch_size},
-                                 {"accumulation", proposal.accumulation},
-                                 {"activation_checkpointing", proposal.activation_checkpointing},
-                                 {"peak_bytes", static_cast<std::uint64_t>(proposal.peak_bytes)}});
+    json["proposals"].push_back(
+        {{"batch_size", proposal.batch_size},
+         {"accumulation", proposal.accumulation},
+         {"activation_checkpointing", name_of(proposal.activation_checkpointing)},
+         {"peak_bytes", static_cast<std::uint64_t>(proposal.peak_bytes)}});
   }
   return json;
 }

@@ -33,7 +33,7 @@ PlannedMemory::PlannedMemory(const TrainConfig& config, Segmenter& model, const 
       options_(config.train),
       model_(model),
       data_(data),
-      precision_(precision_named("train.precision", options_.precision)) {}
+      precision_(dtype_of(options_.precision)) {}
 
 PlannedMemory::WeightBytes PlannedMemory::weight_bytes() const {
   WeightBytes bytes;
@@ -46,7 +46,8 @@ PlannedMemory::WeightBytes PlannedMemory::weight_bytes() const {
         encoder || tensor->requires_grad() || tensor->dim() != 2 || part == "mask decoder";
     if (kept) {
       bytes.resident += encoder ? 2.5 * plain : plain;  // folded in fp32, and in bf16
-    } else if (options_.frozen_storage != "precision" && name.starts_with("model.layers.")) {
+    } else if (options_.frozen_storage != FrozenFormat::kPrecision &&
+               name.starts_with("model.layers.")) {
       bytes.resident += low_bit_bytes(*tensor);
     } else if (narrows && tensor->scalar_type() == at::kFloat) {
       bytes.resident += plain / 2;
@@ -64,7 +65,8 @@ PlannedMemory::WeightBytes PlannedMemory::weight_bytes() const {
 // nn/low_bit.h: codes, and a scale a row or a block.
 double PlannedMemory::low_bit_bytes(const at::Tensor& matrix) const {
   const auto count = static_cast<double>(matrix.numel());
-  if (options_.frozen_storage == "int8") return count + 4 * static_cast<double>(matrix.size(0));
+  if (options_.frozen_storage == FrozenFormat::kInt8)
+    return count + 4 * static_cast<double>(matrix.size(0));
   return count / 2 + 4 * count / static_cast<double>(kNf4Block);
 }
 

@@ -93,7 +93,7 @@ struct Probe {
   at::ScalarType precision;
 
   Probe(const BundleOptions& full, const TrainOptions& few, std::int64_t layers)
-      : options(few), precision(precision_named("train.precision", few.precision)) {
+      : options(few), precision(dtype_of(few.precision)) {
     bundle.options = full;
     bundle.options.model.language.layers = layers;
     bundle.options.initialised.clear();  // whether they train is the full model's question
@@ -106,7 +106,8 @@ struct Probe {
     trained = choose_trained(bundle, options);
     const FrozenStorage frozen(bundle, precision, options.frozen_storage);
     auto& language = bundle.model->language();
-    language.checkpoint_layers(options.activation_checkpointing == "blocks");
+    language.checkpoint_layers(options.activation_checkpointing ==
+                               ActivationCheckpointing::kBlocks);
     language.train(true);
   }
 

@@ -27,7 +27,7 @@ at::Tensor replay_loss(const Segmenter& model, const at::Tensor& embeddings,
                        const at::Tensor& prompts, const std::vector<MaskTruth>& truths,
                        const TrainOptions& options) {
   const auto device = model.device().type();
-  const AutocastScope autocast(device, precision_named("train.precision", options.precision));
+  const AutocastScope autocast(device, dtype_of(options.precision));
   const auto decoded =
       model.grounding().decode_batch(embeddings, prompts, at::arange(prompts.size(0), at::kLong));
   const AutocastScope full_precision(device, at::kFloat);

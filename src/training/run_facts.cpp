@@ -73,7 +73,8 @@ void add_progress(nlohmann::json& run, const TrainOptions& options, const Progre
   }
   if (done.dropped > 0) run["dropped_steps"] = done.dropped;
   if (done.best_step)
-    run["best"] = {{"step", *done.best_step}, {"score", done.best_score}, {"by", options.best}};
+    run["best"] = {
+        {"step", *done.best_step}, {"score", done.best_score}, {"by", name_of(options.best)}};
   for (const auto& [name, best] : done.also_best)
     run["also_best"][name] = {{"step", best.step}, {"score", best.score}};
 }

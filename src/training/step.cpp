@@ -21,7 +21,8 @@ double finite(const char* part, const at::Tensor& loss, const TrainingBatch& bat
   if (std::isfinite(value)) return value;
   const auto found = std::isnan(value) ? "nan" : str_cat(value);  // whatever the sign of its bits
   const auto fault = str_cat(part, " is ", found, "; records ", join(batch.ids, ", "));
-  if (options.non_finite == "stop") throw RunStopped(str_cat("step ", step + 1, ": ", fault));
+  if (options.non_finite == NonFinite::kStop)
+    throw RunStopped(str_cat("step ", step + 1, ": ", fault));
   if (report.fault.empty()) report.fault = fault;
   return 0.0;
 }
@@ -62,8 +63,7 @@ void backward_micro_batch(const Segmenter& model, const TrainingBatch& batch,
                           TimeTable& times, MaskReplay* replay, const GradScaler* scaler) {
   MicroBatchOutput output;
   {
-    const AutocastScope autocast(model.device().type(),
-                                 precision_named("train.precision", options.precision));
+    const AutocastScope autocast(model.device().type(), dtype_of(options.precision));
     output = forward_micro_batch(model, batch, options.loss, times);
   }
   const double share = 1.0 / static_cast<double>(options.accumulation);

@@ -101,7 +101,7 @@ std::vector<TrainedParameter> choose_trained(OpenBundle& bundle, const TrainOpti
   Llama& language = model.language();
   const bool embeds = language.embed_tokens.requires_grad();
   const bool heads = language.head.defined() && language.head.requires_grad();
-  if (options.token_rows == "new" && (embeds || heads)) {
+  if (options.token_rows == TokenRows::kNew && (embeds || heads)) {
     language.split_rows(first_added_row(bundle.options));
     language.new_embed_rows.set_requires_grad(embeds);
     if (language.new_head_rows.defined()) language.new_head_rows.set_requires_grad(heads);

@@ -104,7 +104,7 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request, Comm& c
       comm_(checked(comm, config_)),
       folder_(request.out, comm.leads()),
       view_(request.out, comm.leads()),
-      precision_(precision_named("train.precision", options_.precision)),
+      precision_(dtype_of(options_.precision)),
       bundle_(open_for_training(config, comm_)),
       optimizer_(options_.optimizer, choose_trained(bundle_, options_), &comm),
       buckets_(
@@ -158,7 +158,7 @@ Trainer::Trainer(const TrainConfig& config, const TrainRequest& request, Comm& c
   std::int64_t count = 0;
   for (const auto& parameter : optimizer_.parameters()) count += parameter.tensor.numel();
   log_info(str_cat("trains ", count, " numbers in ", optimizer_.parameters().size(), " tensors; ",
-                   options_.precision, ", ", at::get_num_threads(), " threads",
+                   name_of(options_.precision), ", ", at::get_num_threads(), " threads",
                    comm_.is_alone() ? "" : str_cat(" in each of ", comm_.size(), " processes"),
                    ", ", at::get_cpu_capability()));
   for (const auto& line : data_.coverage()) log_info(line);

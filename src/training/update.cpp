@@ -30,7 +30,7 @@ std::string faulty_gradient(const std::vector<TrainedParameter>& parameters) {
 void drop(const TrainOptions& options, std::int64_t step, const std::string& fault,
           std::int64_t& dropped) {
   const auto what = str_cat("step ", step + 1, ": ", fault);
-  if (options.non_finite == "stop") throw RunStopped(what);
+  if (options.non_finite == NonFinite::kStop) throw RunStopped(what);
   ++dropped;
   if (dropped > options.non_finite_limit) {
     throw RunStopped(str_cat(what, "; ", dropped, " steps dropped, train.non_finite_limit is ",

@@ -55,7 +55,7 @@ TEST_F(PlanTest, CountsParametersAsTrainingDoes) {
 TEST_F(PlanTest, TheProbeKeepsWhatTheModelKeeps) {
   for (const char* precision : {"fp32", "bf16"}) {
     auto options = config();
-    options.train.precision = precision;
+    options.train.precision = choice_named<Precision>("precision", precision);
     options.train.batch_size = 2;
     auto bundle = open_bundle(root_ / "start");
     const auto trained = choose_trained(bundle, options.train);

@@ -115,7 +115,7 @@ TEST_F(AugmentedRun, WithEveryWayOfFeedingTwoHalvesAreTheWhole) {
     options.data.on_bad_sample = "quarantine";
     options.data.balance = 0.5;
     options.data.workers = 3;
-    options.train.precision = "bf16";
+    options.train.precision = Precision::kBf16;
     options.train.batch_size = 3;
     options.train.accumulation = 2;
     options.train.lora.dropout = 0.1;

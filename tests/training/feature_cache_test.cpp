@@ -112,7 +112,7 @@ TEST_F(CachedRun, StorageIsPartOfTheNumbersAndMemoryIsNot) {
     SCOPED_TRACE(precision + " " + dtype);
     const auto name = precision + "-" + dtype;
     auto options = kept_in(name);
-    options.train.precision = precision;
+    options.train.precision = choice_named<Precision>("precision", precision);
     options.train.scaler.init_scale = 256;
     options.data.cache_dtype = dtype;
     train(options, to(name + "-cold"));

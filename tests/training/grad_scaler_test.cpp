@@ -101,7 +101,7 @@ TEST_F(Applied, ReportsTheNormOfUnscaledGradients) {
 }
 
 TEST_F(Applied, AnOverflowIsTheScalersAffair) {
-  options_.non_finite = "stop";
+  options_.non_finite = NonFinite::kStop;
   const auto update = apply(on_, {kInf, 0});
   EXPECT_FALSE(update.moved);
   EXPECT_EQ(update.fault, "");
@@ -133,7 +133,7 @@ TEST_F(Applied, WithoutAScalerAGradientStopsTheRunByName) {
 }
 
 TEST_F(Applied, DroppedStepsAreCountedUpToTheLimit) {
-  options_.non_finite = "skip";
+  options_.non_finite = NonFinite::kSkip;
   options_.non_finite_limit = 2;
   const auto nan = std::numeric_limits<float>::quiet_NaN();
   EXPECT_THAT(apply(off_, {nan, 0}).fault, HasSubstr("gradient of second is nan"));
@@ -150,7 +150,7 @@ TEST_F(Applied, DroppedStepsAreCountedUpToTheLimit) {
 }
 
 TEST_F(Applied, ALossIsNotTheScalersAffair) {
-  options_.non_finite = "skip";
+  options_.non_finite = NonFinite::kSkip;
   report_.fault = "loss_bce is nan; records a";
   const auto update = apply(on_, {kInf, 0});
   EXPECT_EQ(update.fault, "loss_bce is nan; records a");

@@ -39,11 +39,11 @@ class TrainIntegration : public TinyRun {
     auto& train = options.train;
     train.batch_size = 2;
     train.accumulation = 2;
-    train.precision = "bf16";
+    train.precision = Precision::kBf16;
     train.lora.dropout = 0.1;
     train.ema.decay = 0.9;
     train.replay = {.masks = 2, .memory = 3};
-    train.also_best = {"giou"};
+    train.also_best = {ValidationScore::kGiou};
     train.evaluate_every = 7;
     train.save_every = 1;
     train.keep = 2;

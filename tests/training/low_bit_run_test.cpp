@@ -22,8 +22,8 @@ class LowBitRun : public TinyRun {
 
   TrainConfig low_bit(const std::string& storage, const std::string& precision) const {
     auto options = config();
-    options.train.frozen_storage = storage;
-    options.train.precision = precision;
+    options.train.frozen_storage = choice_named<FrozenFormat>("storage", storage);
+    options.train.precision = choice_named<Precision>("precision", precision);
     options.train.lora.targets = {"q_proj", "v_proj", "down_proj"};
     options.train.lora.dropout = 0.1;
     return options;
@@ -63,7 +63,7 @@ TEST_F(LowBitRun, LearnsAndGoesOnBitForBit) {
     options.train.steps = 7;
     run(options, name + "-halves");
     options.train.steps = 16;
-    options.train.activation_checkpointing = "blocks";
+    options.train.activation_checkpointing = ActivationCheckpointing::kBlocks;
     run(options, name + "-halves", /*resume=*/true);
     expect_same(name, name + "-halves");
   }

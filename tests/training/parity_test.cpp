@@ -58,14 +58,14 @@ class Parity : public ::testing::Test {
       copy_into(*tensor, start_->load("weight." + name));
     train_.steps = 20;
     train_.accumulation = 2;
-    train_.precision = "fp32";
+    train_.precision = Precision::kFp32;
     train_.trainable = {"lm_head"};
     train_.lora = {.rank = 4, .alpha = 8, .dropout = 0, .adapter = ""};
     train_.optimizer.lr = 1e-2;
     train_.optimizer.weight_decay = 0.01;
     train_.optimizer.clip_grad_norm = 0.5;
     train_.optimizer.groups = {{{"lm_head"}, 2e-3, 0.01}};
-    train_.schedule = {.type = "linear", .warmup_steps = 5};
+    train_.schedule = {.type = ScheduleType::kLinear, .warmup_steps = 5};
   }
 
   at::Tensor gradient_of(const AdamW& optimizer, const std::string& name) {
@@ -144,7 +144,7 @@ TEST_F(Parity, StepsSkippedByAnOverflowAreThoseOfGradScaler) {
 
 // Both sides round to fp16's 11 bits, but not in the same places (transformers turns queries and keys in fp16, we in fp32).
 TEST_F(Parity, TrainingInFp16OverflowsWhenPythonDoes) {
-  train_.precision = "fp16";
+  train_.precision = Precision::kFp16;
   train_.scaler = {.init_scale = 32768, .growth = 16, .backoff = 1.0 / 16, .growth_interval = 7};
   run(*scaled_, "half.", {.number = 2e-3, .value = 2e-2}, true);
 }

@@ -145,9 +145,9 @@ TEST_F(Recipes, TheWholeLanguageModelTrainsAtItsOwnRates) {
     for (const bool tied : {true, false}) {
       write_start(root_ / "start", tied);
       auto options = config();
-      options.train.precision = precision;
+      options.train.precision = choice_named<Precision>("precision", precision);
       options.train.lora.rank = 0;
-      options.train.token_rows = "all";
+      options.train.token_rows = TokenRows::kAll;
       options.train.trainable = {"model.layers.*", "model.norm.weight", "model.embed_tokens.*",
                                  "lm_head", "text_hidden_fcs"};
       options.train.optimizer.lr = 1e-3;
@@ -182,7 +182,7 @@ TEST_F(Recipes, OldTokenRowsStayBitForBit) {
     for (const bool tied : {true, false}) {
       write_start(root_ / "start", tied);
       auto options = config();
-      options.train.precision = precision;
+      options.train.precision = choice_named<Precision>("precision", precision);
       if (!tied) options.train.trainable.push_back("lm_head");
       options.train.optimizer.weight_decay = 0.3;
       options.train.ema.decay = 0.9;

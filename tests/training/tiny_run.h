@@ -168,13 +168,13 @@ class TinyRun : public ::testing::Test {
     auto& train = config.train;
     train.steps = 4;
     train.accumulation = 1;
-    train.precision = "fp32";
+    train.precision = Precision::kFp32;
     train.threads = 1;
     train.trainable = {"mask_decoder", "text_hidden_fcs", "embed_tokens"};
-    train.token_rows = "new";
+    train.token_rows = TokenRows::kNew;
     train.lora.dropout = 0.0;
     train.optimizer.lr = 5e-3;
-    train.schedule = {.type = "constant", .warmup_steps = 0};
+    train.schedule = {.type = ScheduleType::kConstant, .warmup_steps = 0};
     train.evaluate_every = train.save_every = 0;
     return config;
   }

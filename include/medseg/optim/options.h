@@ -49,8 +49,14 @@ struct GroupOptions {
   }
 };
 
+enum class OptimizerType { kAdamW };
+template <>
+struct Choice<OptimizerType> {
+  static constexpr ChoiceNames<OptimizerType, 1> names = {{{OptimizerType::kAdamW, "adamw"}}};
+};
+
 struct OptimizerOptions {
-  std::string type = "adamw";
+  OptimizerType type = OptimizerType::kAdamW;
   double lr = 3e-4;
   std::vector<double> betas = {0.9, 0.95};
   double eps = 1e-8;
@@ -76,8 +82,17 @@ struct OptimizerOptions {
   }
 };
 
+enum class ScheduleType { kLinear, kCosine, kPolynomial, kConstant };
+template <>
+struct Choice<ScheduleType> {
+  static constexpr ChoiceNames<ScheduleType, 4> names = {{{ScheduleType::kLinear, "linear"},
+                                                          {ScheduleType::kCosine, "cosine"},
+                                                          {ScheduleType::kPolynomial, "polynomial"},
+                                                          {ScheduleType::kConstant, "constant"}}};
+};
+
 struct ScheduleOptions {
-  std::string type = "linear";
+  ScheduleType type = ScheduleType::kLinear;
   std::int64_t warmup_steps = 100;
   std::int64_t total_steps = 0;
   double min_ratio = 0.0, power = 2.0;

@@ -26,7 +26,7 @@ struct PlannedPart {
 /// A config of the same dialogues a step that needs other memory.
 struct Proposal {
   std::int64_t batch_size = 1, accumulation = 1;
-  std::string activation_checkpointing;
+  ActivationCheckpointing activation_checkpointing = ActivationCheckpointing::kNone;
   double peak_bytes = 0;
 };
 

@@ -9,6 +9,7 @@
 
 #include "medseg/bundle/open_bundle.h"
 #include "medseg/nn/linear.h"
+#include "medseg/training/options.h"
 
 namespace medseg {
 
@@ -19,11 +20,11 @@ namespace medseg {
 class FrozenStorage {
  public:
   /// With fp32 it changes nothing but frozen matrices that the bundle keeps in bf16: those become fp32. The encoders
-  /// stay as they are: they run once a picture. `storage`: TrainOptions::frozen_storage.
+  /// stay as they are: they run once a picture. `format`: TrainOptions::frozen_storage.
   /// \throws CheckpointError on a value beyond fp16's range, and on one that few bits cannot hold;
   /// ConfigError "train.frozen_storage: …" where no projection is frozen.
   FrozenStorage(OpenBundle& bundle, at::ScalarType precision,
-                const std::string& storage = "precision");
+                FrozenFormat format = FrozenFormat::kPrecision);
 
   class Original {
    public:
@@ -38,7 +39,7 @@ class FrozenStorage {
   };
 
  private:
-  void store_low_bit(Segmenter& model, at::ScalarType precision, const std::string& storage);
+  void store_low_bit(Segmenter& model, at::ScalarType precision, FrozenFormat format);
 
   std::filesystem::path bundle_;
   std::vector<std::pair<std::string, at::Tensor*>> cast_;
