@@ -47,9 +47,9 @@ AdamW::AdamW(const OptimizerOptions& options, std::vector<TrainedParameter> para
   }
   for (std::size_t g = 0; g < options_.groups.size(); ++g) {
     if (groups_[g].members.empty()) {
-      throw ConfigError(str_cat("train.optimizer.groups[", g,
-                                "].match: ", join(options_.groups[g].match, " or "),
-                                " names no trained parameter (or an earlier group took it)"));
+      throw ConfigError(str_cat("train.optimizer.groups[", g, "].match"),
+                        join(options_.groups[g].match, " or ") +
+                            " names no trained parameter (or an earlier group took it)");
     }
   }
 }

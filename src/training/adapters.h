@@ -1,14 +1,20 @@
 /// \file
-/// LoRA on the projections that a config names.
+/// LoRA adapters on the projections that a config names.
 #pragma once
 
-#include "medseg/models/segmenter.h"
-#include "medseg/training/options.h"
+#include <string>
+
+#include "medseg/nn/module.h"
+#include "medseg/optim/options.h"
 
 namespace medseg {
 
-/// Adapters that do nothing yet, or those of the PEFT folder `lora.adapter`, whose other tensors replace the model's. Draws
-/// from torch's generator. \throws ConfigError "train.lora.…", CheckpointError on an adapter that is another model's.
-void add_adapters(Segmenter& model, const LoraOptions& lora);
+/// Adds an adapter to every linear layer of `model` whose name begins with `under` and that one of
+/// `lora.targets` names. Without `lora.adapter` they start as zero: the model computes what it did.
+/// With it they have the values of that PEFT folder, whose other tensors (modules_to_save) replace
+/// the model's parameters. Draws from torch's generator.
+/// \throws ConfigError "train.lora.…": a target names no layer, or rank, alpha or rslora are not
+/// those of the PEFT folder; CheckpointError when the folder is an adapter of another model.
+void add_adapters(Module& model, const std::string& under, const LoraOptions& lora);
 
 }  // namespace medseg

@@ -46,7 +46,7 @@ void point(const fs::path& link, const fs::path& target) {
   fs::remove(temporary, error);
   fs::create_directory_symlink(target, temporary, error);
   if (!error) fs::rename(temporary, link, error);
-  if (error) throw DataError(link.string() + ": cannot write: " + error.message());
+  if (error) throw DataError(link.string(), "cannot write: " + error.message());
 }
 
 std::string value_text(const nlohmann::json& json, const std::string& pointer) {
@@ -86,7 +86,7 @@ void RunFolder::claim() {
   if (!writes_) return;
   std::error_code error;
   fs::create_directories(path_, error);
-  if (error) throw DataError(path_.string() + ": cannot make folder: " + error.message());
+  if (error) throw DataError(path_.string(), "cannot make folder: " + error.message());
   lock_ = std::make_unique<FileLock>(path_ / ".lock", path_.string());
 }
 
@@ -94,8 +94,8 @@ void RunFolder::create() {
   if (!writes_) return;
   if (last_step()) {
     throw ConfigError(
-        path_.string() +
-        ": a run with checkpoints stands here; --resume goes on with it, --out names another");
+        path_.string(),
+        "a run with checkpoints stands here; --resume goes on with it, --out names another");
   }
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(path_, error)) {
@@ -119,12 +119,12 @@ std::optional<std::int64_t> RunFolder::last_step() const {
 std::optional<std::int64_t> RunFolder::newest_whole() const {
   const auto all = steps();
   if (all.empty()) return std::nullopt;
-  std::vector<std::pair<fs::path, std::string>> damaged;  // newest first
+  std::vector<std::pair<fs::path, CheckpointError>> damaged;  // newest first
   for (auto step = all.rbegin(); step != all.rend(); ++step) {
     try {
       require_whole_checkpoint(checkpoint(*step));
     } catch (const CheckpointError& error) {
-      damaged.emplace_back(checkpoint(*step), error.what());
+      damaged.emplace_back(checkpoint(*step), error);
       continue;
     }
     for (const auto& [folder, fault] : damaged) {
@@ -132,14 +132,15 @@ std::optional<std::int64_t> RunFolder::newest_whole() const {
       std::error_code ignored;
       fs::remove_all(aside, ignored);
       fs::rename(folder, aside, ignored);
-      log_warning(str_cat(fault, "; set aside as ", aside.filename().string(),
+      log_warning(str_cat(fault.what(), "; set aside as ", aside.filename().string(),
                           ", the run goes on from ", checkpoint(*step).filename().string()));
     }
     return *step;
   }
-  throw CheckpointError(str_cat(damaged.front().second, "; of the run's ", all.size(),
-                                all.size() == 1 ? " checkpoint" : " checkpoints",
-                                " none is whole: nothing to resume from"));
+  const CheckpointError& newest = damaged.front().second;
+  throw CheckpointError(newest.where(), str_cat(newest.reason(), "; of the run's ", all.size(),
+                                                all.size() == 1 ? " checkpoint" : " checkpoints",
+                                                " none is whole: nothing to resume from"));
 }
 
 void RunFolder::require_same_config(const nlohmann::json& config) const {
@@ -150,9 +151,9 @@ void RunFolder::require_same_config(const nlohmann::json& config) const {
   for (const auto& change : nlohmann::json::diff(before, config)) {
     const auto pointer = change.at("path").get<std::string>();
     if (std::find(kMayChange.begin(), kMayChange.end(), pointer) != kMayChange.end()) continue;
-    throw ConfigError(str_cat(dotted(pointer), ": ", value_text(config, pointer),
-                              ", but the run that --resume goes on with has ",
-                              value_text(before, pointer)));
+    throw ConfigError(dotted(pointer), str_cat(value_text(config, pointer),
+                                               ", but the run that --resume goes on with has ",
+                                               value_text(before, pointer)));
   }
 }
 
@@ -164,15 +165,16 @@ void RunFolder::require_room(std::uint64_t checkpoint_bytes, std::int64_t kept) 
   fs::remove(probe, ignored);
   const auto room = free_bytes(probe);
   if (!room) return;
-  const auto numbers =
-      str_cat(path_.string(), ": a checkpoint takes ", gigabytes_text(checkpoint_bytes), ", ",
-              gigabytes_text(*room), " are free");
-  if (*room < checkpoint_bytes) throw DataError(numbers + "; make room, or name another --out");
+  const auto numbers = str_cat("a checkpoint takes ", gigabytes_text(checkpoint_bytes), ", ",
+                               gigabytes_text(*room), " are free");
+  if (*room < checkpoint_bytes)
+    throw DataError(path_.string(), numbers + "; make room, or name another --out");
   // One more than is kept: the old goes only when the new is there.
   const auto missing =
       std::max<std::int64_t>(kept + 1 - static_cast<std::int64_t>(steps().size()), 0);
   if (*room < static_cast<std::uint64_t>(missing) * checkpoint_bytes) {
-    log_warning(str_cat(numbers, ", and up to ", missing, " more will stand at once"));
+    log_warning(str_cat(path_.string(), ": ", numbers, ", and up to ", missing,
+                        " more will stand at once"));
   }
 }
 

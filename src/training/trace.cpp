@@ -11,24 +11,13 @@
 #include "medseg/dataset/turns.h"
 #include "medseg/generation/generate.h"
 #include "medseg/nn/autocast.h"
+#include "medseg/optim/patterns.h"
 #include "medseg/training/step.h"
 
 namespace medseg {
 namespace {
 
 using NamedParameters = std::vector<std::pair<std::string, at::Tensor*>>;
-
-// The whole name or the part of one that is most like the pattern's words.
-std::string nearest_name(const std::string& pattern, const NamedParameters& parameters) {
-  std::string words = pattern;
-  std::erase_if(words, [](char c) { return c == '*' || c == '?'; });
-  std::vector<std::string> known;
-  for (const auto& [name, tensor] : parameters) {
-    known.push_back(name);
-    for (const auto& part : split(name, '.')) known.push_back(part);
-  }
-  return nearest(words, known);
-}
 
 // Matrices that the bundle stores in bf16 are kept so in memory; here every product is made in float32.
 void widen(Segmenter& model) {
@@ -42,7 +31,9 @@ NamedParameters choose(Segmenter& model, const std::vector<std::string>& pattern
   const auto parameters = model.named_parameters();
   std::vector<bool> used(patterns.size(), false);
   NamedParameters chosen;
+  std::vector<std::string> known;
   for (const auto& [name, tensor] : parameters) {
+    known.push_back(name);
     bool matched = false;
     for (std::size_t i = 0; i < patterns.size(); ++i) {
       if (::fnmatch(patterns[i].c_str(), name.c_str(), 0) != 0) continue;
@@ -53,8 +44,9 @@ NamedParameters choose(Segmenter& model, const std::vector<std::string>& pattern
   }
   for (std::size_t i = 0; i < patterns.size(); ++i) {
     if (used[i]) continue;
-    throw ConfigError(str_cat("--gradients: no parameter matches \"", patterns[i],
-                              "\"; did you mean \"", nearest_name(patterns[i], parameters), "\"?"));
+    throw ConfigError("--gradients",
+                      str_cat("no parameter matches \"", patterns[i], "\"; did you mean \"",
+                              nearest_name(patterns[i], known), "\"?"));
   }
   return chosen;
 }
@@ -186,8 +178,8 @@ Trace trace_record(OpenBundle& bundle, const Manifest& manifest, const Record& r
   widen(*bundle.model);
   const auto wanted = choose(*bundle.model, options.gradients);
   if (!wanted.empty() && answered_turns(record).empty()) {
-    throw DataError(str_cat(manifest.path().string(), ":", record.line,
-                            ": no answer, so no loss to take gradients of"));
+    throw DataError(str_cat(manifest.path().string(), ":", record.line),
+                    "no answer, so no loss to take gradients of");
   }
   Pass pass;
   pass.masks_known = true;
@@ -203,14 +195,14 @@ Trace trace_question(OpenBundle& bundle, const std::optional<Image>& image,
                      const std::string& question, const std::string& answer,
                      const TraceOptions& options) {
   if (!options.gradients.empty()) {
-    throw ConfigError("--gradients: needs --data: without true masks there is no total loss");
+    throw ConfigError("--gradients", "needs --data: without true masks there is no total loss");
   }
   const Segmenter& model = *bundle.model;
   if (!image && (model.has_vision() || model.has_grounding())) {
-    throw ConfigError("--image: missing: the model looks at a picture");
+    throw ConfigError("--image", "missing: the model looks at an image");
   }
   if (!model.has_vision() && question.find(kImagePlace) != std::string::npos) {
-    throw ConfigError("--prompt: <image>, but the model has no vision tower");
+    throw ConfigError("--prompt", "<image>, but the model has no vision tower");
   }
   const AutocastScope exact(at::kCPU, at::kFloat);
   widen(*bundle.model);

@@ -26,7 +26,7 @@ std::int64_t first_added_row(const BundleOptions& options) {
   std::int64_t first = options.model.language.vocabulary;
   for (const auto& [token, id] : options.special_tokens) first = std::min(first, id);
   if (first == options.model.language.vocabulary || first == 0) {
-    throw ConfigError("train.token_rows: \"new\", but the bundle lists no added token");
+    throw ConfigError("train.token_rows", "\"new\", but the bundle lists no added token");
   }
   return first;
 }
@@ -40,8 +40,9 @@ void mark(Segmenter& model, const std::string& pattern) {
     if (!names(pattern, name)) continue;
     if (is_encoder(name)) {
       throw ConfigError(
-          "train.trainable: \"" + pattern + "\" names " + name +
-          ", but the encoders are frozen: their features are computed once a picture");
+          "train.trainable",
+          "\"" + pattern + "\" names " + name +
+              ", but the encoders are frozen: their features are computed once an image");
     }
     *tensor = tensor->detach().to(at::kFloat);
     tensor->set_requires_grad(true);
@@ -52,8 +53,8 @@ void mark(Segmenter& model, const std::string& pattern) {
     log_info("train.trainable: lm_head is tied to embed_tokens in this model");
     return;
   }
-  throw ConfigError("train.trainable: \"" + pattern + "\" names no parameter; did you mean \"" +
-                    nearest_name(pattern, known) + "\"?");
+  throw ConfigError("train.trainable", "\"" + pattern + "\" names no parameter; did you mean \"" +
+                                           nearest_name(pattern, known) + "\"?");
 }
 
 // A pattern for train.trainable that takes `name` in; "" where none may.
@@ -87,8 +88,8 @@ void refuse_untrained_parts(const OpenBundle& bundle,
     }
   }
   if (remedy.empty()) remedy = "train.trainable leaves them out: add " + join(wanted, ", ");
-  throw CheckpointError(bundle.path.string() + ": initialised and never trained: " +
-                        join_first(untrained, 10) + "; " + remedy);
+  throw CheckpointError(bundle.path.string(), "initialised and never trained: " +
+                                                  join_first(untrained, 10) + "; " + remedy);
 }
 
 }  // namespace
@@ -96,7 +97,7 @@ void refuse_untrained_parts(const OpenBundle& bundle,
 std::vector<TrainedParameter> choose_trained(OpenBundle& bundle, const TrainOptions& options) {
   Segmenter& model = *bundle.model;
   for (const auto& [name, tensor] : model.named_parameters()) tensor->set_requires_grad(false);
-  add_adapters(model, options.lora);
+  add_adapters(model, "model.layers.", options.lora);
   for (const auto& pattern : options.trainable) mark(model, pattern);
   Llama& language = model.language();
   const bool embeds = language.embed_tokens.requires_grad();
@@ -111,7 +112,7 @@ std::vector<TrainedParameter> choose_trained(OpenBundle& bundle, const TrainOpti
     if (tensor->requires_grad()) trained.push_back({name, *tensor});
   }
   if (trained.empty())
-    throw ConfigError("train.trainable: empty, and train.lora.rank is 0: nothing would train");
+    throw ConfigError("train.trainable", "empty, and train.lora.rank is 0: nothing would train");
   refuse_untrained_parts(bundle, trained);
   return trained;
 }
