@@ -4,10 +4,10 @@
 
 #include <ATen/ATen.h>
 
-#include "adapters.h"
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
 #include "medseg/bundle/audit.h"
+#include "medseg/optim/adapters.h"
 #include "medseg/optim/patterns.h"
 
 namespace medseg {

@@ -1,4 +1,4 @@
-#include "adapters.h"
+#include "medseg/optim/adapters.h"
 
 #include <cmath>
 #include <map>
