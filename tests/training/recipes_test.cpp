@@ -6,7 +6,6 @@
 
 #include "medseg/base/error.h"
 #include "medseg/exchange/model_export.h"
-#include "medseg/optim/patterns.h"
 #include "medseg/training/trainer.h"
 #include "medseg/weights/peft.h"
 #include "tiny_run.h"
@@ -17,19 +16,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-TEST(Patterns, AreGlobsOverTheWholeNameOrParts) {
-  EXPECT_TRUE(names("mask_decoder", "model.grounding_encoder.mask_decoder.iou_token.weight"));
-  EXPECT_TRUE(names("model.layers.*", "model.layers.0.mlp.up_proj.weight"));
-  EXPECT_FALSE(names("layers.*", "model.layers.0.mlp.up_proj.weight"));
-  EXPECT_TRUE(names("model.layers.[0-3].*.weight", "model.layers.2.mlp.up_proj.weight"));
-  EXPECT_FALSE(names("model.layers.[0-3].*.weight", "model.layers.12.mlp.up_proj.weight"));
-  EXPECT_TRUE(names_module("q_proj", "model.layers.0.self_attn.q_proj"));
-  EXPECT_FALSE(names_module("proj", "model.layers.0.self_attn.q_proj"));
-  EXPECT_TRUE(names_module("model.layers.0.self_attn.q_proj", "model.layers.0.self_attn.q_proj"));
-  EXPECT_TRUE(names_module("*.[qv]_proj", "model.layers.0.self_attn.v_proj"));
-  EXPECT_TRUE(names_module("*", "model.layers.0.mlp.up_proj"));
-}
 
 class Recipes : public TinyRun {
  protected:
