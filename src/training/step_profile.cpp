@@ -52,7 +52,8 @@ void StepProfile::start() {
   profiler::enableProfiler(
       config, activities(with_gpu_),
       {at::RecordScope::FUNCTION, at::RecordScope::USER_SCOPE, at::RecordScope::BACKWARD_FUNCTION});
-  times_.watch([this](const char* part) { part != nullptr ? open(part) : close(); });
+  times_.observe({.on_begin = [this](const std::string& part) { open(part); },
+                  .on_end = [this] { close(); }});
   running_ = true;
 }
 
@@ -87,7 +88,7 @@ void StepProfile::close() {
 
 void StepProfile::write() {
   running_ = false;
-  times_.watch({});
+  times_.observe({});
   while (!spans_.empty()) close();  // a step that an error ended
   at::enableRecordFunction(true);
   const fs::path temporary = file_.string() + ".tmp";
