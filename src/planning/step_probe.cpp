@@ -1,13 +1,10 @@
 #include "medseg/planning/step_probe.h"
 
 #include <algorithm>
-#include <charconv>
-#include <map>
-#include <set>
 
 #include <ATen/ATen.h>
 
-#include "medseg/base/error.h"
+#include "few_layers.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/initialise.h"
 #include "medseg/nn/precision.h"
@@ -21,54 +18,6 @@
 
 namespace medseg {
 namespace {
-
-constexpr const char* kLayers = "model.layers.";
-
-/// "model.layers.7.mlp.up_proj.weight" -> 7 and ".mlp.up_proj.weight"; -1 for what is in no layer.
-std::pair<std::int64_t, std::string> layer_of(const std::string& name) {
-  if (!name.starts_with(kLayers)) return {-1, name};
-  std::int64_t index = -1;
-  const char* first = name.data() + std::string_view(kLayers).size();
-  const auto parsed = std::from_chars(first, name.data() + name.size(), index);
-  return {index, std::string(parsed.ptr)};
-}
-
-/// What trains of the layer of which the most does.
-std::set<std::string> fullest_layer(const std::vector<std::string>& names) {
-  std::map<std::int64_t, std::set<std::string>> by_layer;
-  for (const auto& name : names) {
-    const auto [layer, rest] = layer_of(name);
-    if (layer >= 0) by_layer[layer].insert(rest);
-  }
-  std::set<std::string> fullest;
-  for (const auto& [layer, rests] : by_layer) {
-    if (rests.size() > fullest.size()) fullest = rests;
-  }
-  return fullest;
-}
-
-/// The config's choice of what trains, in a model of `layers` layers.
-TrainOptions of_few_layers(TrainOptions options, const std::vector<std::string>& trained,
-                           const std::vector<std::string>& adapted, std::int64_t layers) {
-  const auto rests = fullest_layer(trained), targets = fullest_layer(adapted);
-  std::set<std::string> names;
-  for (const auto& name : trained) {
-    const auto [layer, rest] = layer_of(name);
-    const bool rows = name.ends_with(".new_rows");
-    if (layer < 0) names.insert(rows ? name.substr(0, name.rfind('.')) + ".weight" : name);
-  }
-  for (std::int64_t i = 0; i < layers; ++i) {
-    for (const auto& rest : rests) {
-      if (rest.find(".lora_") == std::string::npos) names.insert(str_cat(kLayers, i, rest));
-    }
-  }
-  options.trainable.assign(names.begin(), names.end());
-  options.lora.targets.clear();
-  for (const auto& rest : targets) options.lora.targets.push_back(rest.substr(rest.rfind('.') + 1));
-  if (targets.empty()) options.lora.rank = 0;
-  options.lora.adapter.clear();
-  return options;
-}
 
 /// Random numbers where a step reads any; the encoders' memory is never touched.
 void fill(Segmenter& model) {
@@ -213,7 +162,7 @@ ProbedStep probe_step(const BundleOptions& bundle, const TrainOptions& options,
                       const std::vector<std::string>& trained,
                       const std::vector<std::string>& adapted, const StepShape& shape,
                       std::int64_t layers) {
-  const Probe probe(bundle, of_few_layers(options, trained, adapted, layers), layers);
+  const Probe probe(bundle, options_of_few_layers(options, trained, adapted, layers), layers);
   run(probe, shape);  // kernels are made at first use
   return run(probe, shape);
 }

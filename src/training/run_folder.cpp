@@ -10,34 +10,13 @@
 #include "medseg/base/log.h"
 #include "medseg/base/process.h"
 #include "medseg/base/str.h"
-#include "medseg/config/load.h"
 #include "medseg/report/event_file.h"
 #include "medseg/training/checkpoint.h"
-#include "medseg/training/options.h"
 
 namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
-
-const std::vector<std::string> kMayChange = {"/train/steps",
-                                             "/train/evaluate_every",
-                                             "/train/evaluate_limit",
-                                             "/train/save_every",
-                                             "/train/keep",
-                                             "/train/time_limit_s",
-                                             "/train/threads",
-                                             "/data/workers",
-                                             "/data/cache_gb",
-                                             "/data/cache_dir",
-                                             "/train/non_finite",
-                                             "/train/non_finite_limit",
-                                             "/train/show_answers",
-                                             "/train/activation_checkpointing",
-                                             "/data/on_bad_sample",
-                                             "/data/quarantine_limit",
-                                             "/train/optimizer/shard",
-                                             "/train/distributed/timeout_s"};
 
 // A link that is always there: made beside and renamed over the old one.
 void point(const fs::path& link, const fs::path& target) {
@@ -47,17 +26,6 @@ void point(const fs::path& link, const fs::path& target) {
   fs::create_directory_symlink(target, temporary, error);
   if (!error) fs::rename(temporary, link, error);
   if (error) throw DataError(link.string(), "cannot write: " + error.message());
-}
-
-std::string value_text(const nlohmann::json& json, const std::string& pointer) {
-  const nlohmann::json::json_pointer at(pointer);
-  return json.contains(at) ? json.at(at).dump() : "nothing";
-}
-
-std::string dotted(std::string pointer) {
-  pointer.erase(0, 1);
-  std::replace(pointer.begin(), pointer.end(), '/', '.');
-  return pointer;
 }
 
 }  // namespace
@@ -143,20 +111,6 @@ std::optional<std::int64_t> RunFolder::newest_whole() const {
                                                 " none is whole: nothing to resume from"));
 }
 
-void RunFolder::require_same_config(const nlohmann::json& config) const {
-  const auto path = path_ / "config.json";
-  TrainConfig defaults;  // a key that is newer than the run has its default there
-  read_options(parse_json(read_file(path), path.string()), defaults);
-  const auto before = write_options(defaults);
-  for (const auto& change : nlohmann::json::diff(before, config)) {
-    const auto pointer = change.at("path").get<std::string>();
-    if (std::find(kMayChange.begin(), kMayChange.end(), pointer) != kMayChange.end()) continue;
-    throw ConfigError(dotted(pointer), str_cat(value_text(config, pointer),
-                                               ", but the run that --resume goes on with has ",
-                                               value_text(before, pointer)));
-  }
-}
-
 void RunFolder::require_room(std::uint64_t checkpoint_bytes, std::int64_t kept) const {
   if (!writes_) return;
   const auto probe = path_ / "checkpoints" / ".probe";
@@ -175,22 +129,6 @@ void RunFolder::require_room(std::uint64_t checkpoint_bytes, std::int64_t kept) 
   if (*room < static_cast<std::uint64_t>(missing) * checkpoint_bytes) {
     log_warning(str_cat(path_.string(), ": ", numbers, ", and up to ", missing,
                         " more will stand at once"));
-  }
-}
-
-void RunFolder::compare_data(
-    const std::vector<std::pair<std::string, std::string>>& manifest_hashes) const {
-  const auto path = path_ / "run.json";
-  if (!fs::exists(path)) return;
-  const auto run = nlohmann::json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
-  if (!run.is_object() || !run.contains("data")) return;
-  for (const auto& [manifest, hash] : manifest_hashes) {
-    for (const auto& before : run["data"]) {
-      if (before.value("manifest", "") == manifest && before.value("sha256", "") != hash) {
-        log_warning(manifest +
-                    ": is not what the run began with; the records that come next are others");
-      }
-    }
   }
 }
 

@@ -52,8 +52,8 @@ void StepProfile::start() {
   profiler::enableProfiler(
       config, activities(with_gpu_),
       {at::RecordScope::FUNCTION, at::RecordScope::USER_SCOPE, at::RecordScope::BACKWARD_FUNCTION});
-  times_.observe({.on_begin = [this](const std::string& part) { open(part); },
-                  .on_end = [this] { close(); }});
+  times_.observe(
+      {.on_begin = [this](const std::string& part) { open(part); }, .on_end = [this] { close(); }});
   running_ = true;
 }
 

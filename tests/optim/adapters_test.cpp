@@ -55,8 +55,8 @@ class Adapters : public testing::Test {
   }
 
   static AdapterLayer values(const std::string& module, std::int64_t in = 4, std::int64_t out = 6) {
-    return {.module = module, .a = at::full({2, in}, 0.5), .b = at::full({out, 2}, 0.25),
-            .scale = 3};
+    return {
+        .module = module, .a = at::full({2, in}, 0.5), .b = at::full({out, 2}, 0.25), .scale = 3};
   }
 
   /// `lora` with the folder that `adapter` was written to.
@@ -124,9 +124,8 @@ TEST_F(Adapters, AnotherAlphaThanTheFoldersIsAFaultOfTheConfig) {
 
 TEST_F(Adapters, AnotherModelsAreRefused) {
   const auto refused = [&](const std::string& reason) {
-    EXPECT_THAT(adding(from(both_)),
-                ThrowsMessage<CheckpointError>(
-                    AllOf(StartsWith(folder_.string() + ": "), HasSubstr(reason))));
+    EXPECT_THAT(adding(from(both_)), ThrowsMessage<CheckpointError>(AllOf(
+                                         StartsWith(folder_.string() + ": "), HasSubstr(reason))));
   };
   both_.layers[1] = values("layers.1.q_proj", 5);
   refused("layers.1.q_proj: the adapter is [2, 5] and [6, 2], the model needs [2, 4] and [6, 2]");
