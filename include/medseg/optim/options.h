@@ -34,7 +34,8 @@ struct LoraOptions {
   }
 };
 
-/// Parameters that one of `match` names train at a rate of their own; the first group that matches counts.
+/// Parameters that one of the patterns `match` names have a learning rate and a weight decay of their
+/// own. The first group that matches counts.
 struct GroupOptions {
   std::vector<std::string> match;
   double lr = 0.0;
@@ -119,7 +120,7 @@ struct EmaOptions {
   }
 };
 
-/// Loss scaling for "fp16" (grad_scaler.h); the defaults are those of torch.amp.GradScaler.
+/// Loss scaling for fp16 (grad_scaler.h); the defaults are those of torch.amp.GradScaler.
 struct ScalerOptions {
   double init_scale = 65536, growth = 2.0, backoff = 0.5;
   std::int64_t growth_interval = 2000;
