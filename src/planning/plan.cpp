@@ -16,7 +16,7 @@
 namespace medseg {
 namespace {
 
-constexpr std::size_t kPicturesRead = 64;
+constexpr std::size_t kImagesRead = 64;
 
 class Planner {
  public:
@@ -42,7 +42,7 @@ class Planner {
     const auto draws = draw(options_.batch_size);
     plan.largest = draws.largest;
     plan.mean = draws.mean;
-    look_at_pictures(plan);
+    measure_images(plan);
     const auto checkpointing = options_.activation_checkpointing;
     const auto largest = probe(plan.largest, checkpointing);
     plan.peak = memory_.at_peak(largest.memory, options_.accumulation);
@@ -59,7 +59,7 @@ class Planner {
  private:
   void count_parts(Plan& plan) const {
     const auto part = [&](const std::string& name) -> PlannedPart& {
-      const std::string wanted = part_of(name);
+      const std::string wanted = name_of(part_of(name));
       const auto found = std::find_if(plan.parts.begin(), plan.parts.end(),
                                       [&](const auto& known) { return known.name == wanted; });
       if (found != plan.parts.end()) return *found;
@@ -70,8 +70,8 @@ class Planner {
     for (const auto& parameter : trained_) part(parameter.name).trained += parameter.tensor.numel();
   }
 
-  void look_at_pictures(Plan& plan) {
-    const auto [sizes, pictures] = data_.picture_sizes(kPicturesRead);
+  void measure_images(Plan& plan) {
+    const auto [sizes, pictures] = data_.picture_sizes(kImagesRead);
     plan.pictures = planned_data_.pictures = pictures;
     planned_data_.masks = static_cast<std::int64_t>(data_.mask_places().size());
     auto& most = plan.largest;
@@ -103,13 +103,14 @@ class Planner {
     }
   }
 
-  /// Other splits of the same dialogues, scaled from the one that was probed: what a step keeps grows with its tokens.
+  /// Other micro-batches of the same dialogues. Their memory is that of the probed one, scaled by
+  /// rough_size: what a step keeps grows with its tokens.
   void propose(Plan& plan, ActivationCheckpointing checkpointing, const StepMemory& probed) const {
     const auto dialogues = options_.batch_size * options_.accumulation;
     for (std::int64_t batch = 1; batch <= dialogues; ++batch) {
       if (dialogues % batch != 0) continue;
-      const double scale =
-          weight_of(draw(batch).largest, *bundle_.model) / weight_of(plan.largest, *bundle_.model);
+      const double scale = rough_size(draw(batch).largest, *bundle_.model) /
+                           rough_size(plan.largest, *bundle_.model);
       StepMemory memory = probed;
       for (double* bytes : {&memory.batch, &memory.kept, &memory.transient}) *bytes *= scale;
       double sum = 0;

@@ -7,21 +7,22 @@
 namespace medseg {
 namespace {
 
-constexpr std::uint64_t kStepsDrawn = 100'000;  // micro-batches whose sizes are looked at
+constexpr std::uint64_t kMostDraws = 100'000;  // micro-batches
 
 }  // namespace
 
-// Some ten numbers of the width a token and layer, some twelve maps a mask, the logits.
-double weight_of(const StepShape& shape, const Segmenter& model) {
+// Of each token about ten vectors in each layer, of each labelled token its logits, of each mask
+// about twelve maps.
+double rough_size(const StepShape& shape, const Segmenter& model) {
   const auto& language = model.options().language;
-  double weight = static_cast<double>(shape.tokens * language.layers *
-                                      (8 * language.width + 2 * language.mlp_width));
-  weight += static_cast<double>(shape.labelled * language.vocabulary * 2);
+  double size = static_cast<double>(shape.tokens * language.layers *
+                                    (8 * language.width + 2 * language.mlp_width));
+  size += static_cast<double>(shape.labelled * language.vocabulary * 2);
   if (model.has_grounding()) {
     const auto grid = model.grounding().encoder().grid();
-    weight += static_cast<double>(12 * shape.masks * grid * grid * model.options().grounding.width);
+    size += static_cast<double>(12 * shape.masks * grid * grid * model.options().grounding.width);
   }
-  return weight;
+  return size;
 }
 
 PlannedDraws planned_draws(const TrainConfig& config, const TrainingSet& data,
@@ -37,7 +38,7 @@ PlannedDraws planned_draws(const TrainConfig& config, const TrainingSet& data,
                    .shares = data.shares()});
   const auto dialogues = train.steps * train.batch_size * train.accumulation;
   const auto count =
-      std::clamp<std::uint64_t>(static_cast<std::uint64_t>(dialogues / batch_size), 1, kStepsDrawn);
+      std::clamp<std::uint64_t>(static_cast<std::uint64_t>(dialogues / batch_size), 1, kMostDraws);
   StepShape largest, sum;
   double most = -1;
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -51,9 +52,9 @@ PlannedDraws planned_draws(const TrainConfig& config, const TrainingSet& data,
     sum.tokens += shape.tokens;
     sum.labelled += shape.labelled;
     sum.masks += shape.masks;
-    const auto weight = weight_of(shape, model);
-    if (weight <= most) continue;
-    most = weight;
+    const auto size = rough_size(shape, model);
+    if (size <= most) continue;
+    most = size;
     largest = shape;
   }
   const auto n = static_cast<std::int64_t>(count);

@@ -19,7 +19,8 @@
 namespace medseg {
 namespace {
 
-/// Random numbers where a step reads any; the encoders' memory is never touched.
+/// Random values for all weights that a step reads. Those of the encoders are not: their memory is
+/// never touched.
 void fill(Segmenter& model) {
   const at::NoGradGuard no_grad;
   for (const auto& named : {model.named_parameters(), model.named_buffers()}) {
@@ -45,7 +46,8 @@ struct Probe {
       : options(few), precision(dtype_of(few.precision)) {
     bundle.options = full;
     bundle.options.model.language.layers = layers;
-    bundle.options.initialised.clear();  // whether they train is the full model's question
+    // The full model's parameters were checked for being trained or loaded; these need not be.
+    bundle.options.initialised.clear();
     {
       const SkipInitialisation skip;
       bundle.model = std::make_unique<Segmenter>(

@@ -11,8 +11,8 @@
 
 namespace medseg {
 
-/// After step t: average = d * average + (1 - d) * parameter, with d = min(decay, (1 + t) / (10 + t)).
-/// The smaller d of the first steps lets the average forget the start values soon.
+/// After step t: average = d * average + (1 - d) * parameter, with d = min(decay, (1 + t) / (10 +
+/// t)). The smaller d of the first steps lets the average forget the start values soon.
 class Ema {
  public:
   Ema(double decay, const std::vector<TrainedParameter>& parameters);

@@ -8,9 +8,9 @@
 ///              finite      count ← count + 1; at growth_interval: count ← 0 and
 ///                          s ← s · growth, unless that is not finite
 ///
-/// A skipped step counts as a step of the run: its samples are consumed and the schedule goes on (as
-/// in a PyTorch loop that calls scheduler.step() every time). It changes no weight, no moment and no
-/// step counter of AdamW, and the moving average (EMA) is not updated.
+/// A skipped step counts as a step of the run: its samples are consumed and the schedule goes on
+/// (as in a PyTorch loop that calls scheduler.step() every time). It changes no weight, no moment
+/// and no step counter of AdamW, and the moving average (EMA) is not updated.
 #pragma once
 
 #include <cstdint>

@@ -22,16 +22,17 @@ struct TrainedParameter {
   at::Tensor tensor;
 };
 
-/// Returns the L2 norm of all gradients together. If it exceeds `limit`, all gradients are multiplied
-/// by limit / (norm + 1e-6). A `limit` of 0 and a norm that is not finite leave them as they are.
+/// Returns the L2 norm of all gradients together. If it exceeds `limit`, all gradients are
+/// multiplied by limit / (norm + 1e-6). A `limit` of 0 and a norm that is not finite leave them as
+/// they are.
 double clip_gradients(const std::vector<TrainedParameter>& parameters, double limit);
 
 /// Decoupled weight decay (arXiv 1711.05101), bias-corrected, one fused call for each group. A
 /// parameter without a gradient does not change, not even by decay.
 ///
-/// With options.shard and several ranks (ZeRO-1, arXiv 1910.02054) each rank keeps the moments of some
-/// of the parameters, updates those and gets the new values of the others from their ranks. The
-/// numbers are those of one rank.
+/// With options.shard and several ranks (ZeRO-1, arXiv 1910.02054) each rank keeps the moments of
+/// some of the parameters, updates those and gets the new values of the others from their ranks.
+/// The numbers are those of one rank.
 class AdamW {
  public:
   AdamW(const OptimizerOptions& options, std::vector<TrainedParameter> parameters,
@@ -47,8 +48,8 @@ class AdamW {
   /// Peak learning rate of parameter i.
   double rate(std::size_t i) const;
 
-  /// "exp_avg.NAME", "exp_avg_sq.NAME", "step.NAME": the tensors themselves, to save them or to copy
-  /// saved ones into them. When moments are sharded, those of this rank.
+  /// "exp_avg.NAME", "exp_avg_sq.NAME", "step.NAME": the tensors themselves, to save them or to
+  /// copy saved ones into them. When moments are sharded, those of this rank.
   std::vector<std::pair<std::string, at::Tensor>> state() const;
   /// Of the moments and step counters of all ranks.
   std::uint64_t state_bytes() const;

@@ -34,8 +34,8 @@ struct LoraOptions {
   }
 };
 
-/// Parameters that one of the patterns `match` names have a learning rate and a weight decay of their
-/// own. The first group that matches counts.
+/// Parameters that one of the patterns `match` names have a learning rate and a weight decay of
+/// their own. The first group that matches counts.
 struct GroupOptions {
   std::vector<std::string> match;
   double lr = 0.0;

@@ -8,7 +8,8 @@
 
 namespace medseg {
 
-/// The factor on every peak rate at step t = 0, 1, … (src/README.md, choice 17), with W warm-up steps:
+/// The factor on every peak rate at step t = 0, 1, … (src/README.md, choice 17), with W warm-up
+/// steps:
 ///
 ///     t < W       (t + 1) / W
 ///     linear      m + (1 - m) (total - t) / (total - W)
