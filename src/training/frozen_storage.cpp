@@ -49,7 +49,7 @@ void FrozenStorage::store_low_bit(Segmenter& model, at::ScalarType precision, Fr
   for (const auto& [name, layer] : model.modules_of_type<Linear>()) {
     if (!name.starts_with("model.layers.") || layer->weight.requires_grad()) continue;
     before += static_cast<std::int64_t>(layer->weight.nbytes());
-    // As the bundle has it, unless bf16 would round what the run computes with.
+    // Saved as the bundle has it, unless bf16 would round values that the run computes with.
     const bool bf16 = layer->weight.scalar_type() == at::kBFloat16 && precision == at::kBFloat16;
     with_place(str_cat(bundle_.string(), ": ", name, ".weight"), [&, layer = layer] {
       if (precision == at::kHalf && !layer->weight.to(at::kHalf).isfinite().all().item<bool>())
@@ -73,7 +73,7 @@ FrozenStorage::Original::Original(FrozenStorage& storage) : storage_(storage) {
   const auto file = open_tensor_file(storage.bundle_);
   for (const auto& [name, tensor] : storage.cast_) {
     small_.push_back(*tensor);
-    // New rows are joined to their matrix in its dtype, so that one is widened.
+    // New rows are appended in the dtype of their matrix, which must not round them.
     const auto original = file->load(name);
     *tensor = is_token_matrix(name) ? original.to(at::kFloat) : original;
   }
@@ -88,7 +88,7 @@ MergedAdapters::MergedAdapters(OpenBundle& bundle, FrozenStorage& frozen,
   const FrozenStorage::Original original(frozen);
   for (const auto& [name, layer] : bundle.model->modules_of_type<Linear>()) {
     if (!layer->has_adapter()) continue;
-    if (layer->low_bit()) {  // as large as few bits were to spare
+    if (layer->low_bit()) {  // a merged copy of every layer would take the memory that was saved
       layer->answer_merged(precision);
     } else {
       layer->answer_with(layer->merged_weight().to(layer->lora_a.device(), precision));

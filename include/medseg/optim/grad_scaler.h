@@ -3,7 +3,7 @@
 /// underflow, and a step whose gradients overflow is skipped. The arithmetic is that of
 /// torch.amp.GradScaler, with the same two ATen operations (arXiv 1710.03740, section 3.2).
 ///
-///     loss · s -> backward -> unscale (gradients · 1/s) -> clip -> step if all are finite -> update
+///     loss · s -> backward -> unscale (gradients · 1/s) -> clip -> step if finite -> update
 ///     update:  not finite  s ← s · backoff, count ← 0
 ///              finite      count ← count + 1; at growth_interval: count ← 0 and
 ///                          s ← s · growth, unless that is not finite

@@ -14,8 +14,8 @@ namespace medseg {
 ///     t < W       (t + 1) / W
 ///     linear      m + (1 - m) (total - t) / (total - W)
 ///     cosine      m + (1 - m) (1 + cos(pi (t - W) / (total - W))) / 2
-///     polynomial  m + (1 - m) ((total - t) / (total - W))^power, as in transformers, whose end rate
-///                 is m times the peak
+///     polynomial  m + (1 - m) ((total - t) / (total - W))^power, as in transformers with an end
+///                 rate of m times the peak
 ///     constant    1
 ///
 /// with m = min_ratio. From step `total` on it stays at m.

@@ -50,7 +50,7 @@ struct LossOptions {
   }
 };
 
-/// Further masks decoded with remembered prompts (replay.h).
+/// More masks for the mask decoder, from remembered prompts (replay.h).
 struct ReplayOptions {
   std::int64_t masks = 0, memory = 8, pool = 1;
   double weight = 1.0;
@@ -66,7 +66,8 @@ struct ReplayOptions {
   }
 };
 
-/// Several processes (comm/); what they compute together does not depend on their number.
+/// Training on several processes. Their results do not depend on the number of processes, up to the
+/// rounding of sums.
 struct DistributedOptions {
   double timeout_s = 600.0, bucket_mb = 25.0;
 
