@@ -61,8 +61,8 @@ struct FrameGroup {
   std::vector<double> weights;        ///< of each mask in the loss of the batch
 };
 
-void add(const MaskTruth& truth, const at::Tensor& logits, std::int64_t all_masks,
-         const LossOptions& options, FrameGroup& group) {
+void add_to_group(const MaskTruth& truth, const at::Tensor& logits, std::int64_t all_masks,
+                  const LossOptions& options, FrameGroup& group) {
   group.logits.push_back(logits);
   group.masks.push_back(truth.masks);
   if (options.boundary > 0) {
@@ -91,8 +91,7 @@ void add_losses(const FrameGroup& group, const ModelFrame& frame, const LossOpti
   add(total.dice, dice);
   if (options.focal > 0)
     add(total.focal, focal_loss(in_pixels, truth, options.focal_gamma, options.focal_alpha));
-  if (options.boundary > 0)
-    add(total.boundary, boundary_loss(in_pixels, at::cat(group.distances)));
+  if (options.boundary > 0) add(total.boundary, boundary_loss(in_pixels, at::cat(group.distances)));
 }
 
 }  // namespace
@@ -126,7 +125,7 @@ BatchMaskLosses batch_mask_losses(const at::Tensor& mask_logits,
       if (done[j] || !same_frame(truths[i].frame, truths[j].frame)) continue;
       done[j] = true;
       if (truths[j].masks.size(0) == 0) continue;
-      add(truths[j], mask_logits.slice(0, first[j], first[j + 1]), count, options, group);
+      add_to_group(truths[j], mask_logits.slice(0, first[j], first[j + 1]), count, options, group);
     }
     if (!group.logits.empty()) add_losses(group, truths[i].frame, options, total);
   }

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A link that is always there: made beside and renamed over the old one.
+// Replaces a link in one step: makes a new one and renames it over the old.
 void point(const fs::path& link, const fs::path& target) {
   const fs::path temporary = link.string() + ".tmp";
   std::error_code error;
@@ -123,7 +123,7 @@ void RunFolder::require_room(std::uint64_t checkpoint_bytes, std::int64_t kept) 
                                gigabytes_text(*room), " are free");
   if (*room < checkpoint_bytes)
     throw DataError(path_.string(), numbers + "; make room, or name another --out");
-  // One more than is kept: the old goes only when the new is there.
+  // One more than is kept: an old checkpoint is removed only after a new one is saved.
   const auto missing =
       std::max<std::int64_t>(kept + 1 - static_cast<std::int64_t>(steps().size()), 0);
   if (*room < static_cast<std::uint64_t>(missing) * checkpoint_bytes) {
@@ -201,7 +201,7 @@ void RunFolder::publish(std::int64_t last, const std::map<std::string, std::int6
   for (std::int64_t i = 0; i < count - keep; ++i) {
     const auto step = all[static_cast<std::size_t>(i)];
     if (stay.contains(step)) continue;
-    // In one step it is no checkpoint any more, whatever becomes of the removal.
+    // Renamed first: a removal that is interrupted must not leave half a checkpoint.
     const auto removed = path_ / "checkpoints" / ("." + checkpoint(step).filename().string());
     std::error_code ignored;
     fs::remove_all(removed, ignored);

@@ -14,12 +14,13 @@
 namespace medseg {
 namespace {
 
-// The value of a part of the loss; 0 for one that is not finite, when the step is for dropping.
+// The value of a part of the loss, or 0 if it is not finite: then the step will be dropped.
 double finite(const char* part, const at::Tensor& loss, const TrainingBatch& batch,
               const TrainOptions& options, std::int64_t step, StepReport& report) {
   const auto value = loss.item<double>();
   if (std::isfinite(value)) return value;
-  const auto found = std::isnan(value) ? "nan" : str_cat(value);  // whatever the sign of its bits
+  const auto found =
+      std::isnan(value) ? "nan" : str_cat(value);  // nan may have a sign, which says nothing
   const auto fault = str_cat(part, " is ", found, "; records ", join(batch.ids, ", "));
   if (options.non_finite == NonFinite::kStop)
     throw RunStopped(str_cat("step ", step + 1, ": ", fault));

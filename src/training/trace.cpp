@@ -19,14 +19,15 @@ namespace {
 
 using NamedParameters = std::vector<std::pair<std::string, at::Tensor*>>;
 
-// Matrices that the bundle stores in bf16 are kept so in memory; here every product is made in float32.
+// Matrices that the bundle has in bf16 stay so in memory; here every product is computed in
+// float32.
 void widen(Segmenter& model) {
   cast_parameters(model, at::kFloat, [](const std::string&, const at::Tensor& tensor) {
     return tensor.is_floating_point() && tensor.scalar_type() != at::kFloat;
   });
 }
 
-// Lets exactly the parameters that match require a gradient.
+// Makes exactly the parameters that match require a gradient.
 NamedParameters choose(Segmenter& model, const std::vector<std::string>& patterns) {
   const auto parameters = model.named_parameters();
   std::vector<bool> used(patterns.size(), false);
@@ -52,9 +53,9 @@ NamedParameters choose(Segmenter& model, const std::vector<std::string>& pattern
 }
 
 struct Pass {
-  std::vector<Sample> samples;  // one
+  std::vector<Sample> samples;  // exactly one
   EncoderInputs inputs;
-  std::string question;  // what a continuation answers; empty: the record asks nothing
+  std::string question;  // that generation answers; empty: the record has none
   bool masks_known = false;
 };
 
@@ -163,7 +164,8 @@ class Tracer {
   Trace trace_;
 };
 
-// Both encoders under autograd; they cost nothing more where no parameter of theirs is asked for.
+// Both encoders run under autograd; this costs nothing if none of their parameters requires a
+// gradient.
 std::shared_ptr<const ImageFeatures> look(const Image& image, const OpenBundle& bundle,
                                           EncoderInputs& inputs) {
   inputs = encoder_inputs(image, *bundle.model, bundle.options);

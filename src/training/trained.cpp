@@ -21,7 +21,7 @@ bool is_encoder(const std::string& name) {
   return contains(name, "vision_tower.") || contains(name, "grounding_encoder.image_encoder.");
 }
 
-// Added tokens have the highest ids; the first of them opens the rows that train.
+// Added tokens have the highest ids: the rows from the first of them on train.
 std::int64_t first_added_row(const BundleOptions& options) {
   std::int64_t first = options.model.language.vocabulary;
   for (const auto& [token, id] : options.special_tokens) first = std::min(first, id);
@@ -31,7 +31,8 @@ std::int64_t first_added_row(const BundleOptions& options) {
   return first;
 }
 
-// Marks what a pattern names. \throws ConfigError if it names nothing that could train.
+// Makes the parameters that a pattern names trainable, in float32. \throws ConfigError if it names
+// none or one of an encoder.
 void mark(Segmenter& model, const std::string& pattern) {
   std::size_t found = 0;
   std::vector<std::string> known;
@@ -57,7 +58,7 @@ void mark(Segmenter& model, const std::string& pattern) {
                                            nearest_name(pattern, known) + "\"?");
 }
 
-// A pattern for train.trainable that takes `name` in; "" where none may.
+// A pattern for train.trainable that names this parameter; "" for one of an encoder.
 std::string pattern_for(const std::string& name) {
   if (is_encoder(name)) return "";
   const auto parts = split(name, '.');

@@ -8,8 +8,8 @@
 ///                           scaler.skipped
 ///     SHA256SUMS            of all other files, as `sha256sum -c` reads it
 ///
-/// The state of random generators is not saved: every step seeds torch's generator from (seed, step),
-/// and the order of samples follows from the number of those drawn.
+/// The state of random generators is not saved: every step seeds torch's generator from (seed,
+/// step), and the order of samples follows from the number of those drawn.
 #pragma once
 
 #include <cstdint>
@@ -48,9 +48,9 @@ struct Progressed {
   double seconds = 0;
 };
 
-/// The folder appears complete or not at all. If there are averages, the bundle holds them instead of
-/// the parameters. Trained parameters leave the bundle's `initialised` list. `replay`: the state of
-/// MaskReplay. \throws DataError if it cannot be written; older checkpoints stay as they are.
+/// The folder appears complete or not at all. If there are averages, the bundle holds them instead
+/// of the parameters. Trained parameters leave the bundle's `initialised` list. `replay`: the state
+/// of MaskReplay. \throws DataError if it cannot be written; older checkpoints stay as they are.
 void save_checkpoint(const std::filesystem::path& folder, OpenBundle& bundle, FrozenStorage& frozen,
                      const AdamW& optimizer, Ema& ema, const GradScaler& scaler,
                      const Progressed& progress, const nlohmann::json& config,
@@ -60,12 +60,12 @@ void save_checkpoint(const std::filesystem::path& folder, OpenBundle& bundle, Fr
 std::uint64_t checkpoint_bytes(OpenBundle& bundle, const AdamW& optimizer, const Ema& ema,
                                const GradScaler& scaler);
 
-/// \throws CheckpointError unless every file has the bytes that it was saved with. Without SHA256SUMS it
-/// is enough that training.json and the header of training.safetensors can be read.
+/// \throws CheckpointError unless every file has the bytes that it was saved with. Without
+/// SHA256SUMS it is enough that training.json and the header of training.safetensors can be read.
 void require_whole_checkpoint(const std::filesystem::path& folder);
 
-/// Copies the saved state into optimiser, averages, scaler and model. \throws CheckpointError if it is
-/// damaged or another model's.
+/// Copies the saved state into optimiser, averages, scaler and model. \throws CheckpointError if it
+/// is damaged or another model's.
 Progressed load_checkpoint(const std::filesystem::path& folder, AdamW& optimizer, Ema& ema,
                            GradScaler& scaler);
 

@@ -1,5 +1,6 @@
 /// \file
-/// How frozen matrices are kept in memory, and the weights with which a model answers between steps.
+/// How frozen matrices are kept in memory, and the weights with which a model answers between
+/// steps.
 #pragma once
 
 #include <filesystem>
@@ -13,18 +14,18 @@
 
 namespace medseg {
 
-/// Keeps frozen matrices in bf16 or fp16, which halves their memory and spares a cast at each use. Saved
-/// bundles have the original values: as long as an Original exists, the model has them back, read from
-/// the bundle's file.
+/// Keeps frozen matrices in bf16 or fp16, which halves their memory and spares a cast at each use.
+/// Saved bundles have the original values: as long as an Original exists, the model has them back,
+/// read from the bundle's file.
 ///
-/// The language model's projections may be quantised instead (low_bit.h). Then adapters train beside the
-/// quantised values, so evaluations and saved bundles use these: a saved bundle is bit for bit the model
-/// that was trained.
+/// The language model's projections may be quantised instead (low_bit.h). Then adapters train
+/// beside the quantised values, so evaluations and saved bundles use these: a saved bundle is bit
+/// for bit the model that was trained.
 class FrozenStorage {
  public:
-  /// With `precision` kFloat, frozen matrices that the bundle has in bf16 become fp32. The encoders are
-  /// not changed: they run once for each image. `format`: TrainOptions::frozen_storage.
-  /// \throws CheckpointError on a value beyond fp16's range, or one that is not finite when quantised;
+  /// With `precision` kFloat, frozen matrices that the bundle has in bf16 become fp32. The encoders
+  /// are not changed: they run once for each image. `format`: TrainOptions::frozen_storage. \throws
+  /// CheckpointError on a value beyond fp16's range, or one that is not finite when quantised;
   /// ConfigError "train.frozen_storage" if no projection is frozen.
   FrozenStorage(OpenBundle& bundle, at::ScalarType precision,
                 FrozenFormat format = FrozenFormat::kPrecision);
@@ -48,9 +49,9 @@ class FrozenStorage {
   std::vector<std::pair<std::string, at::Tensor*>> cast_;
 };
 
-/// As long as one exists, the model answers as the bundle saved from it would: with adapters merged into
-/// the original weights, which are then stored like frozen matrices. This is twice as fast as with
-/// adapters, and gives the scores of evaluating that bundle.
+/// As long as one exists, the model answers as the bundle saved from it would: with adapters merged
+/// into the original weights, which are then stored like frozen matrices. This is twice as fast as
+/// with adapters, and gives the scores of evaluating that bundle.
 class MergedAdapters {
  public:
   MergedAdapters(OpenBundle& bundle, FrozenStorage& frozen, at::ScalarType precision);

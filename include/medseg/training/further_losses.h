@@ -8,15 +8,16 @@
 ///     boundary   mean over pixels of  sigmoid(x) φ,  φ the signed distance to the mask (distance.h)
 ///                (Kervadec et al., arXiv 1812.07032)
 ///
-/// The boundary loss is in pixels and below 0 for a good mask. Its authors start without it, or with a
-/// weight near 0.01, beside an overlap loss.
+/// The boundary loss is in pixels and below 0 for a good mask. Its authors start without it, or
+/// with a weight near 0.01, beside an overlap loss.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 namespace medseg {
 
-/// `logits` [K, H, W], `truth` [K, H, W] of 0 and 1 -> [K]. Keeps no other map for the backward pass.
+/// `logits` [K, H, W], `truth` [K, H, W] of 0 and 1 -> [K]. Keeps no other map for the backward
+/// pass.
 at::Tensor focal_loss(const at::Tensor& logits, const at::Tensor& truth, double gamma,
                       double alpha);
 

@@ -1,6 +1,6 @@
 /// \file
-/// LISA's losses on masks, in the image's own pixels (src/README.md, choices 14 and 15), and further
-/// ones if their weights are above 0 (further_losses.h). Everything here is float32.
+/// LISA's losses on masks, in the image's own pixels (src/README.md, choices 14 and 15), and
+/// further ones if their weights are above 0 (further_losses.h). Everything here is float32.
 ///
 ///     BCE   mean over pixels of  softplus(x) - x t
 ///     Dice  p = sigmoid(x);  1 - (2 sum(p t)/1000 + 1e-6) / (sum(p)/1000 + sum(t)/1000 + 1e-6)
@@ -38,7 +38,8 @@ BatchMaskLosses batch_mask_losses(const at::Tensor& mask_logits,
 at::Tensor with_further_losses(const at::Tensor& total, const BatchMaskLosses& losses,
                                const LossOptions& options);
 
-/// Sets MaskTruth::distances, which the boundary loss needs; loader threads do it ahead of the step.
+/// Sets MaskTruth::distances, which the boundary loss needs; loader threads do it ahead of the
+/// step.
 void add_distances(std::vector<MaskTruth>& truths);
 
 }  // namespace medseg

@@ -7,9 +7,9 @@
 
 namespace medseg {
 
-/// Replaces each rank's report by that of the whole step: losses and counts are summed, `ids` follow
-/// each other in the order of the micro-batches, and `fault` is that of the first rank that has one.
-/// Collective; every rank gets the same bits.
+/// Replaces each rank's report by that of the whole step: losses and counts are summed, `ids`
+/// follow each other in the order of the micro-batches, and `fault` is that of the first rank that
+/// has one. Collective; every rank gets the same bits.
 void sum_reports(StepReport& report, Comm& comm);
 
 }  // namespace medseg
