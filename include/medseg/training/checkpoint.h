@@ -1,11 +1,11 @@
 /// \file
 /// A checkpoint: a bundle, and the state with which a run resumes bit for bit.
 ///
-///     training.json         step, samples drawn, steps dropped, records quarantined, best scores and
-///                           their steps, whether an evaluation is due, seconds so far
-///     training.safetensors  param.NAME (float32), exp_avg.NAME, exp_avg_sq.NAME, step.NAME, ema.NAME,
-///                           replay.TARGET; with fp16 scaler.scale, scaler.growth_tracker,
-///                           scaler.skipped
+///     training.json         step, samples drawn, steps dropped, records quarantined, best scores
+///                           and their steps, whether an evaluation is due, seconds so far
+///     training.safetensors  param.NAME (float32), exp_avg.NAME, exp_avg_sq.NAME, step.NAME,
+///                           ema.NAME, replay.TARGET; with fp16 scaler.scale,
+///                           scaler.growth_tracker, scaler.skipped
 ///     SHA256SUMS            of all other files, as `sha256sum -c` reads it
 ///
 /// The state of random generators is not saved: every step seeds torch's generator from (seed,

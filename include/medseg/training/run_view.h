@@ -2,8 +2,8 @@
 /// Shows a run while it trains: TensorBoard events, answers as images, and a page. All of it is
 /// made from metrics.jsonl and the evaluations; nothing of it is needed to resume.
 ///
-///     events.out.tfevents.*         train/KEY of every step, evaluation/SPLIT/SCORE, images and texts of
-///                                   answers, config, hyperparameters
+///     events.out.tfevents.*         train/KEY of every step, evaluation/SPLIT/SCORE, images and
+///                                   texts of answers, config, hyperparameters
 ///     answers/answers.json, *.png   answers of the last evaluation
 ///     run.html                      all of it as one page (report/run_page.h)
 ///

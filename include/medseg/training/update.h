@@ -25,8 +25,8 @@ struct Update {
 /// scale. If something is not finite:
 ///
 ///     a loss                          train.non_finite decides; the loss scale stays
-///     a gradient, with loss scaling   the scaler skips the step and lowers the scale; the run stops if
-///                                     the scale is so low that the gradient cannot be an overflow
+///     a gradient, with loss scaling   the scaler skips the step and lowers the scale; the run
+///                                     stops once the scale is so low that it is no overflow
 ///     a gradient, without             train.non_finite decides
 ///
 /// "skip" drops the gradients of the step and counts it in `dropped`, the number of dropped steps
