@@ -38,8 +38,8 @@ double flops_of(std::string_view name, c10::ArrayRef<const c10::IValue> inputs) 
   if (name == "aten::_scaled_dot_product_flash_attention_for_cpu")  // q kᵀ and P v
     return are_tensors(0, 3) ? 4 * numel(inputs[0]) * size(inputs[1], 2) : 0;
   if (name != "aten::convolution" || !are_tensors(0, 2) || inputs.size() < 6) return 0;
-  const auto of_axis = [&](std::size_t input,
-                           std::int64_t axis) {  // one number may stand for all axes
+  // One number may stand for all axes.
+  const auto of_axis = [&](std::size_t input, std::int64_t axis) {
     const auto numbers = inputs[input].toIntVector();
     return numbers.size() == 1 ? numbers[0] : numbers.at(static_cast<std::size_t>(axis - 2));
   };

@@ -18,7 +18,7 @@ std::string loader_says() {
 }  // namespace
 
 Gpu open_gpu_plugin(const std::string& path) {
-  // The driver's library comes with the driver: without it the rest would only be loaded in vain.
+  // Without the driver's own library there is no driver, and loading the rest would be useless.
   if (::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) == nullptr)
     return {nullptr, "this machine has no NVIDIA driver (libcuda.so.1)"};
   if (!std::filesystem::exists(path)) {
