@@ -55,8 +55,7 @@ std::vector<TextCut> TokenMatcher::cut(std::string_view text, bool (*is_space)(c
     }
     if (done < begin) cuts.push_back({done, begin, nullptr});
     cuts.push_back({begin, end, &token});
-    done =
-        end;  // white space taken on the right can still be a token of its own, as in the reference
+    done = end;  // removed white space can be an added token itself, as in the reference
   }
   if (done < text.size()) cuts.push_back({done, text.size(), nullptr});
   return cuts;
