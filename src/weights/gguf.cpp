@@ -8,6 +8,7 @@
 #include "dequantise.h"
 #include "dtypes.h"
 #include "formats.h"
+#include "medseg/base/str.h"
 #include "medseg/nn/parallel.h"
 
 namespace medseg {
@@ -151,7 +152,7 @@ class Gguf : public TensorFileBase {
     const std::string where = path_.string() + ": " + info.name;
     const auto dimensions = reader.read<std::uint32_t>();
     if (dimensions > kMaxDimensions)
-      throw CheckpointError(str_cat(where, ": ", dimensions, " dimensions"));
+      throw CheckpointError(where, str_cat(dimensions, " dimensions"));
     std::vector<std::uint64_t> sizes;
     for (std::uint32_t d = 0; d < dimensions; ++d) {  // stored fastest first
       sizes.push_back(reader.read<std::uint64_t>());
@@ -161,14 +162,15 @@ class Gguf : public TensorFileBase {
     const auto type = reader.read<std::uint32_t>();
     const auto* format = block_format(type);
     if (format == nullptr) {
-      throw CheckpointError(str_cat(where, ": ggml type ", type,
-                                    " is not supported; known are F32 F16 BF16 F64, integers, ",
-                                    "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K"));
+      throw CheckpointError(
+          where,
+          str_cat("ggml type ", type, " is not supported; known are F32 F16 BF16 F64, integers, ",
+                  "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K"));
     }
     const auto row = info.shape.empty() ? 1 : static_cast<std::uint64_t>(info.shape.back());
     if (row % format->elements != 0) {
       throw CheckpointError(
-          str_cat(where, ": rows of ", row, " are no multiple of the block of ", format->elements));
+          where, str_cat("rows of ", row, " are no multiple of the block of ", format->elements));
     }
     info.dtype = format->name;
     info.bytes = checked_product(elements / format->elements, format->bytes, where);
