@@ -15,27 +15,30 @@ namespace {
 
 using Labels = std::vector<std::string>;
 
-constexpr double kAsksPerStructure = 110;  // in training, over all slices of a structure
+constexpr double kAsksPerStructure = 110;  // in training, over all slices that show a structure
 constexpr std::size_t kFewestRepeats = 2;
 constexpr std::size_t kMostRepeats = 8;
 constexpr std::size_t kMasksPerRecord = 3;  // on average
 constexpr double kAbsentShare = 0.24;       // of the turns in validation and test
 constexpr double kNearShare = 0.5;          // of the absent turns: structures of the same anatomy
-constexpr double kTrainNearShare = 0.6;     // these are the hard ones
-constexpr double kMixedAbsentShare = 0.08;  // in training, beside the records made to deny:
-constexpr double kDenyingRecords = 140;     // over all slices of a scan, at most
-constexpr std::size_t kMostDenyingRecords = 3;  // a slice
-constexpr std::size_t kDenials = 2;             // a record
+// The same in training: structures of the same anatomy are the hard ones.
+constexpr double kTrainNearShare = 0.6;
+// In training, in records that also ask for present structures.
+constexpr double kMixedAbsentShare = 0.08;
+// Records of absent structures only: at most so many over all slices of a scan.
+constexpr double kDenyingRecords = 140;
+constexpr std::size_t kMostDenyingRecords = 3;  // of these, per slice
+constexpr std::size_t kDenials = 2;             // absent structures in each of these
 constexpr std::size_t kMaxTrainTurns = 4;
 constexpr std::size_t kMaxTestTurns = 3;
-constexpr std::size_t kMaxValTurns = 2;  // many short records: validation comes often
+constexpr std::size_t kMaxValTurns = 2;  // many short records, because validation runs often
 
 std::string replaced(std::string text, const std::string& what, const std::string& by) {
   const auto at = text.find(what);
   return at == std::string::npos ? text : text.replace(at, what.size(), by);
 }
 
-/// Draws wordings: from a shuffled deck per key, so that none comes again before all have come.
+/// Draws wordings from a shuffled deck per key: none is repeated before all have been used.
 class Wording {
  public:
   Wording(std::uint64_t seed, const std::string& stream) : seed_(seed), stream_(stream) {}
@@ -58,20 +61,21 @@ class Wording {
   std::map<std::string, std::uint64_t> rounds_;
 };
 
-/// How denials spread over structures.
+/// How the absent turns are spread over the structures.
 enum class Spread {
-  kAsAsked,     ///< in proportion to how often a structure is asked for with success
-  kNearAndFar,  ///< of the same anatomy and of another each for itself, and rare structures more often than that: else
-  ///< a structure that its own scans deny now and then would hardly be denied anywhere else
+  kAsAsked,  ///< in proportion to how often the structure is asked for where it is present
+  /// Separately for the same and for other anatomy, with more weight on rare structures: otherwise
+  /// a structure that is sometimes absent in its own scans would hardly ever be asked for in others
+  kNearAndFar,
 };
 
-/// Keeps the shares of absent turns and of near anatomy among them, and spreads them.
+/// Keeps the share of absent turns and the share of near anatomy among them.
 class AbsentTurns {
  public:
   AbsentTurns(double share, double near_share, Spread spread, std::map<std::string, double> asked)
       : share_(share), near_share_(near_share), spread_(spread), asked_(std::move(asked)) {}
 
-  /// How many absent turns a record with `present` turns gets.
+  /// How many absent turns are added to a record with `present` turns.
   std::size_t wanted(std::size_t present, std::size_t min_turns, std::size_t max_turns) const {
     const double missing =
         (share_ * static_cast<double>(turns_ + present) - static_cast<double>(absent_)) /
@@ -136,9 +140,9 @@ class AbsentTurns {
   double near_ = 0, far_ = 0;
 };
 
-/// Turns of one record without their words: groups of present structures, and absent ones.
+/// The turns of one record before they are worded: groups of present structures, and absent ones.
 struct Outline {
-  std::vector<Labels> turns;  ///< one label: a plain question; two or three: a joint one
+  std::vector<Labels> turns;  ///< of one structure: a plain question; of two or three: a joint one
   std::vector<bool> absent;
 };
 
@@ -178,8 +182,9 @@ bool asks_for(const std::vector<Labels>& groups, const std::string& label) {
   });
 }
 
-/// An answer about one structure weighs where it lies. Where a slice shows it beyond that place, training asks for it beside
-/// another one: else it would teach that the place does not matter.
+/// An answer about one structure states where it lies. Where a slice shows the structure outside
+/// that region, training asks for it together with another one; otherwise the model would learn
+/// that the stated region does not matter.
 void pair_up(std::vector<Labels>& groups, const std::set<std::string>& beyond,
              const Labels& present) {
   for (auto group = groups.begin(); group != groups.end(); ++group) {
@@ -212,7 +217,7 @@ Outline outline(const Labels& present, const SliceContent& content,
   return result;
 }
 
-/// One structure that is there between some that are not.
+/// One present structure between some absent ones.
 Outline denying_outline(const SliceContent& content, const std::set<std::string>& beyond,
                         AbsentTurns& absents, RandomStream& random) {
   Outline result{.turns = {{content.present[random.below(content.present.size())]}},
@@ -226,7 +231,7 @@ DemoTurn worded(const Labels& labels, bool absent, bool unseen, Wording& wording
                 const DemoPlaces& places, const DemoSlice& slice, RandomStream& random) {
   DemoTurn turn;
   const std::string group = unseen ? "unseen " : "seen ";
-  // A structure of a slice walks through its own deck, so that no wording comes twice for it.
+  // A structure has a deck of its own per slice, so that no wording is used twice for it.
   const std::string key = group + slice.id + " ";
   if (labels.size() == 1) {
     const auto& phrases = phrases_for(labels[0]);
@@ -282,7 +287,7 @@ std::map<std::string, double> slices_per_structure(const std::vector<DemoSlice>&
   return counts;
 }
 
-/// Structures of each record of a training slice: each as often as its rarity asks, never twice in
+/// Structures of each record of a training slice: as often as their rarity asks for, never twice in
 /// one record.
 std::vector<Labels> training_records(const SliceContent& content,
                                      const std::map<std::string, std::size_t>& repeats,
@@ -347,7 +352,7 @@ void plan_training(const std::vector<DemoSlice>& slices, const DemoPlaces& place
   }
 }
 
-/// Validation ("seen" words only) and test (the same turns in both kinds of words).
+/// Validation uses "seen" wordings only; test has the same turns in both kinds of wordings.
 void plan_held_out(const std::vector<DemoSlice>& slices, const std::string& split,
                    const DemoPlaces& places, std::uint64_t seed, std::vector<DemoDialogue>& out) {
   AbsentTurns absents(kAbsentShare, kNearShare, Spread::kAsAsked,

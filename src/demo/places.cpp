@@ -12,7 +12,7 @@ std::string view_of(const SliceContent& content) {
 }
 
 DemoPlaces::DemoPlaces(const std::vector<DemoSlice>& slices) {
-  // Of each label, scan and level: training slices that show it less those that surely do not.
+  // By label, scan and level: training slices that show the structure minus those that lack it.
   std::map<std::string, std::map<std::string, std::map<std::string, int>>> balance;
   for (const auto& slice : slices) {
     if (slice.split != "train") continue;

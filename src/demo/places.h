@@ -1,5 +1,6 @@
 /// \file
-/// Where structures lie, in words: what an answer of the demonstration set weighs before it says that one is there.
+/// Where structures lie, in words. An answer of the demonstration set states it before it decides
+/// whether the structure is present.
 #pragma once
 
 #include <map>
@@ -16,18 +17,19 @@ struct DemoSlice;
 /// "In this lower head MR slice", "In this chest CT slice".
 std::string view_of(const SliceContent& content);
 
-/// What the training slices tell of where structures lie.
+/// Where structures lie, derived from the training slices.
 class DemoPlaces {
  public:
-  /// Slices of other splits are not looked at.
+  /// Slices of other splits are ignored.
   explicit DemoPlaces(const std::vector<DemoSlice>& slices);
 
-  /// "middle and upper head": the levels at which more of a scan's training slices show the structure than surely do not;
-  /// "whole head" if these are all; "chest" where the scan has no levels. For a scan without the structure: as the first
-  /// scan that has it. \throws a contract fault for a structure of no training slice.
+  /// "middle and upper head": the levels at which more training slices of a scan show the structure
+  /// than surely lack it. "whole head" if these are all levels; "chest" if the scan has no levels.
+  /// A scan without the structure gets the words of the first scan that has it.
+  /// \pre some training slice shows the structure.
   std::string place_of(const SliceContent& content, const std::string& label) const;
 
-  /// Structures that the slice shows at a level which their place leaves out.
+  /// Structures that the slice shows at a level that is not in their words.
   std::set<std::string> beyond_their_place(const SliceContent& content) const;
 
  private:
@@ -39,8 +41,8 @@ class DemoPlaces {
   const std::pair<const std::string, Place>& find(const std::string& scan,
                                                   const std::string& label) const;
 
-  std::map<std::string, std::map<std::string, Place>> places_;  ///< label, scan
-  std::map<std::string, std::set<std::string>> levels_;         ///< of a scan's training slices
+  std::map<std::string, std::map<std::string, Place>> places_;  ///< by label, then by scan
+  std::map<std::string, std::set<std::string>> levels_;         ///< of the training slices, by scan
 };
 
 }  // namespace medseg
