@@ -1,4 +1,4 @@
-// medseg data: the demonstration set, the doctor, counts.
+// medseg data: make the demonstration set, check a manifest, count its records.
 #include <iostream>
 #include <memory>
 
@@ -49,8 +49,8 @@ void doctor(const std::vector<fs::path>& manifests, bool json) {
     }
   }
   if (!faults.empty()) {
-    throw DataError(
-        str_cat("data doctor: ", faults.size(), faults.size() == 1 ? " fault" : " faults"));
+    throw DataError("data doctor",
+                    str_cat(faults.size(), faults.size() == 1 ? " fault" : " faults"));
   }
   if (!json) std::cout << "no faults\n";
 }

@@ -11,8 +11,8 @@ namespace fs = std::filesystem;
 
 void report(const fs::path& folder) {
   if (!is_run_folder(folder) && fs::exists(folder / "predictions.jsonl")) {
-    throw DataError(folder.string() +
-                    ": what evaluate wrote; report reads run folders (metrics.jsonl), `medseg "
+    throw DataError(folder.string(),
+                    "what evaluate wrote; report reads run folders (metrics.jsonl), `medseg "
                     "table` shows these scores");
   }
   write_run_page(folder);

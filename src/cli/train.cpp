@@ -14,7 +14,7 @@ struct TrainArguments {
   std::int64_t profile = 0;
 };
 
-// What a person would type to do it again.
+// The command line that would repeat this run.
 std::string command_text(const TrainArguments& arguments, const std::filesystem::path& out) {
   std::string text = "medseg train " + arguments.config.string();
   for (const auto& change : arguments.overrides) text += " --set '" + change + "'";
