@@ -2,6 +2,7 @@
 #include <iterator>
 #include <set>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,11 +14,16 @@
 #include "medseg/base/process.h"
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
+#include "medseg/base/version.h"
+#include "support/throws.h"
 
 namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 class FileTest : public ::testing::Test {
  protected:
@@ -50,13 +56,9 @@ TEST_F(FileTest, KeepsTheOldFileWhenTheNewOneCannotBeWritten) {
 }
 
 TEST_F(FileTest, NamesTheFileThatIsMissing) {
-  try {
-    read_file(folder_ / "missing");
-    FAIL() << "no error";
-  } catch (const DataError& error) {
-    EXPECT_EQ(error.what(),
-              (folder_ / "missing").string() + ": cannot open: No such file or directory");
-  }
+  const auto missing = folder_ / "missing";
+  EXPECT_THAT([&] { read_file(missing); },
+              ThrowsError<DataError>(missing.string(), "cannot open: No such file or directory"));
 }
 
 TEST_F(FileTest, AFolderAppearsWholeOrNotAtAll) {
@@ -177,14 +179,14 @@ TEST(Clock, WritesDurationsForPeople) {
   EXPECT_EQ(duration_text(-1), "0:00");
 }
 
+TEST(Version, HasThreeNumbers) {
+  EXPECT_THAT(std::string(version()), ::testing::MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+"));
+}
+
 TEST(Check, SaysWhereAndWhat) {
-  try {
-    MEDSEG_CHECK(1 + 1 == 3, "sums are off");
-    FAIL() << "no error";
-  } catch (const CheckFailed& error) {
-    EXPECT_NE(std::string(error.what()).find("base_test.cpp"), std::string::npos);
-    EXPECT_NE(std::string(error.what()).find("sums are off (1 + 1 == 3)"), std::string::npos);
-  }
+  EXPECT_THAT([] { MEDSEG_CHECK(1 + 1 == 3, "sums are off"); },
+              ThrowsMessage<CheckFailed>(
+                  AllOf(HasSubstr("base_test.cpp"), HasSubstr("sums are off (1 + 1 == 3)"))));
 }
 
 TEST(Process, PeakMemoryRemembersWhatWasGivenBack) {

@@ -1,4 +1,5 @@
-// Weight files that must not be used: `medseg model inspect` answers each with one line and exit code 4.
+// Weight files that must not be used: `medseg model inspect` refuses each with one line and exit
+// code 4.
 #include <algorithm>
 #include <filesystem>
 #include <string>

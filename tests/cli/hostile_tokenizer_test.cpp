@@ -1,4 +1,4 @@
-// Tokenizer files as nobody meant them, through the command as its user runs it: one line, exit code 4.
+// Faulty tokenizer files, given to the command as a user runs it: one line, exit code 4.
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -60,7 +60,8 @@ std::string json_file(const std::string& model, const std::string& more = "") {
 }
 
 std::string split(const std::string& regex) {
-  return R"x(, "pre_tokenizer": {"type": "Split", "behavior": "Isolated", "pattern": {"Regex": ")x" +
+  return R"x(, "pre_tokenizer": {"type": "Split", "behavior": "Isolated", )x"
+         R"x("pattern": {"Regex": ")x" +
          regex + R"x("}})x";
 }
 

@@ -23,6 +23,7 @@
 #include "medseg/comm/launch.h"
 #include "medseg/comm/together.h"
 #include "ranks.h"
+#include "support/throws.h"
 
 namespace medseg {
 namespace {
@@ -291,22 +292,16 @@ TEST_F(CommTest, APortThatIsTakenSaysSo) {
   LaunchEnvironment environment;
   environment.size = 2;
   environment.port = ntohs(address.sin_port);
-  try {
-    connect(environment, kTimeout);
-    ADD_FAILURE() << "connected";
-  } catch (const ConfigError& error) {
-    EXPECT_THAT(error.what(),
-                HasSubstr(str_cat("MASTER_PORT: cannot listen at ", environment.port)));
-  }
+  EXPECT_THAT(
+      [&] { connect(environment, kTimeout); },
+      ThrowsError<ConfigError>("MASTER_PORT", str_cat("cannot listen at ", environment.port)));
   ::close(fd);
   environment.rank = 1;  // nobody is there
-  try {
-    connect(environment, 1.0);
-    ADD_FAILURE() << "connected";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.exit_code(), 5);
-    EXPECT_THAT(error.what(), HasSubstr("nobody answers at 127.0.0.1"));
-  }
+  EXPECT_THAT([&] { connect(environment, 1.0); },
+              ::testing::Throws<PeerLost>(
+                  ::testing::AllOf(::testing::Property("exit_code", &Error::exit_code, 5),
+                                   ::testing::Property("reason", &Error::reason,
+                                                       HasSubstr("nobody answers at 127.0.0.1")))));
   environment.address = "no-such-host.invalid";
   EXPECT_THROW(connect(environment, 1.0), ConfigError);
 }

@@ -14,8 +14,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-/// Stands for NCCL where there is no GPU: wait() returns at once, the call is over a while later or never. For tensors that
-/// have no memory.
+/// Stands for NCCL where there is no GPU: wait() returns at once, the call is over a while later or
+/// never. For tensors that have no memory.
 class LaterGroup : public c10d::Backend {
  public:
   static inline int groups = 0, sums = 0, broadcasts = 0, unfinished = 0;

@@ -1,5 +1,6 @@
 /// \file
-/// Ranks are this program again: launch() starts it with a filter that chooses what they do (Rank.*, which does nothing elsewhere).
+/// Ranks are this program again: launch() starts it with a filter that chooses what they do
+/// (Rank.*, which does nothing elsewhere).
 #pragma once
 
 #include <cstdlib>

@@ -170,7 +170,8 @@ TEST(Checkpoint, KeepsTheInputsAlone) {
     chain.take_gradients();
     EXPECT_EQ(memory.live(), 0);
   }
-  // One input or result and one state of the generator each, where a plain pass keeps eight times an input a block.
+  // One input or result and one state of the generator each, where a plain pass keeps eight times
+  // an input a block.
   EXPECT_EQ(kept[1], blocks * (input_bytes + state));
   EXPECT_GT(kept[0], 8 * blocks * input_bytes);
   EXPECT_LT(peak[1], peak[0] / 2);

@@ -95,7 +95,8 @@ TEST_P(Fused, RotaryEqualsItsFormula) {
       });
 }
 
-/// The formula: `k` and `v` are of three heads of `q` each; `hidden` [T, T] is what a row does not see.
+/// The formula: `k` and `v` are of three heads of `q` each; `hidden` [T, T] is what a row does not
+/// see.
 at::Tensor masked_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                             const at::Tensor& hidden) {
   const auto group = [](const at::Tensor& x) { return x.to(at::kFloat).repeat_interleave(3, 1); };

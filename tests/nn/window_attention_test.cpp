@@ -32,8 +32,8 @@ struct Shape {
   std::int64_t windows, cells, heads, depth;
 };
 
-// Published: 7 × 7 and 14 × 14 cells, 32 numbers a head, which our kernel takes where the CPU has AMX. 16 and 32 cells fill
-// their tiles; heads of another depth are torch's.
+// Published: 7 × 7 and 14 × 14 cells, 32 numbers a head, which our kernel takes where the CPU has
+// AMX. 16 and 32 cells fill their tiles; heads of another depth are torch's.
 class WindowAttention : public ::testing::TestWithParam<Shape> {
  protected:
   void SetUp() override {

@@ -1,4 +1,5 @@
-// The flags of added tokens and what stands round a text; the expected ids follow from the rules of tokenizers 0.23.
+// The flags of added tokens and the special tokens around a text; the expected ids follow from the
+// rules of tokenizers 0.23.
 #include <gtest/gtest.h>
 
 #include "golden.h"
@@ -11,11 +12,11 @@ using golden::Ids;
 // Letters and the blank have ids of their own, added tokens come behind: "<t>" is id 9.
 std::unique_ptr<Tokenizer> with_token(const std::string& flags, const std::string& more = "") {
   const auto folder = golden::scratch("flags");
-  write_file(
-      folder / "tokenizer.json",
-      R"({"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, " ": 2, "T": 3, "t": 4, "<": 5, ">": 6, "Ⓐ": 7, "_": 8}, "merges": []},
+  write_file(folder / "tokenizer.json",
+             R"({"model": {"type": "BPE", "merges": [], "vocab":
+          {"a": 0, "b": 1, " ": 2, "T": 3, "t": 4, "<": 5, ">": 6, "Ⓐ": 7, "_": 8}},
           "added_tokens": [{"id": 9, "content": "<t>", )" +
-          flags + "}]" + more + "}");
+                 flags + "}]" + more + "}");
   return load_tokenizer(folder);
 }
 
@@ -56,7 +57,8 @@ TEST(AddedTokens, CanBeWhiteSpaceThatAnotherTokenTookAway) {
 TEST(PostProcessor, SaysWhatStandsRoundAText) {
   const auto tokenizer = with_token(
       "\"special\": true",
-      R"(, "post_processor": {"type": "RobertaProcessing", "cls": ["<t>", 9], "sep": ["b", 1], "trim_offsets": true, "add_prefix_space": false})");
+      R"(, "post_processor": {"type": "RobertaProcessing", "cls": ["<t>", 9], "sep": ["b", 1], )"
+      R"("trim_offsets": true, "add_prefix_space": false})");
   EXPECT_TRUE(tokenizer->adds_bos());
   EXPECT_TRUE(tokenizer->adds_eos());
   EXPECT_EQ(tokenizer->bos(), 9);

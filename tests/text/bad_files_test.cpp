@@ -88,9 +88,9 @@ TEST(BadTokenizerJson, IsNamedInOneLine) {
       "added_tokens[1]: \"y\" and \"x\" share the id 3");
   EXPECT_EQ(error_of(file_with(good, R"(, "added_tokens": [{"content": "x"}])")),
             "added_tokens[0].id: missing");
-  const auto broken = error_of(file_with(
-      good,
-      R"x(, "pre_tokenizer": {"type": "Split", "behavior": "Isolated", "pattern": {"Regex": "(a"}})x"));
+  const auto broken =
+      error_of(file_with(good, R"x(, "pre_tokenizer": {"type": "Split", "behavior": "Isolated", )x"
+                               R"x("pattern": {"Regex": "(a"}})x"));
   EXPECT_TRUE(
       broken.starts_with("pre_tokenizer.pattern: regular expression \"(a\": missing closing"))
       << broken;
@@ -145,11 +145,10 @@ TEST(BadTokenizerJson, NeverCrashesOnACutOrChangedFile) {
 
 TEST(BadTokenizerJson, StopsARegularExpressionThatNeverEnds) {
   const auto folder = golden::scratch("redos");
-  write_file(
-      folder / "tokenizer.json",
-      file_with(
-          R"("vocab": {"a": 0}, "merges": [])",
-          R"x(, "pre_tokenizer": {"type": "Split", "behavior": "Isolated", "pattern": {"Regex": "(a+)+$"}})x"));
+  write_file(folder / "tokenizer.json",
+             file_with(R"("vocab": {"a": 0}, "merges": [])",
+                       R"x(, "pre_tokenizer": {"type": "Split", "behavior": "Isolated", )x"
+                       R"x("pattern": {"Regex": "(a+)+$"}})x"));
   EXPECT_THROW(load_tokenizer(folder)->encode(std::string(60, 'a') + "b"), CheckpointError);
 }
 

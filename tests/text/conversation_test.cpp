@@ -6,6 +6,7 @@
 #include "golden.h"
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
+#include "support/throws.h"
 
 namespace medseg {
 namespace {
@@ -109,7 +110,8 @@ TEST(Render, WritesThePromptsOfPublishedChatTemplates) {
     for (const auto& turn : row["turns"]) turns.push_back({turn[0], turn[1]});
     const auto rendered = render(turns, tokenizer, options, row["open"]);
     ASSERT_EQ(rendered.prompt, row["prompt"].get<std::string>());
-    // The ids are those of the whole text, and the labels those of the answers with their end tokens.
+    // The ids are those of the whole text, and the labels those of the answers with their end
+    // tokens.
     auto expected = tokenizer.encode(rendered.prompt);
     if (tokenizer.adds_bos()) expected.insert(expected.begin(), *tokenizer.bos());
     ASSERT_EQ(rendered.ids, expected);
@@ -126,14 +128,13 @@ TEST(Render, WritesThePromptsOfPublishedChatTemplates) {
 }
 
 TEST(Render, ListsTheTemplatesThatAreKnown) {
-  try {
-    render({{"q", "a"}}, *golden::bpe("gpt2"), {.name = "vicuna"});
-    FAIL() << "no error";
-  } catch (const ConfigError& error) {
-    EXPECT_STREQ(error.what(),
-                 "conversation: unknown template \"vicuna\"; known are chatml llama2 llama3 "
-                 "llava_v1 mistral_instruct plain");
-  }
+  EXPECT_THAT(
+      [] {
+        render({{"q", "a"}}, *golden::bpe("gpt2"), {.name = "vicuna"});
+      },
+      ThrowsError<ConfigError>("conversation",
+                               "unknown template \"vicuna\"; known are chatml llama2 "
+                               "llama3 llava_v1 mistral_instruct plain"));
 }
 
 TEST(Render, PutsMarksRoundTheImage) {
@@ -292,7 +293,8 @@ TEST_P(Dialogues, GrowWithoutChangingWhatWasThere) {
   }
 }
 
-// Cutting at the answers changes no id: the reference tokenises each stretch between images as one text.
+// Cutting at the answers changes no id: the reference tokenises each stretch between images as one
+// text.
 TEST_P(Dialogues, HaveTheIdsOfTheirWholePrompt) {
   const auto tokenizer = GetParam().tokenizer();
   if (std::string(GetParam().name).starts_with("native"))

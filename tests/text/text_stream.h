@@ -1,6 +1,7 @@
 /// \file
-/// Ten thousand random and nasty texts, the same here and in scripts/reference/text_stream.py, and what the Python
-/// tokenizers gave for them, one digest for a hundred texts (tests/golden/text/stream).
+/// Ten thousand random and difficult texts, the same here and in scripts/reference/text_stream.py,
+/// and what the Python tokenizers gave for them, one digest for a hundred texts
+/// (tests/golden/text/stream).
 #pragma once
 
 #include <cstddef>

@@ -3,10 +3,12 @@
 #include <atomic>
 #include <thread>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "golden.h"
 #include "medseg/base/random.h"
+#include "support/throws.h"
 
 namespace medseg {
 namespace {
@@ -134,9 +136,9 @@ TEST(StreamingDecoder, GivesTheWholeTextOfRandomIds) {
 
 TEST(StreamingDecoder, KeepsWhatADecoderTakesBack) {
   const auto folder = golden::scratch("strip-end");
-  write_file(
-      folder / "tokenizer.json",
-      R"({"model": {"type": "BPE", "vocab": {"a": 0, " ": 1}, "merges": []}, "decoder": {"type": "Sequence", "decoders": [
+  write_file(folder / "tokenizer.json",
+             R"({"model": {"type": "BPE", "vocab": {"a": 0, " ": 1}, "merges": []},
+       "decoder": {"type": "Sequence", "decoders": [
           {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 0, "stop": 1}]}})");
   const auto tokenizer = load_tokenizer(folder);
   StreamingDecoder decoder(*tokenizer);
@@ -203,22 +205,18 @@ TEST(Encode, KnowsTheUnicodeOfTheReference) {
 
 TEST(TokenizerMode, HasNamesThatErrorsList) {
   EXPECT_EQ(tokenizer_mode_name(tokenizer_mode("hf_legacy_nostrip")), "hf_legacy_nostrip");
-  try {
-    tokenizer_mode("legacy");
-    FAIL() << "no error";
-  } catch (const ConfigError& error) {
-    EXPECT_STREQ(error.what(),
-                 "tokenizer mode: unknown \"legacy\"; known are hf hf_legacy "
-                 "hf_legacy_nostrip spm_native");
-  }
+  EXPECT_THAT([] { tokenizer_mode("legacy"); },
+              ThrowsError<ConfigError>("tokenizer mode",
+                                       "unknown \"legacy\" (did you mean \"hf_legacy\"?); known "
+                                       "are hf hf_legacy hf_legacy_nostrip spm_native"));
 }
 
 TEST(SentencePiece, ReadsAddedTokensOfNewerFolders) {
   const auto folder = golden::scratch("decoder-list");
   std::filesystem::copy_file(golden::folder() / "spm/tokenizer.model", folder / "tokenizer.model");
-  write_file(
-      folder / "tokenizer_config.json",
-      R"({"add_bos_token": false, "added_tokens_decoder": {"1": {"content": "<s>"}, "560": {"content": "[SEG]"}}})");
+  write_file(folder / "tokenizer_config.json",
+             R"({"add_bos_token": false, "added_tokens_decoder": )"
+             R"({"1": {"content": "<s>"}, "560": {"content": "[SEG]"}}})");
   const auto tokenizer = load_tokenizer(folder, TokenizerMode::kHfLegacy);
   EXPECT_EQ(tokenizer->id_of("[SEG]"), 560);
   EXPECT_FALSE(tokenizer->adds_bos());

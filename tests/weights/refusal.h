@@ -14,8 +14,8 @@
 
 namespace medseg {
 
-/// Writes `bytes` to `path`, opens them and loads every tensor: what the refusal says behind the path, "" if there is
-/// none. Never a crash, and one line that begins with the path.
+/// Writes `bytes` to `path`, opens them and loads every tensor: what the refusal says behind the
+/// path, "" if there is none. Never a crash, and one line that begins with the path.
 inline std::string refusal(const std::filesystem::path& path, const std::string& bytes) {
   write_file(path, bytes);
   try {
