@@ -8,7 +8,7 @@
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
 #include "medseg/demo/phrases.h"
-#include "places.h"
+#include "locations.h"
 
 namespace medseg {
 namespace {

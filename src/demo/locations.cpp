@@ -1,4 +1,4 @@
-#include "places.h"
+#include "locations.h"
 
 #include "dialogues.h"
 #include "medseg/base/error.h"
