@@ -5,10 +5,10 @@
 #include <map>
 #include <set>
 
+#include "locations.h"
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
 #include "medseg/demo/phrases.h"
-#include "locations.h"
 
 namespace medseg {
 namespace {
@@ -170,9 +170,9 @@ std::vector<Labels> grouped(Labels labels, std::size_t max_turns, RandomStream& 
 
 void insert_absent(Outline& outline, const Labels& denied, RandomStream& random) {
   for (const auto& label : denied) {
-    const auto place = static_cast<std::ptrdiff_t>(random.below(outline.turns.size() + 1));
-    outline.turns.insert(outline.turns.begin() + place, Labels{label});
-    outline.absent.insert(outline.absent.begin() + place, true);
+    const auto index = static_cast<std::ptrdiff_t>(random.below(outline.turns.size() + 1));
+    outline.turns.insert(outline.turns.begin() + index, Labels{label});
+    outline.absent.insert(outline.absent.begin() + index, true);
   }
 }
 
@@ -228,7 +228,7 @@ Outline denying_outline(const SliceContent& content, const std::set<std::string>
 }
 
 DemoTurn worded(const Labels& labels, bool absent, bool unseen, Wording& wording,
-                const DemoPlaces& places, const DemoSlice& slice, RandomStream& random) {
+                const DemoLocations& locations, const DemoSlice& slice, RandomStream& random) {
   DemoTurn turn;
   const std::string group = unseen ? "unseen " : "seen ";
   // A structure has a deck of its own per slice, so that no wording is used twice for it.
@@ -250,9 +250,9 @@ DemoTurn worded(const Labels& labels, bool absent, bool unseen, Wording& wording
   const auto& frames = question_frames();
   turn.question = framed(turn.question, frames[random.below(frames.size())]);
   const std::string view = view_of(slice.content);
-  const std::string place = places.place_of(slice.content, labels[0]);
-  turn.answer = absent               ? absent_answer(view, labels[0], place)
-                : labels.size() == 1 ? present_answer(view, labels[0], place)
+  const std::string location = locations.location_of(slice.content, labels[0]);
+  turn.answer = absent               ? absent_answer(view, labels[0], location)
+                : labels.size() == 1 ? present_answer(view, labels[0], location)
                                      : joint_answer(view, labels);
   if (absent) {
     turn.absent = labels[0];
@@ -263,14 +263,14 @@ DemoTurn worded(const Labels& labels, bool absent, bool unseen, Wording& wording
 }
 
 DemoDialogue dialogue_of(const Outline& outline, std::size_t slice, const DemoSlice& shown,
-                         bool unseen, Wording& wording, const DemoPlaces& places,
+                         bool unseen, Wording& wording, const DemoLocations& locations,
                          RandomStream& random) {
   DemoDialogue dialogue;
   dialogue.slice = slice;
   dialogue.phrasing = unseen ? "unseen" : "seen";
   for (std::size_t i = 0; i < outline.turns.size(); ++i) {
     dialogue.turns.push_back(
-        worded(outline.turns[i], outline.absent[i], unseen, wording, places, shown, random));
+        worded(outline.turns[i], outline.absent[i], unseen, wording, locations, shown, random));
   }
   auto& first = dialogue.turns.front().question;
   first = "<image>\n" + first;
@@ -313,7 +313,7 @@ std::vector<Labels> training_records(const SliceContent& content,
   return records;
 }
 
-void plan_training(const std::vector<DemoSlice>& slices, const DemoPlaces& places,
+void plan_training(const std::vector<DemoSlice>& slices, const DemoLocations& locations,
                    std::uint64_t seed, std::vector<DemoDialogue>& out) {
   std::map<std::string, std::size_t> repeats;
   std::map<std::string, double> asked;
@@ -335,7 +335,7 @@ void plan_training(const std::vector<DemoSlice>& slices, const DemoPlaces& place
   for (const std::size_t i : order) {
     RandomStream random(seed, "demo/train slice", i);
     std::vector<Outline> plans;
-    const auto beyond = places.beyond_their_place(slices[i].content);
+    const auto beyond = locations.beyond_their_place(slices[i].content);
     for (const auto& labels : training_records(slices[i].content, repeats, random)) {
       plans.push_back(
           outline(labels, slices[i].content, beyond, absents, 1, kMaxTrainTurns, random));
@@ -346,7 +346,7 @@ void plan_training(const std::vector<DemoSlice>& slices, const DemoPlaces& place
       plans.push_back(denying_outline(slices[i].content, beyond, absents, random));
     std::size_t number = 0;
     for (const auto& plan : plans) {
-      out.push_back(dialogue_of(plan, i, slices[i], false, wording, places, random));
+      out.push_back(dialogue_of(plan, i, slices[i], false, wording, locations, random));
       out.back().id = str_cat(slices[i].id, "-", ++number);
     }
   }
@@ -354,7 +354,8 @@ void plan_training(const std::vector<DemoSlice>& slices, const DemoPlaces& place
 
 /// Validation uses "seen" wordings only; test has the same turns in both kinds of wordings.
 void plan_held_out(const std::vector<DemoSlice>& slices, const std::string& split,
-                   const DemoPlaces& places, std::uint64_t seed, std::vector<DemoDialogue>& out) {
+                   const DemoLocations& locations, std::uint64_t seed,
+                   std::vector<DemoDialogue>& out) {
   AbsentTurns absents(kAbsentShare, kNearShare, Spread::kAsAsked,
                       slices_per_structure(slices, split));
   Wording seen(seed, "demo/" + split + " wording");
@@ -370,10 +371,10 @@ void plan_held_out(const std::vector<DemoSlice>& slices, const std::string& spli
       Labels part;
       for (std::size_t at = r; at < labels.size(); at += records) part.push_back(labels[at]);
       const auto plan = outline(part, slices[i].content, {}, absents, 1, turns, random);
-      out.push_back(dialogue_of(plan, i, slices[i], false, seen, places, random));
+      out.push_back(dialogue_of(plan, i, slices[i], false, seen, locations, random));
       out.back().id = str_cat(slices[i].id, "-", r + 1);
       if (split != "test") continue;
-      out.push_back(dialogue_of(plan, i, slices[i], true, unseen, places, random));
+      out.push_back(dialogue_of(plan, i, slices[i], true, unseen, locations, random));
       out.back().id = str_cat(slices[i].id, "-", r + 1, "-unseen");
     }
   }
@@ -383,12 +384,12 @@ void plan_held_out(const std::vector<DemoSlice>& slices, const std::string& spli
 
 std::vector<DemoDialogue> plan_dialogues(const std::vector<DemoSlice>& slices, std::uint64_t seed) {
   std::vector<DemoDialogue> dialogues;
-  const DemoPlaces places(slices);
-  plan_training(slices, places, seed, dialogues);
+  const DemoLocations locations(slices);
+  plan_training(slices, locations, seed, dialogues);
   std::stable_sort(dialogues.begin(), dialogues.end(),
                    [](const auto& a, const auto& b) { return a.slice < b.slice; });
-  plan_held_out(slices, "val", places, seed, dialogues);
-  plan_held_out(slices, "test", places, seed, dialogues);
+  plan_held_out(slices, "val", locations, seed, dialogues);
+  plan_held_out(slices, "test", locations, seed, dialogues);
   return dialogues;
 }
 

@@ -265,10 +265,10 @@ std::string split_of_slice(const DemoScan& scan, std::int64_t k) {
     case DemoSplit::kSlab:
       break;
   }
-  const auto place = k % 20;
-  if (place < 12) return "train";
-  if (place == 14 || place == 15) return "val";
-  return place >= 18 ? "test" : "";
+  const auto offset = k % 20;
+  if (offset < 12) return "train";
+  if (offset == 14 || offset == 15) return "val";
+  return offset >= 18 ? "test" : "";
 }
 
 std::vector<SliceContent> slice_contents(const DemoScan& scan) {

@@ -7,10 +7,10 @@ namespace medseg {
 void TokenMatcher::add(std::string content, const AddedToken* token) {
   if (content.empty()) return;
   auto& patterns = by_first_byte_[static_cast<unsigned char>(content.front())];
-  const auto place = std::find_if(patterns.begin(), patterns.end(), [&](const Pattern& pattern) {
+  const auto position = std::find_if(patterns.begin(), patterns.end(), [&](const Pattern& pattern) {
     return pattern.content.size() < content.size();
   });
-  patterns.insert(place, {std::move(content), token});
+  patterns.insert(position, {std::move(content), token});
 }
 
 const TokenMatcher::Pattern* TokenMatcher::match_at(std::string_view text, std::size_t at) const {

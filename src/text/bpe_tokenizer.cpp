@@ -62,32 +62,33 @@ void BpeTokenizer::read_added_tokens(const std::string& where) {
   const auto list = optional_field<std::vector<nlohmann::json>>(frame_, "added_tokens", where)
                         .value_or(std::vector<nlohmann::json>{});
   for (std::size_t i = 0; i < list.size(); ++i) {
-    const auto place = str_cat(where, ": added_tokens[", i, "]");
-    AddedToken token{.content = required_field<std::string>(list[i], "content", place),
-                     .id = required_field<std::int64_t>(list[i], "id", place),
-                     .special = field_or(list[i], "special", place, false),
-                     .normalized = field_or(list[i], "normalized", place, false),
-                     .lstrip = field_or(list[i], "lstrip", place, false),
-                     .rstrip = field_or(list[i], "rstrip", place, false),
-                     .single_word = field_or(list[i], "single_word", place, false)};
+    const auto token_where = str_cat(where, ": added_tokens[", i, "]");
+    AddedToken token{.content = required_field<std::string>(list[i], "content", token_where),
+                     .id = required_field<std::int64_t>(list[i], "id", token_where),
+                     .special = field_or(list[i], "special", token_where, false),
+                     .normalized = field_or(list[i], "normalized", token_where, false),
+                     .lstrip = field_or(list[i], "lstrip", token_where, false),
+                     .rstrip = field_or(list[i], "rstrip", token_where, false),
+                     .single_word = field_or(list[i], "single_word", token_where, false)};
     if (token.id < 0 || token.id > size_ + static_cast<std::int64_t>(list.size()) + 65536) {
-      throw CheckpointError(place, str_cat("id ", token.id, " is out of range"));
+      throw CheckpointError(token_where, str_cat("id ", token.id, " is out of range"));
     }
     const auto in_model = model_.id_of(token.content);
     if (in_model && *in_model != token.id) {
-      throw CheckpointError(
-          place, str_cat("\"", token.content, "\" has the ids ", token.id, " and ", *in_model));
+      throw CheckpointError(token_where, str_cat("\"", token.content, "\" has the ids ", token.id,
+                                                 " and ", *in_model));
     }
     const auto& tokens = model_.definition().tokens;
     const auto at = static_cast<std::size_t>(token.id);
     const bool taken = !in_model && at < tokens.size() && !tokens[at].empty();
     if (taken || added_by_id_.contains(token.id)) {
-      throw CheckpointError(place, str_cat("\"", token.content, "\" and \"",
-                                           taken ? tokens[at] : added_by_id_[token.id]->content,
-                                           "\" share the id ", token.id));
+      throw CheckpointError(token_where,
+                            str_cat("\"", token.content, "\" and \"",
+                                    taken ? tokens[at] : added_by_id_[token.id]->content,
+                                    "\" share the id ", token.id));
     }
     if (added_ids_.contains(token.content)) {
-      throw CheckpointError(place, str_cat("\"", token.content, "\" stands twice"));
+      throw CheckpointError(token_where, str_cat("\"", token.content, "\" stands twice"));
     }
     add(std::move(token));
   }

@@ -94,17 +94,17 @@ std::int64_t end_id(const Template& form, const Tokenizer& tokenizer, const std:
 
 std::string with_image_marks(std::string text, const ConversationOptions& options,
                              bool& first_image) {
-  const std::string place = kImagePlace;
-  const std::string marked = "<im_start>" + place + "<im_end>";
+  const std::string placeholder = kImagePlace;
+  const std::string marked = "<im_start>" + placeholder + "<im_end>";
   std::string result;
   std::size_t at = 0;
-  for (std::size_t found; (found = text.find(place, at)) != std::string::npos;) {
+  for (std::size_t found; (found = text.find(placeholder, at)) != std::string::npos;) {
     result.append(text, at, found - at);
-    at = found + place.size();
+    at = found + placeholder.size();
     if (options.image_overview && first_image && text.compare(at, 1, "\n") == 0) {
       result += "The " + marked + " provides an overview of the picture.";
     } else {
-      result += options.image_start_end ? marked : place;
+      result += options.image_start_end ? marked : placeholder;
     }
     first_image = false;
   }
@@ -122,10 +122,10 @@ class Renderer {
   // `<image>`.
   void add_text(const std::string& text, After after) {
     dialogue_.prompt += text;
-    const std::string place = kImagePlace;
+    const std::string placeholder = kImagePlace;
     std::size_t at = 0;
-    for (std::size_t found; (found = text.find(place, at)) != std::string::npos;
-         at = found + place.size()) {
+    for (std::size_t found; (found = text.find(placeholder, at)) != std::string::npos;
+         at = found + placeholder.size()) {
       push_all(tokenizer_.encode_after(text.substr(at, found - at), after), false);
       push(kImageToken, false);
       after = After::kNothing;

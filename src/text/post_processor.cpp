@@ -33,7 +33,7 @@ SpecialFrame template_frame(const json& processor, const std::string& where) {
                                     processor["single"].dump().substr(0, 60)));
     }
   }
-  if (!behind) throw CheckpointError(where + ".single", "the text itself has no place");
+  if (!behind) throw CheckpointError(where + ".single", "the text itself is missing");
   return frame;
 }
 
@@ -64,10 +64,10 @@ SpecialFrame special_frame(const json& processor, const std::string& where) {
   SpecialFrame frame;
   const auto steps = required_field<std::vector<json>>(processor, "processors", where);
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    const auto place = str_cat(where, ".processors[", i, "]");
-    const auto step = special_frame(steps[i], place);
-    if (!step.front.empty()) put(frame.front, step.front, place);
-    if (!step.back.empty()) put(frame.back, step.back, place);
+    const auto step_where = str_cat(where, ".processors[", i, "]");
+    const auto step = special_frame(steps[i], step_where);
+    if (!step.front.empty()) put(frame.front, step.front, step_where);
+    if (!step.back.empty()) put(frame.back, step.back, step_where);
   }
   return frame;
 }

@@ -74,14 +74,14 @@ class Reader {
     const auto list = where + ": added_tokens_decoder";
     if (!listed->is_object()) throw CheckpointError(list, "expected an object");
     for (auto it = listed->begin(); it != listed->end(); ++it) {
-      const auto place = list + "." + it.key();
-      const auto content = required_field<std::string>(*it, "content", place);
-      refuse_single_word(*it, place);
+      const auto token_where = list + "." + it.key();
+      const auto content = required_field<std::string>(*it, "content", token_where);
+      refuse_single_word(*it, token_where);
       add(content, id_of_key(it.key(), list), where);
       auto& note = files_.notes[content];
-      note.listed_lstrip = field_or(*it, "lstrip", place, false);
-      note.listed_rstrip = field_or(*it, "rstrip", place, false);
-      note.listed_special = field_or(*it, "special", place, false);
+      note.listed_lstrip = field_or(*it, "lstrip", token_where, false);
+      note.listed_rstrip = field_or(*it, "rstrip", token_where, false);
+      note.listed_special = field_or(*it, "special", token_where, false);
     }
   }
 

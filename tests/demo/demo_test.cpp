@@ -152,7 +152,7 @@ TEST_F(DemoIntegration, AnAnswersPlaceSaysWhatItFinds) {
       if (!named.contains(level)) {
         EXPECT_TRUE(turn.masks.empty() || record.split == "train") << record.id << turn.answer;
         ++(turn.masks.empty() ? not_there : in_spite);
-      } else if (record.split == "test") {  // the places come from training slices alone
+      } else if (record.split == "test") {  // the locations come from training slices alone
         EXPECT_FALSE(turn.masks.empty()) << record.id << ": " << turn.answer;
         ++there;
       }

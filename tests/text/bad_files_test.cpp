@@ -48,7 +48,7 @@ TEST(BadTokenizerJson, IsNamedInOneLine) {
   EXPECT_EQ(error_of(processor(a + "," + a + "," + text)),
             "post_processor.single: puts \"a\" and \"a\" on one side of a text; at most one token "
             "is known");
-  EXPECT_EQ(error_of(processor(a)), "post_processor.single: the text itself has no place");
+  EXPECT_EQ(error_of(processor(a)), "post_processor.single: the text itself is missing");
   EXPECT_EQ(error_of(processor(R"({"SpecialToken": {"id": "<s>"}},)" + text)),
             "post_processor: \"<s>\" is not in the vocabulary");
   EXPECT_EQ(error_of(file_with(good + R"(, "dropout": 0.1)")),

@@ -52,12 +52,12 @@ const std::vector<std::string>& joint_questions(std::size_t structures, bool uns
 /// where such a structure lies, then what was found. A structure has one role only. With several,
 /// the choice between them would be chance, which is noise in the labels.
 std::string present_answer(const std::string& view, const std::string& label,
-                           const std::string& place);
+                           const std::string& location);
 
 /// "In this highest head MR slice that would be the caudate (lower and middle head): not seen
 /// here."
 std::string absent_answer(const std::string& view, const std::string& label,
-                          const std::string& place);
+                          const std::string& location);
 
 /// "In this lowest chest CT slice those would be the lungs and the trunk: <p> lungs </p> [SEG],
 /// which …, and <p> trunk </p> [SEG], which …." for two or three structures that are all present,
