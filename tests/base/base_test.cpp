@@ -52,7 +52,7 @@ TEST_F(FileTest, KeepsTheOldFileWhenTheNewOneCannotBeWritten) {
   fs::create_directories(folder_ / "folder/inside");
   EXPECT_THROW(write_file(folder_ / "folder", "new"), DataError);  // a folder is in the way
   EXPECT_EQ(read_file(folder_ / "kept"), "old");
-  EXPECT_EQ(entries(), 2U);  // nothing temporary is left
+  EXPECT_EQ(entries(), 2U);  // no temporary file is left
 }
 
 TEST_F(FileTest, NamesTheFileThatIsMissing) {
@@ -106,7 +106,7 @@ TEST_F(FileTest, MapsFilesAndEmptyFiles) {
   EXPECT_TRUE(MappedFile(folder_ / "empty").bytes().empty());
   EXPECT_THROW(MappedFile{folder_}, DataError);
   ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
-  EXPECT_THROW(MappedFile{folder_ / "pipe"}, DataError);  // and nobody waits for a writer
+  EXPECT_THROW(MappedFile{folder_ / "pipe"}, DataError);  // and opening does not wait for a writer
 }
 
 TEST_F(FileTest, ReleasedPagesComeBackFromTheFile) {
@@ -208,8 +208,8 @@ TEST(Process, ARecentPeakForgetsWhatWasBefore) {
   EXPECT_LT(recent_peak_bytes(), highest - kBytes / 2);
   EXPECT_NEAR(static_cast<double>(recent_peak_bytes()), static_cast<double>(resident), 4e6);
   { const std::vector<char> touched(kBytes / 2, '\1'); }
-  EXPECT_GE(recent_peak_bytes(),
-            resident + kBytes / 2 - 2'000'000);  // the kernel counts in batches
+  // The kernel updates its counter in batches.
+  EXPECT_GE(recent_peak_bytes(), resident + kBytes / 2 - 2'000'000);
   EXPECT_GE(peak_memory_bytes(), highest);
 }
 

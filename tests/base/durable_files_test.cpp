@@ -1,4 +1,4 @@
-// Files and folders that are whole or not there, whatever happens meanwhile; locks; signals.
+// Files and folders that are written whole or not at all; locks; signals.
 #include <atomic>
 #include <csignal>
 #include <filesystem>
@@ -116,7 +116,7 @@ TEST(Signals, TheFirstIsNotedAndTheSecondEndsTheProcess) {
     EXPECT_THAT([] { stop_if_signalled(); }, ::testing::Throws<Interrupted>(::testing::Property(
                                                  "exit_code", &Interrupted::exit_code, 130)));
   }
-  stop_if_signalled();  // over with the watch
+  stop_if_signalled();  // the flag is gone with the watch
   EXPECT_EXIT(
       {
         const SignalWatch watch;

@@ -245,7 +245,7 @@ std::vector<BadFile> bad_onnx() {
   };
 }
 
-// Beside good.safetensors, which holds "a".
+// In the folder of good.safetensors, which holds "a".
 std::vector<BadFile> bad_indices() {
   const auto one = [](const std::string& name, const std::string& json, const std::string& says) {
     return BadFile{"Index" + name, json, says, "model.safetensors.index.json"};

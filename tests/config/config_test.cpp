@@ -162,7 +162,7 @@ class LoadTest : public ::testing::Test {
 TEST_F(LoadTest, MergesWhatItExtendsAndAppliesOverridesLast) {
   write("base/base.json", R"({"a": {"x": 1, "y": 2}, "list": [1, 2, 3]})");
   const auto path = write("top.json", R"({
-    // one line of reason
+    // A comment.
     "extends": "base/base.json", "a": {"y": 5}, "list": [9]})");
   const auto json = load_config(path, {"a.x=7", "a.word=hello", "b.c=[1]"});
   EXPECT_EQ(json, nlohmann::json::parse(

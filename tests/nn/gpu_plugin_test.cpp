@@ -24,7 +24,7 @@ TEST(CudaPlugin, WithoutAGpuThereIsOneLineThatSaysWhy) {
   EXPECT_THAT(
       [] { device_named("--device", "cuda"); },
       ThrowsError<ConfigError>("--device", "\"cuda\", but " + gpu.reason + "; use \"cpu\""));
-  EXPECT_EQ(at::ones({2}).sum().item<float>(), 2.0F);  // and the CPU goes on
+  EXPECT_EQ(at::ones({2}).sum().item<float>(), 2.0F);  // and the CPU still works
 }
 
 TEST(CudaPlugin, AFileThatIsNotThereOrNoPluginIsRefused) {
@@ -35,7 +35,7 @@ TEST(CudaPlugin, AFileThatIsNotThereOrNoPluginIsRefused) {
   }
 }
 
-// Skipped wherever there is no GPU; ctest's tier "gpu".
+// Skipped on machines without a GPU; ctest's tier "gpu".
 TEST(GpuGraph, ReplaysWhatItCaptured) {
   const Gpu& gpu = open_gpu();
   if (gpu.plugin == nullptr) GTEST_SKIP() << gpu.reason;

@@ -125,7 +125,7 @@ TEST_P(LowBitProduct, EqualsThatOfTheDequantisedMatrixBothWays) {
                      {y.detach(), x.grad(), each->lora_a.grad(), each->lora_b.grad()});
     }
     for (std::size_t i = 0; i < 4; ++i) EXPECT_TRUE(at::equal(results[i], results[4 + i])) << i;
-    // What an evaluation answers with, and what is saved.
+    // The matrix that an evaluation uses and a checkpoint saves.
     const at::NoGradGuard no_grad;
     const auto x = at::randn({3, 96}).to(precision);
     const auto merged = layer.merged_weight();

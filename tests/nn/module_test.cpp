@@ -58,7 +58,7 @@ TEST(Module, AnotherDeviceGetsEveryPart) {
   } net;
   net.q.add_adapter(2, 4.0, 0.0);
   net.q.lora_a.set_requires_grad(true);
-  const auto meta = at::Device(at::kMeta);  // there without a GPU; it has shapes alone
+  const auto meta = at::Device(at::kMeta);  // needs no GPU; its tensors have only a shape
   move_to(net, meta);
   for (const auto& named : {net.named_parameters(), net.named_buffers()}) {
     for (const auto& [name, tensor] : named) EXPECT_EQ(tensor->device(), meta) << name;

@@ -9,7 +9,7 @@ namespace {
 
 using golden::Ids;
 
-// Letters and the blank have ids of their own, added tokens come behind: "<t>" is id 9.
+// Letters and the blank have ids of their own; added tokens follow: "<t>" is id 9.
 std::unique_ptr<Tokenizer> with_token(const std::string& flags, const std::string& more = "") {
   const auto folder = golden::scratch("flags");
   write_file(folder / "tokenizer.json",
@@ -25,8 +25,8 @@ TEST(AddedTokens, TakeWhiteSpaceAwayWhereTheyAreToldTo) {
   EXPECT_EQ(with_token(R"("rstrip": true)")->encode("a <t>  b"), (Ids{0, 2, 9, 1}));
   const auto both = with_token(R"("lstrip": true, "rstrip": true)");
   EXPECT_EQ(both->encode(" <t>\u3000\n<t> "), (Ids{9, 9}));
-  EXPECT_EQ(both->decode(both->encode("a <t> b")),
-            "a <t> b");  // tokens are words without a decoder
+  // Without a decoder, tokens are separated by blanks.
+  EXPECT_EQ(both->decode(both->encode("a <t> b")), "a <t> b");
 }
 
 TEST(AddedTokens, AreWholeWordsWhereTheyAreToldTo) {
@@ -87,7 +87,7 @@ TEST(TokenizerConfig, DecidesAboutBosAndEos) {
   EXPECT_THROW(load(R"({"add_bos_token": "yes"})"), CheckpointError);
 }
 
-// A word that is a token is that token, even where merges would never reach it (Llama 3).
+// A word that is in the vocabulary is one token, even if merges never produce it (Llama 3).
 TEST(IgnoreMerges, TakesWholeWords) {
   const auto load = [](const char* ignore) {
     const auto folder = golden::scratch("ignore");

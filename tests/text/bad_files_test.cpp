@@ -6,7 +6,7 @@
 namespace medseg {
 namespace {
 
-// Writes a tokenizer.json and gives the one line that loading it fails with.
+// Writes a tokenizer.json and returns the error of loading it.
 std::string error_of(const std::string& json) {
   const auto folder = golden::scratch("bad");
   write_file(folder / "tokenizer.json", json);
@@ -96,7 +96,7 @@ TEST(BadTokenizerJson, IsNamedInOneLine) {
       << broken;
 }
 
-// What PCRE2 would read otherwise than Oniguruma, which these files are written for, is refused.
+// Patterns that PCRE2 reads otherwise than Oniguruma, for which the files are written, are refused.
 TEST(BadTokenizerJson, NamesWhatARegularExpressionCannotMean) {
   const auto with = [](const std::string& pattern) {
     return error_of(file_with(

@@ -1,4 +1,4 @@
-// Files made to hurt a reader. Each must be refused with one line that names the file.
+// Malicious files. Each must be refused with one line that names the file.
 #include <filesystem>
 
 #include <ATen/ATen.h>
@@ -74,7 +74,7 @@ TEST_F(Hostile, AStorageThatDoesNotInflateIsRefusedWhenItIsLoaded) {
             "a: 2 bytes cannot unpack to 4000000");
 }
 
-// Short pickles that ask for long copies again and again.
+// Short pickles that request long copies many times.
 TEST_F(Hostile, CopiesArePaidFor) {
   const std::string storage = "(" + pickled("storage") + "ctorch\nFloatStorage\n" + pickled("0") +
                               pickled("cpu") + pickled(4) + "tQq\3";
