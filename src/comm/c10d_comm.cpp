@@ -88,7 +88,7 @@ class GlooComm : public Comm {
       throw;
     } catch (const std::exception&) {
       throw PeerLost(5,
-                     str_cat("rank ", rank_, ": nobody answers at ", environment.address, ":",
+                     str_cat("rank ", rank_, ": no answer from ", environment.address, ":",
                              environment.port, " within ", fixed(timeout_s, 0), " s"),
                      false);
     }

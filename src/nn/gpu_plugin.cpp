@@ -29,7 +29,7 @@ Gpu open_gpu_plugin(const std::string& path) {
   if (library == nullptr) return {nullptr, "the CUDA plugin cannot be loaded: " + loader_says()};
   const auto entry =
       reinterpret_cast<const GpuPlugin* (*)()>(::dlsym(library, "medseg_gpu_plugin"));
-  if (entry == nullptr) return {nullptr, path + " is no CUDA plugin: " + loader_says()};
+  if (entry == nullptr) return {nullptr, path + " is not a CUDA plugin: " + loader_says()};
   const GpuPlugin* plugin = entry();
   if (plugin->version != GpuPlugin::kVersion || std::string(plugin->torch) != TORCH_VERSION) {
     return {nullptr,

@@ -88,7 +88,7 @@ void BpeTokenizer::read_added_tokens(const std::string& where) {
                                     "\" share the id ", token.id));
     }
     if (added_ids_.contains(token.content)) {
-      throw CheckpointError(token_where, str_cat("\"", token.content, "\" stands twice"));
+      throw CheckpointError(token_where, str_cat("\"", token.content, "\" occurs twice"));
     }
     add(std::move(token));
   }
@@ -181,7 +181,7 @@ std::string BpeTokenizer::decode(const std::vector<std::int64_t>& ids, bool skip
     }
     const bool known = id >= 0 && id < static_cast<std::int64_t>(tokens.size()) &&
                        !tokens[static_cast<std::size_t>(id)].empty();
-    MEDSEG_CHECK(known, str_cat("decode: id ", id, " is no token; the vocabulary has ", size_));
+    MEDSEG_CHECK(known, str_cat("decode: id ", id, " is not a token; the vocabulary has ", size_));
     texts.push_back({tokens[static_cast<std::size_t>(id)], false});
   }
   return decoder_.decode(std::move(texts));

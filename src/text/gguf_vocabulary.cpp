@@ -146,7 +146,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(const GgufVocabulary& vocabulary) {
   const auto role = [&](const char* key, const std::optional<std::int64_t>& id) {
     if (!id) return;
     if (*id < 0 || *id >= static_cast<std::int64_t>(tokens.size())) {
-      throw CheckpointError("tokenizer.ggml", str_cat(key, " ", *id, " is no id; there are ",
+      throw CheckpointError("tokenizer.ggml", str_cat(key, " ", *id, " is not an id; there are ",
                                                       tokens.size(), " tokens"));
     }
     config[key] = tokens[static_cast<std::size_t>(*id)];

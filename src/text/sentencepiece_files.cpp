@@ -30,7 +30,7 @@ void refuse_single_word(const json& token, const std::string& where) {
 
 std::int64_t id_of_key(const std::string& key, const std::string& where) {
   if (key.empty() || key.size() > 9 || key.find_first_not_of("0123456789") != std::string::npos) {
-    throw CheckpointError(where, str_cat("\"", key, "\" is no id"));
+    throw CheckpointError(where, str_cat("\"", key, "\" is not an id"));
   }
   return std::stoll(key);
 }

@@ -38,7 +38,7 @@ std::unique_ptr<sentencepiece::SentencePieceProcessor> opened(const std::string&
   const auto status = processor->LoadFromSerializedProto(bytes);
   if (!status.ok() || processor->GetPieceSize() == 0) {
     throw CheckpointError(
-        where, str_cat("is no SentencePiece model", (status.ok() ? " with pieces" : "")));
+        where, str_cat("is not a SentencePiece model", (status.ok() ? " with pieces" : "")));
   }
   return processor;
 }
@@ -245,7 +245,7 @@ std::string SentencePieceTokenizer::decode(const std::vector<std::int64_t>& ids,
                                            bool skip_special) const {
   for (const auto id : ids) {
     MEDSEG_CHECK(id >= 0 && id < size_,
-                 str_cat("decode: id ", id, " is no token; the vocabulary has ", size_));
+                 str_cat("decode: id ", id, " is not a token; the vocabulary has ", size_));
   }
   if (mode_ == TokenizerMode::kSpmNative) return prefixing_->DecodeIds(to_int(ids));
   // Where encoding removed the blanks around an added token, decoding puts one back.

@@ -48,7 +48,7 @@ class Gguf : public TensorFileBase {
     }
     for (std::uint64_t i = 0; i < value_count; ++i) {
       const auto key = string(reader);
-      if (metadata_.contains(key)) reader.fail(key + " stands twice");
+      if (metadata_.contains(key)) reader.fail(key + " occurs twice");
       metadata_[key] = value(reader, reader.read<std::uint32_t>(), key);
     }
     for (std::uint64_t i = 0; i < tensor_count; ++i) read_info(reader);
@@ -184,9 +184,10 @@ class Gguf : public TensorFileBase {
     if (const auto found = metadata_.find("general.alignment"); found != metadata_.end()) {
       const auto* stated = std::get_if<std::int64_t>(&found->second);
       if (stated == nullptr || *stated < 1 || *stated > 65536)
-        reader.fail("general.alignment is no power of two");
+        reader.fail("general.alignment is not a power of two");
       alignment = static_cast<std::uint64_t>(*stated);
-      if ((alignment & (alignment - 1)) != 0) reader.fail("general.alignment is no power of two");
+      if ((alignment & (alignment - 1)) != 0)
+        reader.fail("general.alignment is not a power of two");
     }
     if (!tensors_.empty()) reader.take((alignment - reader.position() % alignment) % alignment);
     data_ = reader.take(reader.left());

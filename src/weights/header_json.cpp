@@ -20,7 +20,7 @@ nlohmann::json parse_header(std::string_view text, const std::string& where, int
     } else if (event == Event::key) {
       const auto& key = parsed.get_ref<const std::string&>();
       if (!keys[static_cast<std::size_t>(depth) - 1].insert(key).second)
-        throw CheckpointError(where, str_cat(key, " stands twice"));
+        throw CheckpointError(where, str_cat(key, " occurs twice"));
     }
     return true;
   };

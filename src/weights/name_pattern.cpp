@@ -25,7 +25,7 @@ bool matches_whole(const std::string& pattern, const std::string& name, const st
       pcre2_code_free);
   if (code == nullptr) {
     throw CheckpointError(where,
-                          str_cat("\"", pattern, "\" is no regular expression (near character ",
+                          str_cat("\"", pattern, "\" is not a regular expression (near character ",
                                   std::to_string(at), ")"));
   }
   const std::unique_ptr<pcre2_match_data, void (*)(pcre2_match_data*)> data(

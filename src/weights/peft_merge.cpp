@@ -22,10 +22,10 @@ class Merged : public TensorFileBase {
     metadata_ = base_->metadata();
     for (const auto& layer : adapter.layers) {
       if (!layers_.emplace(layer.module + ".weight", layer).second)
-        fail(adapter, layer.module, "stands twice");
+        fail(adapter, layer.module, "occurs twice");
     }
     for (const auto& [name, tensor] : adapter.replaced) {
-      if (!replaced_.emplace(name, tensor).second) fail(adapter, name, "stands twice");
+      if (!replaced_.emplace(name, tensor).second) fail(adapter, name, "occurs twice");
     }
     check(adapter);
     for (const auto& info : base_->tensors()) show(info);

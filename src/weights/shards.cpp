@@ -39,7 +39,7 @@ class Shards : public TensorFileBase {
       if (fs::is_directory(index.parent_path() / shard, ignored) ||
           shard.string().ends_with(".index.json")) {
         throw CheckpointError(str_cat(index.string(), ": ", name),
-                              str_cat("shard ", shard.string(), " is no file of tensors"));
+                              str_cat("shard ", shard.string(), " is not a file of tensors"));
       }
       names_of[shard.string()].insert(name);
     }

@@ -75,7 +75,7 @@ void TensorFileBase::add(TensorInfo info) {
     throw CheckpointError(path_.string(),
                           str_cat("the name of tensor ", tensors_.size() + 1, " ", fault));
   if (!by_name_.emplace(info.name, tensors_.size()).second) {
-    throw CheckpointError(path_.string(), str_cat("tensor ", info.name, " stands twice"));
+    throw CheckpointError(path_.string(), str_cat("tensor ", info.name, " occurs twice"));
   }
   tensors_.push_back(std::move(info));
 }

@@ -124,7 +124,7 @@ std::map<std::string, ZipEntry> read_zip(std::span<const std::uint8_t> bytes,
             .emplace(central.name,
                      ZipEntry{central.method, local.take(central.packed), central.size})
             .second;
-    if (!fresh) reader.fail(central.name + " stands twice");
+    if (!fresh) reader.fail(central.name + " occurs twice");
   }
   return entries;
 }

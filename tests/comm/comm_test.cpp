@@ -297,11 +297,11 @@ TEST_F(CommTest, APortThatIsTakenSaysSo) {
       ThrowsError<ConfigError>("MASTER_PORT", str_cat("cannot listen at ", environment.port)));
   ::close(fd);
   environment.rank = 1;  // no server is there
-  EXPECT_THAT([&] { connect(environment, 1.0); },
-              ::testing::Throws<PeerLost>(
-                  ::testing::AllOf(::testing::Property("exit_code", &Error::exit_code, 5),
-                                   ::testing::Property("reason", &Error::reason,
-                                                       HasSubstr("nobody answers at 127.0.0.1")))));
+  EXPECT_THAT(
+      [&] { connect(environment, 1.0); },
+      ::testing::Throws<PeerLost>(::testing::AllOf(
+          ::testing::Property("exit_code", &Error::exit_code, 5),
+          ::testing::Property("reason", &Error::reason, HasSubstr("no answer from 127.0.0.1")))));
   environment.address = "no-such-host.invalid";
   EXPECT_THROW(connect(environment, 1.0), ConfigError);
 }

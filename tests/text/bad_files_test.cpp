@@ -168,9 +168,9 @@ TEST(BadSentencePiece, IsNamedInOneLine) {
     }
   };
   const auto good = read_file(golden::folder() / "spm/tokenizer.model");
-  fails("", "{}", "tokenizer.model: is no SentencePiece model");
-  fails("garbage", "{}", "tokenizer.model: is no SentencePiece model");
-  fails(good.substr(0, good.size() / 2 - 3), "{}", "tokenizer.model: is no SentencePiece model");
+  fails("", "{}", "tokenizer.model: is not a SentencePiece model");
+  fails("garbage", "{}", "tokenizer.model: is not a SentencePiece model");
+  fails(good.substr(0, good.size() / 2 - 3), "{}", "tokenizer.model: is not a SentencePiece model");
   fails(good, "{\"[SEG]\"", "added_tokens.json: is not whole JSON");
   fails(good, R"({"[SEG]": "x"})", "added_tokens.json: \"[SEG]\": expected an id, got \"x\"");
   fails(good, R"({"[SEG]": 560, "<p>": 560})", "share the id 560");

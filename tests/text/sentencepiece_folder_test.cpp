@@ -74,7 +74,7 @@ TEST(SpmFolder, NamesTheFileThatIsAtFault) {
         ".additional_special_tokens: wrong type, got \"x\"");
   fails("tokenizer_config.json", R"({"add_bos_token": 1})", ".add_bos_token: wrong type, got 1");
   fails("tokenizer_config.json", R"({"added_tokens_decoder": {"x": {"content": "a"}}})",
-        ": added_tokens_decoder: \"x\" is no id");
+        ": added_tokens_decoder: \"x\" is not an id");
   fails("tokenizer_config.json",
         R"({"added_tokens_decoder": {"560": {"content": "a", "single_word": true}}})",
         ": added_tokens_decoder.560.single_word: is not known for SentencePiece tokenizers");

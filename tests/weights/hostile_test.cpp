@@ -132,10 +132,10 @@ TEST_F(Hostile, NamesThatStandTwiceAreRefused) {
   EXPECT_EQ(refusal(safetensors(R"({"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}, )"
                                 R"("a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}})",
                                 1)),
-            "a stands twice");
-  EXPECT_EQ(refusal(gguf({{"a", 0}, {"a", 64}})), "tensor a stands twice");
+            "a occurs twice");
+  EXPECT_EQ(refusal(gguf({{"a", 0}, {"a", 64}})), "tensor a occurs twice");
   const std::string value = gguf_string("k") + raw(std::uint32_t{7}) + std::string(1, '\1');
-  EXPECT_EQ(refusal(gguf({{"a", 0}}, value + value, 2)), "k stands twice");
+  EXPECT_EQ(refusal(gguf({{"a", 0}}, value + value, 2)), "k occurs twice");
 }
 
 TEST_F(Hostile, TensorsThatOverlapAreRefused) {
@@ -149,8 +149,8 @@ TEST_F(Hostile, AnIndexThatNamesItselfOrAFolderIsRefused) {
     fs::create_directories(folder_ / "folder");
     write_file(index, str_cat(R"({"weight_map": {"a": ")", shard, R"("}})"));
     EXPECT_THAT([&] { open_tensor_file(folder_); },
-                ThrowsError<CheckpointError>(index.string() + ": a",
-                                             str_cat("shard ", shard, " is no file of tensors")));
+                ThrowsError<CheckpointError>(
+                    index.string() + ": a", str_cat("shard ", shard, " is not a file of tensors")));
   }
 }
 
