@@ -64,7 +64,7 @@ void add_chat(CLI::App& app) {
   add_model_options(*command, arguments->model);
   add_picture_options(*command, arguments->picture);
   command->add_option("--out", arguments->out,
-                      "folder that keeps masks, overlay and answer.json up to date");
+                      "folder for masks, overlay and answer.json, updated after every answer");
   command->footer("Example: medseg chat --model runs/demo/best --image head.png --out runs/chat");
   command->callback([arguments] { chat(*arguments); });
 }

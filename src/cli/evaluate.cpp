@@ -66,7 +66,7 @@ void score_what_needs_no_training(const EvaluateArguments& arguments) {
 
 void evaluate_model(const EvaluateArguments& arguments, Comm& comm) {
   comm.set_timeout(kTimeout);
-  if (arguments.model.bundle.empty()) throw ConfigError("--model: missing");
+  if (arguments.model.bundle.empty()) throw ConfigError("--model", "missing");
   const OpenBundle bundle = open_model(arguments.model, BundleUse::kAnswers, comm.local_rank());
   const Manifest manifest = Manifest::read(arguments.manifest);
   FeatureCache cache(*bundle.model, bundle.options, cache_options(arguments));
@@ -122,7 +122,7 @@ void add_evaluate(CLI::App& app) {
       "test --out runs/demo/test");
   command->callback([arguments] {
     if (arguments->limit < 0)
-      throw ConfigError(str_cat("--limit: ", arguments->limit, " is out of range"));
+      throw ConfigError("--limit", str_cat(arguments->limit, " is out of range"));
     with_all_processes([&](Comm& comm) {
       if (!arguments->baselines) return evaluate_model(*arguments, comm);
       if (comm.leads()) score_what_needs_no_training(*arguments);

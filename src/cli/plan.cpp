@@ -112,13 +112,12 @@ void add_plan(CLI::App& app) {
       ->allow_extra_args(false);
   command
       ->add_option("--memory", arguments->memory_gb,
-                   "GB that there are: proposes the largest micro-batch that fits")
+                   "available memory in GB: proposes the largest micro-batch that fits")
       ->check(CLI::PositiveNumber);
   command->add_flag("--json", arguments->json, "one JSON object");
   command->footer(
-      "Nothing of the model is loaded: one and two of its layers are run with random weights at "
-      "the\n"
-      "sizes of the largest micro-batch, the rest is counted.\n"
+      "The model is not loaded: one and two of its layers run with random weights at the sizes of\n"
+      "the largest micro-batch, the rest is computed from the shapes.\n"
       "Example: medseg plan configs/train/demo.json --memory 8");
   command->callback([arguments] { run(*arguments); });
 }
