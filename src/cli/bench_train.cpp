@@ -1,4 +1,4 @@
-// The real loop in a folder of its own, for a few steps: what `medseg train` would do, timed part by part.
+// Runs the real training loop in a temporary folder for a few steps and times its parts.
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
@@ -22,10 +22,10 @@
 namespace medseg {
 namespace {
 
-constexpr std::int64_t kWarm = 2;  // steps before the counted ones
+constexpr std::int64_t kWarm = 2;  // steps before those that are counted
 constexpr std::int64_t kSide = 2048;
 
-/// Operations a second of a large matrix product in `precision`: the best of a few.
+/// Operations per second of a large matrix product in `precision`: the best of a few.
 double gemm_rate(at::ScalarType precision) {
   const at::NoGradGuard no_grad;
   const auto a = at::randn({kSide, kSide}).to(precision),
@@ -62,7 +62,7 @@ std::vector<double> step_seconds(const std::filesystem::path& metrics) {
 }  // namespace
 
 void bench_train(const BenchArguments& arguments) {
-  if (arguments.files.size() != 1) throw ConfigError("bench train: name one training config");
+  if (arguments.files.size() != 1) throw ConfigError("bench train", "name one training config");
   auto config = read_train_config(load_config(arguments.files.front(), arguments.overrides));
   auto& train_options = config.train;
   train_options.steps = kWarm + arguments.runs;

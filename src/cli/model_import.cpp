@@ -11,7 +11,7 @@
 namespace medseg {
 namespace {
 
-void tell(const ImportReport& report, const std::string& out) {
+void print(const ImportReport& report, const std::string& out) {
   log_info(str_cat("import: ", report.loaded, " tensors loaded, ", report.unused.size(),
                    " of the files not needed"));
   for (const auto& name : report.initialised) log_info("  initialised, to be trained: " + name);
@@ -58,7 +58,7 @@ void add_parts(CLI::App& import) {
   parts->callback([request, out] {
     request->command = "medseg model import parts";
     const auto report = import_parts(*request, *out);
-    tell(report, *out);
+    print(report, *out);
   });
 }
 
@@ -99,7 +99,7 @@ void add_layout(CLI::App& import, const LayoutText& text) {
   command->footer(std::string("Example: ") + text.example);
   command->callback([request, out] {
     request->command = "medseg model import " + request->layout;
-    tell(import_layout(*request, *out), *out);
+    print(import_layout(*request, *out), *out);
   });
 }
 

@@ -11,8 +11,8 @@ namespace fs = std::filesystem;
 
 void report(const fs::path& folder) {
   if (!is_run_folder(folder) && fs::exists(folder / "predictions.jsonl")) {
-    throw DataError(folder.string() +
-                    ": what evaluate wrote; report reads run folders (metrics.jsonl), `medseg "
+    throw DataError(folder.string(),
+                    "what evaluate wrote; report reads run folders (metrics.jsonl), `medseg "
                     "table` shows these scores");
   }
   write_run_page(folder);
@@ -24,7 +24,7 @@ void report(const fs::path& folder) {
 void add_report(CLI::App& app) {
   auto folder = std::make_shared<fs::path>();
   auto* command = app.add_subcommand(
-      "report", "One HTML file of a run: curves, scores, answers with pictures, facts, config");
+      "report", "One HTML file of a run: curves, scores, answers with images, facts, config");
   command->add_option("folder", *folder, "run folder; run.html is written into it")->required();
   command->footer("Example: medseg report runs/demo");
   command->callback([folder] { report(*folder); });

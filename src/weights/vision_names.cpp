@@ -11,7 +11,7 @@ namespace {
 constexpr std::string_view kClipPatches = "embeddings.patch_embedding.weight";
 constexpr std::string_view kDinov2Patches = "embeddings.patch_embeddings.projection.weight";
 
-/// What stands before `ending` in the first name that has it.
+/// The part before `ending` in the first name that ends so.
 std::optional<std::string> before(const TensorFile& file, std::string_view ending) {
   for (const auto& info : file.tensors()) {
     if (info.name.ends_with(ending)) return info.name.substr(0, info.name.size() - ending.size());

@@ -1,4 +1,4 @@
-// `medseg report` as its user meets it.
+// `medseg report` as a user runs it.
 #include <filesystem>
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// `medseg model trace` as its user meets it.
+// `medseg model trace` as a user runs it.
 #include <algorithm>
 
 #include <gmock/gmock.h>

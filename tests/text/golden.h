@@ -1,5 +1,5 @@
 /// \file
-/// What the Python tokenizers gave (tests/golden/text).
+/// Results of the Python tokenizers (tests/golden/text).
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,7 @@ inline std::unique_ptr<Tokenizer> spm(TokenizerMode mode) {
   return load_tokenizer(folder() / "spm", mode);
 }
 
-/// A fresh empty folder of this test run.
+/// A new empty folder of this test run.
 inline std::filesystem::path scratch(const std::string& name) {
   const auto path = std::filesystem::temp_directory_path() / ("medseg-text-" + name);
   std::filesystem::remove_all(path);

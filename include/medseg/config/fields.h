@@ -9,14 +9,16 @@
 ///
 ///       template <class Self, class Visitor>
 ///       static void fields(Self& self, Visitor&& visit) {
-///         visit("warmup_steps", self.warmup_steps, at_least(0), "optimiser steps, not micro-batches");
-///         visit("min_ratio", self.min_ratio, in_range(0, 1), "last rate divided by the peak rate");
+///         visit("warmup_steps", self.warmup_steps, at_least(0), "optimiser steps, not
+///         micro-batches"); visit("min_ratio", self.min_ratio, in_range(0, 1), "last rate divided
+///         by the peak rate");
 ///       }
 ///     };
 ///
-/// Range and description are optional, in this order. A field may be a bool, a number, a string, a named choice
-/// (base/choice.h), a nested options struct, a std::vector or a std::map<std::string, …> of any of these.
-/// `read_options` fails on a key that no field claims, so a misspelt key never trains a model with a default value.
+/// Range and description are optional, in this order. A field may be a bool, a number, a string, a
+/// named choice (base/choice.h), a nested options struct, or a std::vector or std::map<std::string,
+/// …> of these. `read_options` fails on an unknown key, so that a misspelt key never trains a model
+/// with a default value.
 #pragma once
 
 #include <concepts>
@@ -57,9 +59,10 @@ concept OptionsStruct = requires(T& options) {
   T::fields(options, detail::AnyVisitor{});
 };
 
-/// Overwrites the fields of `options` that `json` names; the rest keep their values. `path` is the dotted path of
-/// `json`, used in messages.
-/// \throws ConfigError on an unknown key or choice (with the nearest known), a wrong type or a value out of range.
+/// Overwrites the fields of `options` that are in `json`; the others keep their values. `path` is
+/// the dotted path of `json`, for messages.
+/// \throws ConfigError on an unknown key or choice (with the nearest known one), a wrong type or a
+/// value out of range.
 template <OptionsStruct T>
 void read_options(const nlohmann::json& json, T& options, const std::string& path = "");
 
@@ -67,7 +70,7 @@ void read_options(const nlohmann::json& json, T& options, const std::string& pat
 template <OptionsStruct T>
 nlohmann::json write_options(const T& options);
 
-/// One line a field: dotted path, default, description, and the names of a choice.
+/// One field: dotted path, default, description, and the names if it is a choice.
 struct FieldDescription {
   std::string path;
   std::string value;
@@ -191,7 +194,7 @@ requires(OptionsStruct<T> || NamedChoice<T>) nlohmann::json
   return list;
 }
 
-/// The element of a list or map, at any depth; any other type is its own.
+/// The element type of a list or map at any depth; any other type is its own.
 template <class T>
 struct Innermost {
   using type = T;

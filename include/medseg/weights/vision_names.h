@@ -1,5 +1,5 @@
 /// \file
-/// Where the tensors of a vision tower stand in published files.
+/// The tensors of a vision tower in published files.
 #pragma once
 
 #include <string>
@@ -11,14 +11,15 @@ namespace medseg {
 
 struct TowerNames {
   std::string
-      tower;  ///< "clip" | "siglip" | "dinov2", as VisionOptions::tower; "" if the file holds none
-  std::vector<TensorSource> sources;  ///< targets as the tower's module names them
+      tower;  ///< "clip", "siglip" or "dinov2", as VisionOptions::tower; "" if the file holds none
+  std::vector<TensorSource> sources;  ///< with the names of the tower's module as targets
 };
 
-/// The tower of a file, whatever stands before its names (nothing, `vision_model.`, `vision_tower.`, …) and beside it: the text
-/// tower, projections, LLaVA's language model. Left out although they are the tower's: `position_ids` (a constant), SigLIP's
-/// pooling head, DINOv2's `mask_token` (for pre-training only). Both spellings of DINOv2's attention are known, that of published files
-/// and that of transformers 5.
+/// Finds the tower in a file, whatever prefix its names have (none, `vision_model.`,
+/// `vision_tower.`, …) and whatever else is in the file: the text tower, projections, LLaVA's
+/// language model. Left out although they belong to the tower: `position_ids` (a constant),
+/// SigLIP's pooling head, and DINOv2's `mask_token` (for pre-training only). Both namings of
+/// DINOv2's attention are known: that of the published files and that of transformers 5.
 TowerNames vision_tower_names(const TensorFile& file);
 
 }  // namespace medseg

@@ -1,4 +1,4 @@
-#include "places.h"
+#include "locations.h"
 
 #include "dialogues.h"
 #include "medseg/base/error.h"
@@ -11,8 +11,8 @@ std::string view_of(const SliceContent& content) {
                  content.modality == "ct" ? " CT" : " MR", " slice");
 }
 
-DemoPlaces::DemoPlaces(const std::vector<DemoSlice>& slices) {
-  // Of each label, scan and level: training slices that show it less those that surely do not.
+DemoLocations::DemoLocations(const std::vector<DemoSlice>& slices) {
+  // By label, scan and level: training slices that show the structure minus those that lack it.
   std::map<std::string, std::map<std::string, std::map<std::string, int>>> balance;
   for (const auto& slice : slices) {
     if (slice.split != "train") continue;
@@ -20,28 +20,28 @@ DemoPlaces::DemoPlaces(const std::vector<DemoSlice>& slices) {
     if (!content.level.empty()) levels_[content.scan].insert(content.level);
     for (const auto& label : content.present) {
       ++balance[label][content.scan][content.level];
-      places_[label][content.scan].region = content.region;
+      locations_[label][content.scan].region = content.region;
     }
     for (const auto& label : content.absent_near) --balance[label][content.scan][content.level];
   }
-  for (auto& [label, scans] : places_) {
-    for (auto& [scan, place] : scans) {
+  for (auto& [label, scans] : locations_) {
+    for (auto& [scan, location] : scans) {
       for (const auto& [level, count] : balance[label][scan]) {
-        if (count > 0 && !level.empty()) place.levels.insert(level);
+        if (count > 0 && !level.empty()) location.levels.insert(level);
       }
     }
   }
 }
 
-const std::pair<const std::string, DemoPlaces::Place>& DemoPlaces::find(
+const std::pair<const std::string, DemoLocations::Location>& DemoLocations::find(
     const std::string& scan, const std::string& label) const {
-  const auto scans = places_.find(label);
-  MEDSEG_CHECK(scans != places_.end(), "no training slice shows: " + label);
+  const auto scans = locations_.find(label);
+  MEDSEG_CHECK(scans != locations_.end(), "no training slice shows: " + label);
   const auto here = scans->second.find(scan);
   return here != scans->second.end() ? *here : *scans->second.begin();
 }
 
-std::set<std::string> DemoPlaces::beyond_their_place(const SliceContent& content) const {
+std::set<std::string> DemoLocations::beyond_their_place(const SliceContent& content) const {
   std::set<std::string> labels;
   for (const auto& label : content.present) {
     const auto& levels = find(content.scan, label).second.levels;
@@ -50,18 +50,20 @@ std::set<std::string> DemoPlaces::beyond_their_place(const SliceContent& content
   return labels;
 }
 
-std::string DemoPlaces::place_of(const SliceContent& content, const std::string& label) const {
-  const auto& [scan, place] = find(content.scan, label);
+std::string DemoLocations::location_of(const SliceContent& content,
+                                       const std::string& label) const {
+  const auto& [scan, location] = find(content.scan, label);
   const auto all = levels_.find(scan);
-  if (place.levels.empty() || all == levels_.end()) return place.region;
-  if (place.levels == all->second) return "whole " + place.region;
+  if (location.levels.empty() || all == levels_.end()) return location.region;
+  if (location.levels == all->second) return "whole " + location.region;
   std::vector<std::string> from_below;
   for (const auto& level : demo_levels()) {
-    if (place.levels.contains(level)) from_below.push_back(level);
+    if (location.levels.contains(level)) from_below.push_back(level);
   }
   const std::string last = from_below.back();
   from_below.pop_back();
-  return join(from_below, ", ") + (from_below.empty() ? "" : " and ") + last + " " + place.region;
+  return join(from_below, ", ") + (from_below.empty() ? "" : " and ") + last + " " +
+         location.region;
 }
 
 }  // namespace medseg
