@@ -52,11 +52,6 @@ void check_train_config(const TrainConfig& config) {
     throw ConfigError("data.train: empty, expected at least one {\"manifest\": ...}");
   check_sources("data.train", config.data.train);
   check_sources("data.validation", config.data.validation);
-  require_word("data.long_records", config.data.long_records, {"refuse", "drop"});
-  if (!config.data.cache_dtype.empty())
-    require_word("data.cache_dtype", config.data.cache_dtype, precision_names());
-  require_word("data.mixing", config.data.mixing, {"concatenate", "weights", "temperature"});
-  require_word("data.on_bad_sample", config.data.on_bad_sample, {"stop", "quarantine"});
 
   const TrainOptions& train = config.train;
   require_word("train.device", train.device, {"cpu", "cuda"});

@@ -1,5 +1,5 @@
 /// \file
-/// A picture on its way into the two encoders (semantics 10, 13).
+/// An image on its way into the two encoders (src/README.md, choices 10 and 13).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,7 +13,7 @@ namespace medseg {
 /// [3, S, S] float32. Pillow bicubic on 8 bits, then x/255, mean, deviation. Grey is repeated first.
 at::Tensor vision_input(const Image& image, const VisionPreprocess& preprocess, std::int64_t size);
 
-/// \throws DataError if vision_input would refuse the picture: too long and thin to be made square.
+/// \throws DataError if vision_input would refuse the image: too long and thin to be made square.
 void check_vision_shape(const Image& image, const VisionPreprocess& preprocess);
 
 struct GroundingInput {

@@ -39,6 +39,8 @@ class RunFolder {
   /// Makes the folder and keeps other processes out of it for as long as this object lives. \throws ConfigError if one is
   /// at work here, DataError if it cannot be written.
   void claim();
+  /// \throws ConfigError if a run with checkpoints stands here.
+  void require_new() const;
   /// A new run: an earlier one that never saved is cleared away. \throws ConfigError if one with checkpoints stands here,
   /// DataError if the folder cannot be written.
   void create();

@@ -39,7 +39,7 @@ using Trace = std::vector<std::pair<std::string, at::Tensor>>;
 
 /// A record as training sees it: all turns, their answers, their masks. Float32 on the threads that ATen is set to: matrices that
 /// the model holds in bf16 are widened and stay so.
-/// \throws DataError "manifest:line: …" as load_sample, and when gradients are asked of a record without an answer;
+/// \throws DataError "manifest:line: …" as read_sample, and when gradients are asked of a record without an answer;
 /// ConfigError on a pattern that matches no parameter.
 Trace trace_record(OpenBundle& bundle, const Manifest& manifest, const Record& record,
                    const TraceOptions& options);
