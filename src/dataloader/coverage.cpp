@@ -11,8 +11,8 @@
 namespace medseg {
 namespace {
 
-// Share of padding among the positions of all batches, were they padded. `visits`, if wanted, counts
-// the draws of each sample.
+// Share of padding among the positions of all batches, were they padded. `visits`, if wanted,
+// counts the draws of each sample.
 double padding_of(const SamplerOptions& options, std::int64_t draws,
                   std::vector<std::int64_t>* visits = nullptr) {
   Sampler sampler(options);

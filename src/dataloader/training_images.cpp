@@ -8,7 +8,9 @@ namespace medseg {
 
 std::optional<Image> image_of(TrainingSet& data, std::size_t index) {
   const TrainingRecord& record = data.records[index];
-  const auto read = [&] { return read_sample_image(*record.manifest, *record.record, data.bundle); };
+  const auto read = [&] {
+    return read_sample_image(*record.manifest, *record.record, data.bundle);
+  };
   if (!data.bad.quarantines()) return read();
   if (data.bad.has_bad_image(index)) return std::nullopt;
   try {
@@ -27,7 +29,8 @@ ImageSizes image_sizes(TrainingSet& data, std::size_t most) {
   std::size_t i = 0;
   for (const auto& [source, index] : all) {
     if (i++ % stride != 0) continue;
-    if (const auto image = image_of(data, index)) sizes.some.emplace_back(image->width, image->height);
+    if (const auto image = image_of(data, index))
+      sizes.some.emplace_back(image->width, image->height);
   }
   return sizes;
 }

@@ -47,8 +47,8 @@ Prediction prediction_of(const Record& record, std::size_t turn, const std::stri
   return prediction;
 }
 
-// Every rank's predictions, record by record. `records`: of each of `own`, the index of its record in
-// the split. \throws Interrupted if a rank was interrupted.
+// Every rank's predictions, record by record. `records`: of each of `own`, the index of its record
+// in the split. \throws Interrupted if a rank was interrupted.
 std::vector<Prediction> gathered(const std::vector<std::size_t>& records,
                                  const std::vector<Prediction>& own, int signal, Comm& comm) {
   nlohmann::json sent = {{"signal", signal}, {"lines", nlohmann::json::array()}};

@@ -100,9 +100,9 @@ at::Tensor Dialogue::feed(const std::vector<std::int64_t>& ids) {
   return hidden.select(1, hidden.size(1) - 1);
 }
 
-// Feeds what the cache does not hold yet. The model may have spelled an answer in other tokens than its
-// text is rendered in, or ended it without an end token. Then the cache goes back to where both agree:
-// the model always sees exactly the rendered dialogue.
+// Feeds what the cache does not hold yet. The model may have spelled an answer in other tokens than
+// its text is rendered in, or ended it without an end token. Then the cache goes back to where both
+// agree: the model always sees exactly the rendered dialogue.
 at::Tensor Dialogue::feed_prompt(const std::vector<std::int64_t>& prompt) {
   const auto differ =
       std::mismatch(consumed_.begin(), consumed_.end(), prompt.begin(), prompt.end());

@@ -14,14 +14,15 @@
 
 namespace medseg {
 
-/// A run folder that this run may write to, and the step after which the run goes on. A folder that is
-/// made for a run which never begins is removed again.
+/// A run folder that this run may write to, and the step after which the run goes on. A folder that
+/// is made for a run which never begins is removed again.
 class ClaimedRun {
  public:
   /// Keeps other processes out of the folder. All processes together.
-  /// \throws ConfigError if another process is at work there, if a run with checkpoints stands there
-  /// and is not to be resumed, or if its config is another; CheckpointError if none of its checkpoints
-  /// is whole; DataError if the folder cannot be written or the disk has no room for one checkpoint.
+  /// \throws ConfigError if another process is at work there, if a run with checkpoints stands
+  /// there and is not to be resumed, or if its config is another; CheckpointError if none of its
+  /// checkpoints is whole; DataError if the folder cannot be written or the disk has no room for
+  /// one checkpoint.
   ClaimedRun(const TrainConfig& config, const TrainRequest& request, Comm& comm);
   RunFolder& folder() { return folder_; }
   /// Of the checkpoint that the run goes on from; none for a new run.

@@ -124,11 +124,10 @@ nlohmann::json describe_run(const OpenedRun& run, const TrainConfig& config,
                    at::get_cpu_capability()));
   for (const auto& line : target_lines(run.data)) log_info(line);
   const auto draws = options.steps * options.accumulation * options.batch_size;
-  const auto coverage =
-      cover(run.data,
-            sampler_options(run.data.records, run.data.visits, options.batch_size,
-                            static_cast<std::uint64_t>(options.seed)),
-            std::min(draws, kCoveredDraws));
+  const auto coverage = cover(run.data,
+                              sampler_options(run.data.records, run.data.visits, options.batch_size,
+                                              static_cast<std::uint64_t>(options.seed)),
+                              std::min(draws, kCoveredDraws));
   for (const auto& line : coverage_lines(coverage)) log_info(line);
   if (const auto* kept = run.features.folder())
     log_info(str_cat("features: kept in ", kept->path().string(), ", encoders ",

@@ -26,10 +26,11 @@
 namespace medseg {
 
 struct OpenedRun {
-  /// Loads model and data and, where the run is resumed, the state of its checkpoint; else begins the
-  /// folder. The order of the members is the order in which torch's generator is drawn from. All
-  /// arguments must outlive it. \throws ConfigError, DataError, CheckpointError.
-  OpenedRun(const TrainConfig& config, const TrainRequest& request, Comm& comm, ClaimedRun& claimed);
+  /// Loads model and data and, where the run is resumed, the state of its checkpoint; else begins
+  /// the folder. The order of the members is the order in which torch's generator is drawn from.
+  /// All arguments must outlive it. \throws ConfigError, DataError, CheckpointError.
+  OpenedRun(const TrainConfig& config, const TrainRequest& request, Comm& comm,
+            ClaimedRun& claimed);
 
   at::ScalarType precision;
   OpenBundle bundle;

@@ -35,8 +35,8 @@ namespace {
 /// The loop over an opened run, and what is due after each step.
 class Trainer {
  public:
-  /// `facts`: the beginning of run.json; `loading`: runs since the run began to load. All must outlive
-  /// the trainer.
+  /// `facts`: the beginning of run.json; `loading`: runs since the run began to load. All must
+  /// outlive the trainer.
   Trainer(const TrainConfig& config, const TrainRequest& request, Comm& comm, RunFolder& folder,
           OpenedRun& run, nlohmann::json& facts, const Stopwatch& loading)
       : config_(config),
@@ -164,8 +164,8 @@ void Trainer::run() {
                    gigabytes_text(peak_memory_bytes())));
 }
 
-// Evaluation and saves, when they are due. A signal stops the run here. An evaluation that it leaves
-// undone is owed by the resumed run, so that both together do what one run would have done.
+// Evaluation and saves, when they are due. A signal stops the run here. An evaluation that it
+// leaves undone is owed by the resumed run, so that both together do what one run would have done.
 void Trainer::after_step(bool last) {
   int signal = static_cast<int>(comm_.all_reduce_max(std::int64_t{caught_signal()}));
   Progressed done = done_;
@@ -193,7 +193,8 @@ void Trainer::after_step(bool last) {
 }
 
 StepReport Trainer::take_step(BatchLoader& loader) {
-  // Every step has random numbers of its own: a resumed run draws what the whole run would have drawn.
+  // Every step has random numbers of its own: a resumed run draws what the whole run would have
+  // drawn.
   at::manual_seed(RandomStream(static_cast<std::uint64_t>(options_.seed), "train.step",
                                static_cast<std::uint64_t>(done_.step))
                       .next());

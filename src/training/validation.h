@@ -30,8 +30,8 @@ class Validation {
     std::vector<ShownSource> shown;
   };
 
-  /// Reads the manifests as those of the training set are read (read_manifest). `config` must outlive
-  /// it. \throws DataError on an empty split.
+  /// Reads the manifests as those of the training set are read (read_manifest). `config` must
+  /// outlive it. \throws DataError on an empty split.
   explicit Validation(const TrainConfig& config);
 
   bool empty() const { return sources_.empty(); }

@@ -25,7 +25,8 @@ TEST(Quarantine, AListThatFindsNoRoomIsWrittenLater) {
   quarantine.add({{"a", "m", 1, RecordPart::kImage, "gone"}});
   EXPECT_NE(::testing::internal::GetCapturedStderr().find("wait for room"), std::string::npos);
   fs::remove(folder / "list.jsonl");
-  quarantine.add({{"a", "m", 1, RecordPart::kImage, "gone"}, {"b", "m", 2, RecordPart::kMasks, "small"}});
+  quarantine.add(
+      {{"a", "m", 1, RecordPart::kImage, "gone"}, {"b", "m", 2, RecordPart::kMasks, "small"}});
   const auto text = read_file(folder / "list.jsonl");
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
   EXPECT_EQ(bad_samples_of(bad_samples_json(quarantine.list())), quarantine.list());

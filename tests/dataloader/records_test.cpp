@@ -76,8 +76,11 @@ TEST_F(Records, AFaultIsNotedWithThePartThatFailed) {
   std::filesystem::remove(scratch_ / "data/images/slice-2.png");
   TrainingSet data(options_, bundle_);
   FeatureCache cache(*bundle_.model, bundle_.options, at::kFloat, 1 << 24);
-  EXPECT_THAT([&] { BatchMaker(data, cache, 0).load({{0, 0}}); },
-              ThrowsMessage<DataError>(HasSubstr("of the 2 records of its source none can be read")));
+  EXPECT_THAT(
+      [&] {
+        BatchMaker(data, cache, 0).load({{0, 0}});
+      },
+      ThrowsMessage<DataError>(HasSubstr("of the 2 records of its source none can be read")));
   const auto bad = data.bad.list();
   ASSERT_EQ(bad.size(), 2U);
   EXPECT_EQ(bad[0].part, RecordPart::kMasks);

@@ -1,4 +1,5 @@
-// Features kept on disk: the same numbers from wherever, nothing taken on trust, nothing ever a reason to fail.
+// Features kept on disk: the same numbers from wherever, nothing taken on trust, nothing ever a
+// reason to fail.
 #include "medseg/pipeline/feature_folder.h"
 
 #include <algorithm>

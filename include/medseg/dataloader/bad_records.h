@@ -22,9 +22,7 @@ class BadRecords {
   explicit BadRecords(const TrainingRecords& records) : records_(records) {}
 
   /// Whether bad records are left out; else the first one ends the run, and nothing is noted here.
-  bool quarantines() const {
-    return records_.options().on_bad_sample == OnBadSample::kQuarantine;
-  }
+  bool quarantines() const { return records_.options().on_bad_sample == OnBadSample::kQuarantine; }
 
   BadSample note(std::size_t index, const RecordError& error);
   /// From now on these are bad, whatever their files hold.

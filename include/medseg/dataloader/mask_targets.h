@@ -31,7 +31,8 @@ class MaskTargetReader {
   /// `data` must outlive it.
   explicit MaskTargetReader(TrainingSet& data) : data_(data) {}
 
-  /// Why the target's record cannot be read as a whole; never anything where bad records end the run.
+  /// Why the target's record cannot be read as a whole; never anything where bad records end the
+  /// run.
   std::optional<BadSample> fault_of(const MaskTarget& target);
   /// Of the target's image.
   std::shared_ptr<const ImageFeatures> features_of(const MaskTarget& target, FeatureCache& cache);

@@ -1,6 +1,6 @@
 /// \file
-/// Records that cannot be trained on. With data.on_bad_sample "stop" the first that is drawn ends the
-/// run (exit code 3). With "quarantine" it is left out, another record is trained on instead
+/// Records that cannot be trained on. With data.on_bad_sample "stop" the first that is drawn ends
+/// the run (exit code 3). With "quarantine" it is left out, another record is trained on instead
 /// (BatchMaker), and it is named once in the log and in the run folder, up to data.quarantine_limit
 /// records.
 #pragma once
@@ -35,8 +35,8 @@ nlohmann::json bad_samples_json(const std::vector<BadSample>& samples);
 std::vector<BadSample> bad_samples_of(const nlohmann::json& json);
 
 /// What a run has left out so far; for one thread. Which records these are follows from the files
-/// alone, and the list is saved in every checkpoint: a resumed run leaves out the same records, even if
-/// somebody mended a file in between.
+/// alone, and the list is saved in every checkpoint: a resumed run leaves out the same records,
+/// even if somebody mended a file in between.
 class Quarantine {
  public:
   /// `file`: quarantine.jsonl of the run folder, {"id", "manifest", "line", "part", "why"} a line;

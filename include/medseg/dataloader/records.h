@@ -27,11 +27,11 @@ using ImageSource = std::pair<std::filesystem::path, std::string>;
 struct TrainingRecord {
   const Manifest* manifest = nullptr;
   const Record* record = nullptr;
-  std::size_t source = 0;     ///< index in data.train
-  RenderedDialogue dialogue;  ///< without its text
-  std::int64_t tokens = 0;    ///< sequence_length of the dialogue
-  std::int64_t labelled = 0;  ///< tokens of its answers
-  std::int64_t masks = 0;     ///< `[SEG]` of its answers
+  std::size_t source = 0;            ///< index in data.train
+  RenderedDialogue dialogue;         ///< without its text
+  std::int64_t tokens = 0;           ///< sequence_length of the dialogue
+  std::int64_t labelled = 0;         ///< tokens of its answers
+  std::int64_t masks = 0;            ///< `[SEG]` of its answers
   std::vector<std::string> targets;  ///< labels of its masks and kAbsentTarget, each once
 
   ImageSource image() const;
@@ -43,8 +43,8 @@ class TrainingRecords {
   /// Reads all manifests and renders every dialogue. Under data.on_bad_sample "quarantine" lines
   /// and dialogues that cannot be used are left out. `bundle` is used here only.
   /// \throws DataError "manifest:line: …" on a line that is no record, on what render_record
-  /// refuses, on a record without an answer and, unless they are dropped, on a dialogue of more than
-  /// data.max_tokens; DataError on an empty split.
+  /// refuses, on a record without an answer and, unless they are dropped, on a dialogue of more
+  /// than data.max_tokens; DataError on an empty split.
   TrainingRecords(const DataOptions& options, const OpenBundle& bundle);
 
   const DataOptions& options() const { return options_; }

@@ -1,12 +1,12 @@
 /// \file
 /// Which sample comes when: a fixed function of the seed, so that a run resumes in the middle of an
-/// epoch from one number, the count of samples drawn so far. Nothing is ever drawn with replacement: an
-/// epoch of a source visits each of its samples.
+/// epoch from one number, the count of samples drawn so far. Nothing is ever drawn with
+/// replacement: an epoch of a source visits each of its samples.
 ///
 /// One source, or several in one ("concatenate"): epochs of all samples. Several with shares: every
-/// source has epochs of its own, and the next draw is from the source that lags most behind its share.
-/// After any number of draws each source has had its share of them to within a draw or so (the rule of
-/// Megatron-LM's blended data sets, without its tables).
+/// source has epochs of its own, and the next draw is from the source that lags most behind its
+/// share. After any number of draws each source has had its share of them to within a draw or so
+/// (the rule of Megatron-LM's blended data sets, without its tables).
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ struct SamplerOptions {
   std::int64_t batch_size = 1;
   bool shuffle = true;
   /// Stretches of 16 batches are sorted by length and cut into batches, whose order is shuffled (as
-  /// the length-grouped sampler of Hugging Face's Trainer does with its mega-batches). A stretch has
-  /// the same samples as without grouping, in another order.
+  /// the length-grouped sampler of Hugging Face's Trainer does with its mega-batches). A stretch
+  /// has the same samples as without grouping, in another order.
   bool group_by_length = false;
   std::uint64_t seed = 0;
   std::vector<std::size_t> sources = {};  ///< of each sample, for `shares`
@@ -45,8 +45,8 @@ struct SamplerOptions {
 /// The draws from some samples, epoch after epoch.
 class EpochStream {
  public:
-  /// `samples` and the visits per epoch of each; `name` goes with the seed. \pre one visit at least,
-  /// unless nothing is drawn.
+  /// `samples` and the visits per epoch of each; `name` goes with the seed. \pre one visit at
+  /// least, unless nothing is drawn.
   EpochStream(std::vector<std::size_t> samples, std::vector<double> visits, bool shuffle,
               std::uint64_t seed, std::string name);
 

@@ -17,7 +17,7 @@ namespace medseg {
 struct TrainingBatch {
   std::vector<std::string> ids;  ///< of its records, for messages
   DialogueBatch dialogues;
-  at::Tensor image_embeddings;  ///< [B, C, h, w]; undefined in a language-only model
+  at::Tensor image_embeddings;       ///< [B, C, h, w]; undefined in a language-only model
   std::vector<MaskTruth> truths;     ///< one a dialogue
   std::int64_t tokens = 0;           ///< image tokens included, padding not
   std::int64_t masks = 0;            ///< `[SEG]` of all dialogues
@@ -29,8 +29,8 @@ struct TrainingBatch {
 TrainingBatch make_training_batch(const std::vector<Sample>& samples, const Segmenter& model,
                                   at::ScalarType precision);
 
-/// In page-locked memory where the batch goes to a GPU, which then copies it while it computes; as it
-/// is for the CPU.
+/// In page-locked memory where the batch goes to a GPU, which then copies it while it computes; as
+/// it is for the CPU.
 TrainingBatch pinned_for(at::Device device, TrainingBatch batch);
 /// All tensors on `device`; from page-locked memory without waiting for the copy.
 TrainingBatch moved_to(at::Device device, TrainingBatch batch);

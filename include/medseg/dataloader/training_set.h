@@ -27,8 +27,8 @@ struct TrainingSet {
   BadRecords bad;
 };
 
-/// The image of a record. None where it is bad and bad records are left out; `data.bad` learns of it.
-/// \throws RecordError where they are not.
+/// The image of a record. Where it is bad and bad records are left out, `data.bad` notes it and
+/// there is none. \throws RecordError where they are not left out.
 std::optional<Image> image_of(TrainingSet& data, std::size_t index);
 
 struct ImageSizes {

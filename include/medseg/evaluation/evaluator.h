@@ -25,9 +25,9 @@ struct Evaluation {
   Scores scores;
 };
 
-/// Within a record the model's own earlier answers are the history of later turns, as for a user. With
-/// options.comm, of N ranks each takes every N-th record and gets the predictions of all, in order and
-/// each once, with their scores: those of one process.
+/// Within a record the model's own earlier answers are the history of later turns, as for a user.
+/// With options.comm, of N ranks each takes every N-th record and gets the predictions of all, in
+/// order and each once, with their scores: those of one process.
 /// \throws Interrupted between records after a signal (on any rank), while a SignalWatch exists.
 Evaluation evaluate(const OpenBundle& bundle, const Manifest& manifest, const std::string& split,
                     FeatureCache& cache, const EvaluationOptions& options);

@@ -37,17 +37,17 @@ Prediction from_json_line(const std::string& line);
 /// \throws DataError "file:line: what".
 std::vector<Prediction> read_predictions(const std::filesystem::path& path);
 
-/// What a turn's answer must be: targets, reference masks, and whether it asks for what is absent (no
-/// `[SEG]`, in a record that lists absent structures). `predicted` is left empty.
+/// What a turn's answer must be: targets, reference masks, and whether it asks for what is absent
+/// (no `[SEG]`, in a record that lists absent structures). `predicted` is left empty.
 ScoredTurn expected_turn(const Manifest& manifest, const Record& record, const RecordTurn& turn,
                          int width, int height);
 /// Fills `predicted` and `phrases`. \throws DataError on a mask of another size than the image's.
 void add_prediction(ScoredTurn& turn, const Prediction& prediction, const std::string& where,
                     int width, int height);
 
-/// Joins predictions with the references of the manifest. \throws DataError on an id or turn that the
-/// manifest lacks, a turn that is predicted twice or, unless `partial`, a turn of `split` that was not
-/// predicted.
+/// Joins predictions with the references of the manifest. \throws DataError on an id or turn that
+/// the manifest lacks, a turn that is predicted twice or, unless `partial`, a turn of `split` that
+/// was not predicted.
 Scores score_predictions(const std::vector<Prediction>& predictions, const Manifest& manifest,
                          const std::string& split, bool partial = false);
 

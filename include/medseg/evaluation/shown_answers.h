@@ -18,8 +18,8 @@ struct ShownAnswer {
   Image picture;
 };
 
-/// At most `count`, spread evenly over the evaluation's turns: the same questions each time, as long as
-/// manifest, split and limit are the same. \throws DataError as load_image and load_mask.
+/// At most `count`, spread evenly over the evaluation's turns: the same questions each time, as
+/// long as manifest, split and limit are the same. \throws DataError as load_image and load_mask.
 std::vector<ShownAnswer> shown_answers(const Evaluation& evaluation, const Manifest& manifest,
                                        std::int64_t count);
 

@@ -40,22 +40,23 @@ struct Answer {
 };
 
 /// Makes an opened model fast for answering: folds what the frozen encoder allows, and stores the
-/// matrices of the language model's layers in `precision`, to which autocast would otherwise cast them
-/// again for every token. For fp32, what the bundle keeps in bf16 becomes fp32. Not for training.
+/// matrices of the language model's layers in `precision`, to which autocast would otherwise cast
+/// them again for every token. For fp32, what the bundle keeps in bf16 becomes fp32. Not for
+/// training.
 void prepare_for_inference(OpenBundle& bundle, at::ScalarType precision);
 
-/// A dialogue about one image. Each question continues the KV cache, so image tokens are computed once.
-/// The precision is that of the AutocastScope round `ask`. Logits are always taken outside of it, so
-/// that a greedy choice is not made between rounded numbers.
+/// A dialogue about one image. Each question continues the KV cache, so image tokens are computed
+/// once. The precision is that of the AutocastScope round `ask`. Logits are always taken outside of
+/// it, so that a greedy choice is not made between rounded numbers.
 class Dialogue {
  public:
   /// `features`: from FeatureCache or encode_image; may be null in a model without a vision tower.
   Dialogue(const OpenBundle& bundle, std::shared_ptr<const ImageFeatures> features,
            const GenerationOptions& options);
 
-  /// `<image>` is put in front of the first question, unless that has it somewhere itself. `on_text`
-  /// receives new text as it comes. \throws DataError if the dialogue leaves no room for an answer
-  /// (max_positions), or a later question has `<image>`.
+  /// `<image>` is put in front of the first question, unless that has it somewhere itself.
+  /// `on_text` receives new text as it comes. \throws DataError if the dialogue leaves no room for
+  /// an answer (max_positions), or a later question has `<image>`.
   Answer ask(const std::string& question,
              const std::function<void(const std::string&)>& on_text = {});
 

@@ -23,9 +23,9 @@ struct ModelOptions {
   GenerationOptions generation(const OpenBundle& opened) const;
 };
 
-/// Sets the threads, opens the bundle (on GPU `gpu_index`, where --device is cuda) and makes it fast.
-/// \throws CheckpointError if it may not answer: it cannot be read, does not fit, or holds parts that
-/// `use` depends on and that were neither loaded nor trained.
+/// Sets the threads, opens the bundle (on GPU `gpu_index`, where --device is cuda) and makes it
+/// fast. \throws CheckpointError if it may not answer: it cannot be read, does not fit, or holds
+/// parts that `use` depends on and that were neither loaded nor trained.
 OpenBundle open_model(const ModelOptions& options, BundleUse use = BundleUse::kAnswers,
                       int gpu_index = 0);
 

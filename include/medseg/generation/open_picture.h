@@ -17,9 +17,9 @@ struct PictureOptions {
   std::optional<std::int64_t> slice;
 };
 
-/// 8 bits, as the manifest's reader would make it: a 16-bit image or a slice of a volume through its
-/// window. \throws DataError naming the file; ConfigError on an unknown window, or a volume without
-/// --slice.
+/// 8 bits, as the manifest's reader would make it: a 16-bit image or a slice of a volume through
+/// its window. \throws DataError naming the file; ConfigError on an unknown window, or a volume
+/// without --slice.
 Image open_picture(const PictureOptions& options);
 
 }  // namespace medseg

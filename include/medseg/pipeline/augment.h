@@ -3,8 +3,8 @@
 /// only where the record's words name no side.
 ///
 /// What happens to a sample follows from a random stream of its own, so it depends neither on the
-/// number of loader threads nor on a resume. All numbers are drawn whichever options are on: turning
-/// one on leaves the numbers of the others alone.
+/// number of loader threads nor on a resume. All numbers are drawn whichever options are on:
+/// turning one on leaves the numbers of the others alone.
 #pragma once
 
 #include "medseg/base/random.h"

@@ -1,15 +1,15 @@
 /// \file
 /// Features of the frozen encoders on disk, for all runs that have these encoders and images.
 ///
-///     FOLDER/0123456789abcdef/5f/5f….safetensors   one entry an image, below the first digits of the
-///                                                  key of its encoders
+///     FOLDER/0123456789abcdef/5f/5f….safetensors   one entry an image, below the first digits of
+///                                                  the key of its encoders
 ///     FOLDER/tmp/                                  entries while they are written
 ///
 /// An entry is named by SHA-256 of all that its numbers depend on: the ImageKey, preprocessing,
 /// encoder weights and geometry, dtypes, device type, torch. The number of threads and the machine
 /// are not part of the name: where those change the last bits, an entry has the bits of its writer.
-/// Nothing is ever changed in place, so any number of processes may share a folder, and anything in it
-/// may be removed.
+/// Nothing is ever changed in place, so any number of processes may share a folder, and anything in
+/// it may be removed.
 #pragma once
 
 #include <atomic>
@@ -41,14 +41,15 @@ std::string encoders_key(const Segmenter& model, const BundleOptions& options,
 /// Safe for several threads and, between them, for several processes.
 class FeatureFolder {
  public:
-  /// Makes the folder if it is missing, and removes what killed processes left in tmp/ an hour ago or
-  /// earlier. Entries are added only while the file system keeps `keep_free_bytes` free beside them.
+  /// Makes the folder if it is missing, and removes what killed processes left in tmp/ an hour ago
+  /// or earlier. Entries are added only while the file system keeps `keep_free_bytes` free beside
+  /// them.
   /// \throws DataError "FOLDER: …" if it is a file or cannot be written.
   FeatureFolder(std::filesystem::path folder, FeatureForm form, std::uint64_t keep_free_bytes);
 
   /// The entry, as a view of the mapped file; null if there is none. A damaged entry counts as
-  /// missing, with a warning, and add() replaces it. The first time that this process reads an entry,
-  /// its bytes are checked against the sum in it.
+  /// missing, with a warning, and add() replaces it. The first time that this process reads an
+  /// entry, its bytes are checked against the sum in it.
   std::shared_ptr<const ImageFeatures> find(const ImageKey& image);
 
   /// Writes under a temporary name, fsyncs, renames. Never throws for lack of room or rights: it

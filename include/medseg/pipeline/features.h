@@ -1,6 +1,6 @@
 /// \file
-/// Features of the frozen encoders, computed once an image and kept: in memory, and on disk for later
-/// runs.
+/// Features of the frozen encoders, computed once an image and kept: in memory, and on disk for
+/// later runs.
 #pragma once
 
 #include <cstdint>
@@ -84,7 +84,8 @@ struct FeatureCounts {
 class FeatureFolder;
 
 /// In memory and, with a folder, on disk. Values are shared and never change. What get() gives does
-/// not depend on where it came from. Safe for several threads. Only valid while encoders do not train.
+/// not depend on where it came from. Safe for several threads. Only valid while encoders do not
+/// train.
 class FeatureCache {
  public:
   /// `model` and `options` must outlive it. \throws DataError if the folder cannot be used.
@@ -104,7 +105,8 @@ class FeatureCache {
   std::shared_ptr<const ImageFeatures> get_augmented(const Image& image);
   /// Nearly at its limit: one more image may push another out of memory.
   bool full();
-  /// The dtype that features are computed in. Those stored in a narrower one are to be widened to it.
+  /// The dtype that features are computed in. Those stored in a narrower one are to be widened to
+  /// it.
   at::ScalarType precision() const { return how_.precision; }
   FeatureCounts counts() const;
   /// Null without one.

@@ -1,7 +1,7 @@
 /// \file
 /// One record of a manifest on its way to the model, in one direction:
 ///
-///     Record -> read_sample -> augment (augment.h) -> find_features, compute_features -> make_batch
+///     Record -> read_sample -> augment -> find_features, compute_features -> make_batch
 #pragma once
 
 #include <cstdint>
