@@ -68,7 +68,8 @@ void bench_train(const BenchArguments& arguments) {
   train_options.steps = kWarm + arguments.runs;
   train_options.schedule.total_steps =
       std::max(train_options.schedule.total_steps, train_options.schedule.warmup_steps + 1);
-  if (!arguments.precision.empty()) train_options.precision = arguments.precision;
+  if (!arguments.precision.empty())
+    train_options.precision = choice_named<Precision>("--precision", arguments.precision);
   if (arguments.threads > 0) train_options.threads = arguments.threads;
   train_options.evaluate_every = train_options.save_every = 0;
   train_options.time_limit_s = 0;

@@ -33,7 +33,7 @@ Prediction from_json(const Json& json) {
     read.score = mask.value("score", 0.0);
     decode_rle(read.rle);  // a bad run is found here, with its line
   }
-  prediction.finish = json.value("finish", "");
+  prediction.finish = find_choice<Finish>(json.value("finish", ""));
   prediction.new_tokens = json.value("new_tokens", std::int64_t{0});
   prediction.seconds = json.value("seconds", 0.0);
   return prediction;
@@ -58,7 +58,7 @@ std::string to_json_line(const Prediction& prediction) {
          {"predicted_iou", mask.predicted_iou},
          {"score", mask.score}});
   }
-  json["finish"] = prediction.finish;
+  json["finish"] = prediction.finish ? name_of(*prediction.finish) : "";
   json["new_tokens"] = prediction.new_tokens;
   json["seconds"] = prediction.seconds;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -80,12 +80,8 @@ std::vector<Prediction> read_predictions(const std::filesystem::path& path) {
   for (const auto& text : split(read_file(path), '\n')) {
     ++line;
     if (trim(text).empty()) continue;
-    const std::string where = str_cat(path.string(), ":", line, ": ");
-    try {
-      predictions.push_back(from_json_line(text));
-    } catch (const DataError& error) {
-      throw DataError(where + error.what());
-    }
+    predictions.push_back(
+        with_place(str_cat(path.string(), ":", line), [&] { return from_json_line(text); }));
   }
   return predictions;
 }
@@ -107,9 +103,9 @@ void add_prediction(ScoredTurn& turn, const Prediction& prediction, const std::s
   turn.phrases = prediction.phrases;
   for (const auto& mask : prediction.masks) {
     if (mask.rle.width != width || mask.rle.height != height) {
-      throw DataError(str_cat(where, ": prediction ", prediction.id, " turn ", prediction.turn,
-                              ": mask of ", mask.rle.width, "x", mask.rle.height, ", picture of ",
-                              width, "x", height));
+      throw DataError(
+          where, str_cat("prediction ", prediction.id, " turn ", prediction.turn, ": mask of ",
+                         mask.rle.width, "x", mask.rle.height, ", image of ", width, "x", height));
     }
     turn.predicted.push_back(decode_rle(mask.rle));
   }
@@ -123,17 +119,17 @@ Scores score_predictions(const std::vector<Prediction>& predictions, const Manif
     const Record* record = manifest.find(prediction.id);
     const auto answered = record == nullptr ? 0 : answered_turns(*record).size();
     if (prediction.turn < 0 || static_cast<std::size_t>(prediction.turn) >= answered) {
-      throw DataError(str_cat(manifest.path().string(), ": no such turn: ", what));
+      throw DataError(manifest.path().string(), "no such turn: " + what);
     }
     if (!by_turn
              .emplace(key_of(prediction.id, static_cast<std::size_t>(prediction.turn)), &prediction)
              .second) {
-      throw DataError(str_cat(manifest.path().string(), ": predicted twice: ", what));
+      throw DataError(manifest.path().string(), "predicted twice: " + what);
     }
   }
   const auto records = manifest.split(split);
   if (records.empty())
-    throw DataError(manifest.path().string() + ": no record in split \"" + split + "\"");
+    throw DataError(manifest.path().string(), "no record in split \"" + split + "\"");
   ScoreBoard board;
   for (const Record* record : records) {
     const auto turns = answered_turns(*record);
@@ -143,7 +139,7 @@ Scores score_predictions(const std::vector<Prediction>& predictions, const Manif
       const std::string where = str_cat(manifest.path().string(), ":", record->line);
       if (found == by_turn.end()) {
         if (partial) continue;
-        throw DataError(str_cat(where, ": ", record->id, " turn ", i, ": not predicted"));
+        throw DataError(where, str_cat(record->id, " turn ", i, ": not predicted"));
       }
       if (!image) image = load_image(manifest, *record);
       auto turn = expected_turn(manifest, *record, *turns[i], image->width, image->height);

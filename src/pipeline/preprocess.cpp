@@ -74,14 +74,14 @@ at::Tensor pad_right_bottom(const at::Tensor& pixels, std::int64_t size) {
 }  // namespace
 
 void check_vision_shape(const Image& image, const VisionPreprocess& preprocess) {
-  MEDSEG_CHECK(image.width > 0 && image.height > 0, "an empty picture cannot be resized");
+  MEDSEG_CHECK(image.width > 0 && image.height > 0, "an empty image cannot be resized");
   const int longest = std::max(image.width, image.height);
   const bool padded =
       preprocess.mode == "pad" && longest > kLongestSide && image.width != image.height;
   const bool cropped =
       preprocess.mode == "crop" && longest / std::min(image.width, image.height) > kLongestRatio;
   if (padded || cropped) {
-    throw DataError(str_cat("a picture of ", image.width, "x", image.height,
+    throw DataError(str_cat("an image of ", image.width, "x", image.height,
                             " pixels is too long and thin for the vision encoder"));
   }
 }
@@ -127,7 +127,7 @@ GroundingInput grounding_input(const Image& image, const std::string& kind, std:
     return input;
   }
   const double scale = static_cast<double>(size) / std::max(image.width, image.height);
-  // A thin picture keeps one pixel, where segment_anything's rounding leaves none and fails.
+  // A thin image keeps one pixel, where segment_anything's rounding leaves none and fails.
   const auto scaled = [&](int edge) { return std::max(1, static_cast<int>(edge * scale + 0.5)); };
   const int width = scaled(image.width), height = scaled(image.height);
   input.frame.resized_height = height;

@@ -6,6 +6,7 @@
 #include <ATen/Parallel.h>
 #include <nlohmann/json.hpp>
 
+#include "medseg/dataloader/mask_targets.h"
 #include "medseg/dataloader/training_set.h"
 #include "medseg/nn/linear.h"
 #include "medseg/training/opening.h"
@@ -37,7 +38,7 @@ class Planner {
 
   Plan plan() {
     Plan plan;
-    plan.records = static_cast<std::int64_t>(data_.size());
+    plan.records = static_cast<std::int64_t>(data_.records.size());
     count_parts(plan);
     const auto draws = draw(options_.batch_size);
     plan.largest = draws.largest;
@@ -71,9 +72,9 @@ class Planner {
   }
 
   void measure_images(Plan& plan) {
-    const auto [sizes, pictures] = data_.picture_sizes(kImagesRead);
+    const auto [sizes, pictures] = image_sizes(data_, kImagesRead);
     plan.pictures = planned_data_.pictures = pictures;
-    planned_data_.masks = static_cast<std::int64_t>(data_.mask_places().size());
+    planned_data_.masks = static_cast<std::int64_t>(mask_targets(data_.records).size());
     auto& most = plan.largest;
     for (const auto& [width, height] : sizes) {
       const std::int64_t pixels = std::int64_t{width} * height;

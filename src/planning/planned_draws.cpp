@@ -28,14 +28,8 @@ double rough_size(const StepShape& shape, const Segmenter& model) {
 PlannedDraws planned_draws(const TrainConfig& config, const TrainingSet& data,
                            const Segmenter& model, std::int64_t batch_size) {
   const auto& train = config.train;
-  Sampler sampler({.visits = data.visits(),
-                   .lengths = data.lengths(),
-                   .batch_size = batch_size,
-                   .shuffle = config.data.shuffle,
-                   .group_by_length = config.data.group_by_length,
-                   .seed = static_cast<std::uint64_t>(train.seed),
-                   .sources = data.sources(),
-                   .shares = data.shares()});
+  Sampler sampler(sampler_options(data.records, data.visits, batch_size,
+                                  static_cast<std::uint64_t>(train.seed)));
   const auto dialogues = train.steps * train.batch_size * train.accumulation;
   const auto count =
       std::clamp<std::uint64_t>(static_cast<std::uint64_t>(dialogues / batch_size), 1, kMostDraws);
@@ -44,10 +38,10 @@ PlannedDraws planned_draws(const TrainConfig& config, const TrainingSet& data,
   for (std::uint64_t i = 0; i < count; ++i) {
     StepShape shape{.dialogues = batch_size};
     for (const auto& draw : sampler.next(static_cast<std::size_t>(batch_size))) {
-      const auto index = draw.sample;
-      shape.tokens += data.lengths()[index];
-      shape.labelled += data.labelled()[index];
-      shape.masks += data.masks()[index];
+      const TrainingRecord& record = data.records[draw.sample];
+      shape.tokens += record.tokens;
+      shape.labelled += record.labelled;
+      shape.masks += record.masks;
     }
     sum.tokens += shape.tokens;
     sum.labelled += shape.labelled;

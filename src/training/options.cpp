@@ -1,18 +1,10 @@
 #include "medseg/training/options.h"
 
-#include <algorithm>
-
-#include "medseg/nn/precision.h"
+#include "medseg/base/error.h"
+#include "medseg/base/str.h"
 
 namespace medseg {
 namespace {
-
-void require_word(const std::string& path, const std::string& word,
-                  const std::vector<std::string>& known) {
-  if (std::find(known.begin(), known.end(), word) == known.end()) {
-    throw ConfigError(path, "unknown \"" + word + "\"" + did_you_mean(word, known));
-  }
-}
 
 void check_sources(const std::string& path, const std::vector<DataSource>& sources) {
   for (std::size_t i = 0; i < sources.size(); ++i) {
@@ -51,11 +43,6 @@ void check_train_config(const TrainConfig& config) {
     throw ConfigError("data.train", "empty, expected at least one {\"manifest\": ...}");
   check_sources("data.train", config.data.train);
   check_sources("data.validation", config.data.validation);
-  require_word("data.long_records", config.data.long_records, {"refuse", "drop"});
-  if (!config.data.cache_dtype.empty())
-    require_word("data.cache_dtype", config.data.cache_dtype, precision_names());
-  require_word("data.mixing", config.data.mixing, {"concatenate", "weights", "temperature"});
-  require_word("data.on_bad_sample", config.data.on_bad_sample, {"stop", "quarantine"});
 
   const TrainOptions& train = config.train;
   check_optimizer(train.optimizer);

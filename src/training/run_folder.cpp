@@ -58,13 +58,16 @@ void RunFolder::claim() {
   lock_ = std::make_unique<FileLock>(path_ / ".lock", path_.string());
 }
 
+void RunFolder::require_new() const {
+  if (!writes_ || !last_step()) return;
+  throw ConfigError(
+      path_.string(),
+      "a run with checkpoints stands here; --resume goes on with it, --out names another");
+}
+
 void RunFolder::create() {
   if (!writes_) return;
-  if (last_step()) {
-    throw ConfigError(
-        path_.string(),
-        "a run with checkpoints stands here; --resume goes on with it, --out names another");
-  }
+  require_new();
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(path_, error)) {
     const std::string name = entry.path().filename().string();

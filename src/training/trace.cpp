@@ -65,7 +65,7 @@ class Tracer {
 
   Trace run(const NamedParameters& wanted, std::int64_t generate) {
     add_inputs();
-    auto batch = make_training_batch(pass_.samples, model());
+    auto batch = make_training_batch(pass_.samples, model(), at::kFloat);
     if (!pass_.masks_known) batch.truths.clear();
     TimeTable times;
     const auto output = forward_micro_batch(model(), batch, LossOptions{}, times);
@@ -185,10 +185,9 @@ Trace trace_record(OpenBundle& bundle, const Manifest& manifest, const Record& r
   }
   Pass pass;
   pass.masks_known = true;
-  pass.samples.push_back(load_sample(
-      manifest, record, bundle,
-      [&](const Image& image) { return look(image, bundle, pass.inputs); },
-      std::numeric_limits<std::int64_t>::max()));  // the language model knows its own limit
+  auto sample = read_sample(manifest, record, bundle);
+  sample.features = look(sample.image, bundle, pass.inputs);
+  pass.samples.push_back(std::move(sample));
   if (!record.turns.empty()) pass.question = record.turns.front().question;
   return Tracer(bundle, pass).run(wanted, options.generate);
 }

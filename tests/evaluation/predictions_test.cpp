@@ -22,7 +22,7 @@ Prediction prediction(const std::string& id, int turn, const std::vector<Mask>& 
                   .text = "The <p> skull </p> [SEG].",
                   .phrases = {"skull"},
                   .masks = {},
-                  .finish = "eos",
+                  .finish = Finish::kEos,
                   .new_tokens = 7,
                   .seconds = 0.25};
   for (const auto& mask : masks) made.masks.push_back({encode_rle(mask), 0.5, 0.75, 0.375});

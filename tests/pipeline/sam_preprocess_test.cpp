@@ -1,4 +1,5 @@
-// SAM's and MedSAM's preprocessing of pictures of odd sizes, against segment_anything and scikit-image.
+// SAM's and MedSAM's preprocessing of pictures of odd sizes, against segment_anything and
+// scikit-image.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 

@@ -1,4 +1,5 @@
-// Pictures of awkward sizes, to the last bit as the published preprocessors make them (tests/golden/vision_input).
+// Pictures of awkward sizes, to the last bit as the published preprocessors make them
+// (tests/golden/vision_input).
 #include <charconv>
 
 #include <ATen/ATen.h>

@@ -3,7 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/error.h"
-#include "medseg/dataloader/training_set.h"
+#include "medseg/dataloader/batch_maker.h"
+#include "medseg/dataloader/feature_filling.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/precision.h"
 #include "medseg/nn/tensor_memory.h"
@@ -61,9 +62,10 @@ TEST_F(PlanTest, TheProbeKeepsWhatTheModelKeeps) {
     const auto trained = choose_trained(bundle, options.train);
     const auto dtype = precision_named("", precision);
     const FrozenStorage frozen(bundle, dtype);
-    const TrainingSet data(options.data, bundle);
+    TrainingSet data(options.data, bundle);
     FeatureCache cache(*bundle.model, bundle.options, dtype, 1 << 24);
-    data.fill(cache);
+    fill_features(data, cache);
+    const BatchMaker batches(data, cache, 0);
     bundle.model->language().train(true);
     std::vector<std::string> names, adapted;
     for (const auto& parameter : trained) names.push_back(parameter.name);
@@ -73,16 +75,15 @@ TEST_F(PlanTest, TheProbeKeepsWhatTheModelKeeps) {
     const std::vector<std::size_t> indices = {0, 1};
     StepShape shape{.dialogues = 2, .image_height = 36, .image_width = 40};
     for (const auto index : indices) {
-      shape.tokens += data.lengths()[index];
-      shape.labelled += data.labelled()[index];
-      shape.masks += data.masks()[index];
+      shape.tokens += data.records[index].tokens;
+      shape.labelled += data.records[index].labelled;
+      shape.masks += data.records[index].masks;
     }
     double kept = 0, gradients = 0;
     for (int run = 0; run < 2; ++run) {
       TensorMemory count;
       TimeTable times;
-      auto batch = data.load({{.sample = 0}, {.sample = 1}}, cache);
-      data.complete(batch, cache);
+      const auto batch = batches.complete(batches.load({{.sample = 0}, {.sample = 1}}));
       const auto before = count.live();
       MicroBatchOutput output;
       {

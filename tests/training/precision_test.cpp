@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "medseg/base/error.h"
-#include "medseg/dataloader/training_set.h"
+#include "medseg/dataloader/training_batch.h"
 #include "medseg/training/trainer.h"
 #include "tiny_run.h"
 

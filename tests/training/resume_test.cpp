@@ -11,7 +11,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/signals.h"
-#include "medseg/dataloader/training_set.h"
+#include "medseg/dataloader/feature_filling.h"
 #include "medseg/evaluation/evaluator.h"
 #include "medseg/training/checkpoint.h"
 #include "medseg/training/run_folder.h"
@@ -246,15 +246,15 @@ TEST_F(Resume, AnEvaluationThatIsOwedLeavesNoLines) {
 TEST_F(Resume, LongWorkEndsSoonAfterASignal) {
   auto bundle = open_bundle(root_ / "start");
   const auto options = config();
-  const TrainingSet data(options.data, bundle);
+  TrainingSet data(options.data, bundle);
   FeatureCache cache(*bundle.model, bundle.options, at::kFloat, 1 << 20);
   const auto manifest = Manifest::read(root_ / "data/manifest.jsonl");
   EvaluationOptions evaluation;
   evaluation.show_progress = false;
   const SignalWatch watch;
-  EXPECT_NO_THROW(data.fill(cache));
+  EXPECT_NO_THROW(fill_features(data, cache));
   std::raise(SIGTERM);
-  EXPECT_THROW(data.fill(cache), Interrupted);
+  EXPECT_THROW(fill_features(data, cache), Interrupted);
   try {
     evaluate(bundle, manifest, "val", cache, evaluation);
     ADD_FAILURE() << "went on";

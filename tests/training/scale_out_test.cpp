@@ -238,7 +238,7 @@ TEST_F(ScaleOutIntegration, WithAFolderEachComputesItsShareOfTheFeatures) {
 TEST_F(ScaleOutIntegration, WhatIsLeftOutIsLeftOutByAll) {
   auto options = config_with_everything();
   options.train.steps = 4;
-  options.data.on_bad_sample = "quarantine";
+  options.data.on_bad_sample = OnBadSample::kQuarantine;
   write_file(root_ / "data/p3.png", "no picture");
   for (const int processes : {1, 2})
     ASSERT_EQ(train_on(processes, options, str_cat("on-", processes)), 0) << said();

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "medseg/dataset/manifest.h"
+#include "medseg/generation/finish.h"
 #include "medseg/image/rle.h"
 #include "medseg/metrics/scores.h"
 
@@ -14,8 +16,8 @@ namespace medseg {
 
 struct PredictedMask {
   Rle rle;
-  double seg_probability = 0, predicted_iou = 0,
-         score = 0;  ///< score = seg_probability · predicted_iou clamped to [0,1]
+  double seg_probability = 0, predicted_iou = 0;
+  double score = 0;  ///< seg_probability · predicted_iou clamped to [0, 1]
 };
 
 struct Prediction {
@@ -24,7 +26,7 @@ struct Prediction {
   std::string question, text;
   std::vector<std::string> phrases;
   std::vector<PredictedMask> masks;
-  std::string finish;
+  std::optional<Finish> finish;  ///< none where another program wrote none that we know
   std::int64_t new_tokens = 0;
   double seconds = 0;
 };
@@ -35,16 +37,17 @@ Prediction from_json_line(const std::string& line);
 /// \throws DataError "file:line: what".
 std::vector<Prediction> read_predictions(const std::filesystem::path& path);
 
-/// What a turn's answer must be: targets, reference masks, and whether it asks for what is absent (no `[SEG]`, in a
-/// record that lists absent structures). `predicted` is left empty.
+/// What a turn's answer must be: targets, reference masks, and whether it asks for what is absent
+/// (no `[SEG]`, in a record that lists absent structures). `predicted` is left empty.
 ScoredTurn expected_turn(const Manifest& manifest, const Record& record, const RecordTurn& turn,
                          int width, int height);
-/// Fills `predicted` and `phrases`. \throws DataError on a mask of another size than the picture's.
+/// Fills `predicted` and `phrases`. \throws DataError on a mask of another size than the image's.
 void add_prediction(ScoredTurn& turn, const Prediction& prediction, const std::string& where,
                     int width, int height);
 
-/// Joins predictions with the references of the manifest. \throws DataError on an id or turn the manifest lacks, a turn
-/// predicted twice, or, unless `partial`, a turn of `split` that was not predicted.
+/// Joins predictions with the references of the manifest. \throws DataError on an id or turn that
+/// the manifest lacks, a turn that is predicted twice or, unless `partial`, a turn of `split` that
+/// was not predicted.
 Scores score_predictions(const std::vector<Prediction>& predictions, const Manifest& manifest,
                          const std::string& split, bool partial = false);
 

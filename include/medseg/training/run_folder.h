@@ -40,6 +40,8 @@ class RunFolder {
   /// Makes the folder and locks it until this object is destroyed. \throws ConfigError if another
   /// process has locked it, DataError if it cannot be written.
   void claim();
+  /// \throws ConfigError if the folder holds a run with checkpoints.
+  void require_new() const;
   /// Begins a new run; files of an earlier run without checkpoints are removed. \throws ConfigError
   /// if there are checkpoints, DataError if the folder cannot be written.
   void create();

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "medseg/dataloader/training_set.h"
+#include "medseg/dataloader/training_batch.h"
 #include "medseg/optim/grad_scaler.h"
 #include "medseg/training/options.h"
 #include "medseg/training/replay.h"

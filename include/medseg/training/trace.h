@@ -43,7 +43,7 @@ struct TraceOptions {
 using Trace = std::vector<std::pair<std::string, at::Tensor>>;
 
 /// A record as training reads it: all turns with their answers and masks. Runs in float32; matrices
-/// that the model has in bf16 become float32 and stay so. \throws DataError as load_sample does,
+/// that the model has in bf16 become float32 and stay so. \throws DataError as read_sample does,
 /// and if gradients are asked for but the record has no answer; ConfigError on a pattern that
 /// matches no parameter.
 Trace trace_record(OpenBundle& bundle, const Manifest& manifest, const Record& record,
