@@ -72,7 +72,7 @@ class Planner {
 
   void measure_images(Plan& plan) {
     const auto [sizes, pictures] = data_.picture_sizes(kImagesRead);
-    plan.pictures = planned_data_.pictures = pictures;
+    plan.pictures = planned_data_.images = pictures;
     planned_data_.masks = static_cast<std::int64_t>(data_.mask_places().size());
     auto& most = plan.largest;
     for (const auto& [width, height] : sizes) {

@@ -51,7 +51,8 @@ TEST_F(PlanTest, CountsParametersAsTrainingDoes) {
   EXPECT_EQ(plan.largest.image_height, 36);
 }
 
-// What the probe of few layers says is what the model itself keeps: here they have the same number of layers.
+// What the probe of few layers says is what the model itself keeps: here they have the same number
+// of layers.
 TEST_F(PlanTest, TheProbeKeepsWhatTheModelKeeps) {
   for (const char* precision : {"fp32", "bf16"}) {
     auto options = config();
