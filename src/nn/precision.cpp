@@ -1,10 +1,17 @@
 #include "medseg/nn/precision.h"
 
+#include <c10/util/Exception.h>
+
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
 #include "medseg/nn/gpu_plugin.h"
 
 namespace medseg {
+
+const std::vector<std::string>& precision_names() {
+  static const std::vector<std::string> kNames = choice_names<Precision>();
+  return kNames;
+}
 
 at::ScalarType dtype_of(Precision precision) {
   switch (precision) {
@@ -15,15 +22,26 @@ at::ScalarType dtype_of(Precision precision) {
     case Precision::kFp32:
       return at::kFloat;
   }
-  MEDSEG_CHECK(false, "a precision without a dtype");
-  return at::kFloat;
+  TORCH_CHECK(false, "no such precision");
 }
 
-at::Device open_device(const std::string& where, DeviceKind kind, int gpu_index) {
+at::ScalarType precision_named(const std::string& where, const std::string& name) {
+  if (const auto precision = find_choice<Precision>(name)) return dtype_of(*precision);
+  throw ConfigError(
+      where, str_cat("unknown precision \"", name, "\"", did_you_mean(name, precision_names())));
+}
+
+at::Device device_named(const std::string& where, const std::string& name, int gpu_index) {
+  if (const auto kind = find_choice<DeviceKind>(name)) return device_of(where, *kind, gpu_index);
+  throw ConfigError(where, str_cat("unknown device \"", name, "\"",
+                                   did_you_mean(name, choice_names<DeviceKind>())));
+}
+
+at::Device device_of(const std::string& where, DeviceKind kind, int gpu_index) {
   if (kind == DeviceKind::kCpu) return at::kCPU;
   const Gpu& gpu = open_gpu();
   if (gpu.plugin == nullptr)
-    throw ConfigError(where, "\"cuda\", but " + gpu.reason + "; use \"cpu\"");
+    throw ConfigError(where, str_cat("\"cuda\", but ", gpu.reason, "; use \"cpu\""));
   if (const int devices = gpu.plugin->devices(); gpu_index >= devices) {
     throw ConfigError(where,
                       str_cat("\"cuda\", but this machine shows ", devices,
@@ -31,23 +49,6 @@ at::Device open_device(const std::string& where, DeviceKind kind, int gpu_index)
   }
   gpu.plugin->use(gpu_index);
   return {at::kCUDA, static_cast<at::DeviceIndex>(gpu_index)};
-}
-
-const std::vector<std::string>& precision_names() {
-  static const std::vector<std::string> kNames = choice_names<Precision>();
-  return kNames;
-}
-
-at::ScalarType precision_named(const std::string& where, const std::string& name) {
-  if (const auto precision = find_choice<Precision>(name)) return dtype_of(*precision);
-  throw ConfigError(where,
-                    "unknown precision \"" + name + "\"" + did_you_mean(name, precision_names()));
-}
-
-at::Device device_named(const std::string& where, const std::string& name, int gpu_index) {
-  if (const auto kind = find_choice<DeviceKind>(name)) return open_device(where, *kind, gpu_index);
-  throw ConfigError(
-      where, "unknown device \"" + name + "\"" + did_you_mean(name, choice_names<DeviceKind>()));
 }
 
 }  // namespace medseg

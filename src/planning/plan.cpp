@@ -73,7 +73,7 @@ class Planner {
 
   void measure_images(Plan& plan) {
     const auto [sizes, pictures] = image_sizes(data_, kImagesRead);
-    plan.pictures = planned_data_.pictures = pictures;
+    plan.pictures = planned_data_.images = pictures;
     planned_data_.masks = static_cast<std::int64_t>(mask_targets(data_.records).size());
     auto& most = plan.largest;
     for (const auto& [width, height] : sizes) {

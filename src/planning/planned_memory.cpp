@@ -71,7 +71,7 @@ double PlannedMemory::low_bit_bytes(const at::Tensor& matrix) const {
   return count / 2 + 4 * count / static_cast<double>(kNf4Block);
 }
 
-double PlannedMemory::picture_bytes() const {
+double PlannedMemory::image_bytes() const {
   const auto width = static_cast<double>(at::elementSize(precision_));
   double bytes = 0;
   if (model_.has_vision()) {
@@ -89,9 +89,9 @@ double PlannedMemory::map_cells(std::int64_t pool) const {
 
 std::vector<std::pair<std::string, double>> PlannedMemory::at_peak(
     const StepMemory& step, std::int64_t accumulation) const {
-  const auto count = static_cast<double>(data_.pictures);
+  const auto count = static_cast<double>(data_.images);
   const auto& replay = options_.replay;
-  double features = count * picture_bytes(), masks = 0;
+  double features = count * image_bytes(), masks = 0;
   if (replay.masks > 0 && model_.has_grounding()) {
     // Replay keeps the pooled grid of each image and the pixels of each mask that it has drawn.
     const auto drawn = [&](double all) {

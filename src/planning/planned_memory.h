@@ -38,7 +38,7 @@ struct Choice<ModelPart> {
 ModelPart part_of(const std::string& parameter);
 
 struct PlannedData {
-  std::int64_t pictures = 0, masks = 0;
+  std::int64_t images = 0, masks = 0;
   double pixels = 0;  ///< of an image, on average
 };
 
@@ -63,7 +63,7 @@ class PlannedMemory {
   };
   WeightBytes weight_bytes() const;
   double low_bit_bytes(const at::Tensor& matrix) const;
-  double picture_bytes() const;
+  double image_bytes() const;
   double map_cells(std::int64_t pool) const;
 
   const TrainConfig& config_;

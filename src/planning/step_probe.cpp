@@ -71,11 +71,11 @@ struct Probe {
         .frame;
   }
 
-  std::vector<MaskTruth> truths(const StepShape& shape, std::int64_t pictures,
+  std::vector<MaskTruth> truths(const StepShape& shape, std::int64_t images,
                                 std::int64_t masks) const {
     std::vector<MaskTruth> truths;
-    for (std::int64_t i = 0; i < pictures; ++i) {
-      const auto own = masks * (i + 1) / pictures - masks * i / pictures;
+    for (std::int64_t i = 0; i < images; ++i) {
+      const auto own = masks * (i + 1) / images - masks * i / images;
       truths.push_back({at::zeros({own, shape.image_height, shape.image_width}), frame(shape)});
     }
     return truths;

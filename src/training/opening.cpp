@@ -24,7 +24,7 @@ void require_fit(const TrainOptions& options, const Segmenter& model) {
 }
 
 OpenBundle open_for_training(const TrainConfig& config, const Comm& comm) {
-  const auto device = open_device("train.device", config.train.device, comm.local_rank());
+  const auto device = device_of("train.device", config.train.device, comm.local_rank());
   if (config.train.threads > 0) at::set_num_threads(static_cast<int>(config.train.threads));
   at::manual_seed(static_cast<std::uint64_t>(config.train.seed));
   auto bundle = open_bundle(config.model);
@@ -65,7 +65,7 @@ void prepare_comm(Comm& comm, const TrainConfig& config) {
   if (comm.is_alone()) return;
   const auto& train = config.train;
   comm.set_timeout(train.distributed.timeout_s);
-  if (open_device("train.device", train.device, comm.local_rank()).is_cuda())
+  if (device_of("train.device", train.device, comm.local_rank()).is_cuda())
     comm.use_on_device(open_gpu().plugin->make_nccl);
   if (train.accumulation < comm.size()) {
     throw ConfigError(

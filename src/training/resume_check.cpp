@@ -63,7 +63,7 @@ void RunFolder::require_same_config(const nlohmann::json& config) const {
 void RunFolder::compare_data(
     const std::vector<std::pair<std::string, std::string>>& manifest_hashes) const {
   const auto path = path_ / "run.json";
-  if (!fs::exists(path)) return;
+  if (!std::filesystem::exists(path)) return;
   const auto run = nlohmann::json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
   if (!run.is_object() || !run.contains("data")) return;
   for (const auto& [manifest, hash] : manifest_hashes) {

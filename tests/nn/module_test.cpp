@@ -200,7 +200,7 @@ TEST(Precision, IsAWordOfThree) {
                                        "unknown precision \"fp61\" (did you mean \"fp16\"?); "
                                        "known are bf16 fp16 fp32"));
   EXPECT_EQ(dtype_of(Precision::kBf16), at::kBFloat16);
-  EXPECT_EQ(open_device("x", DeviceKind::kCpu), at::Device(at::kCPU));
+  EXPECT_EQ(device_of("x", DeviceKind::kCpu), at::Device(at::kCPU));
   EXPECT_EQ(device_named("x", "cpu"), at::Device(at::kCPU));
   EXPECT_THROW(device_named("x", "gpu"), ConfigError);
   if (!at::hasCUDA()) EXPECT_THROW(device_named("x", "cuda"), ConfigError);

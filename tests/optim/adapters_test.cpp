@@ -49,6 +49,14 @@ struct Model : Module {
 
 class Adapters : public testing::Test {
  protected:
+  Adapters() {
+    lora_.rank = 2;
+    lora_.alpha = 6;
+    lora_.dropout = 0;
+    lora_.targets = {"q_proj"};
+    both_.targets = {"q_proj"};
+    both_.layers = {values("layers.0.q_proj"), values("layers.1.q_proj")};
+  }
   ~Adapters() override {
     std::error_code ignored;
     fs::remove_all(folder_, ignored);
@@ -76,9 +84,8 @@ class Adapters : public testing::Test {
 
   fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-adapters-", ::getpid());
   Model model_;
-  LoraOptions lora_{.rank = 2, .alpha = 6, .dropout = 0, .targets = {"q_proj"}};
-  Adapter both_{.targets = {"q_proj"},
-                .layers = {values("layers.0.q_proj"), values("layers.1.q_proj")}};
+  LoraOptions lora_;
+  Adapter both_;  ///< of both layers' q_proj
 };
 
 TEST_F(Adapters, GoToWhatATargetNamesUnderThePrefix) {

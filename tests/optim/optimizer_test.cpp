@@ -42,7 +42,8 @@ TEST(Schedule, CosineAndConstantKeepTheirEnds) {
 }
 
 TEST(Schedule, PolynomialIsThatOfTransformers) {
-  // get_polynomial_decay_schedule_with_warmup(optimizer of rate 1, 2, 12, lr_end=0.1, power=3), transformers 5.23
+  // get_polynomial_decay_schedule_with_warmup(optimizer of rate 1, 2, 12, lr_end=0.1, power=3),
+  // transformers 5.23
   const ScheduleOptions cubic{
       .type = ScheduleType::kPolynomial, .warmup_steps = 2, .min_ratio = 0.1, .power = 3.0};
   EXPECT_DOUBLE_EQ(rate_factor(cubic, 2, 12), 1.0);

@@ -52,7 +52,8 @@ TEST_F(PlanTest, CountsParametersAsTrainingDoes) {
   EXPECT_EQ(plan.largest.image_height, 36);
 }
 
-// What the probe of few layers says is what the model itself keeps: here they have the same number of layers.
+// What the probe of few layers says is what the model itself keeps: here they have the same number
+// of layers.
 TEST_F(PlanTest, TheProbeKeepsWhatTheModelKeeps) {
   for (const char* precision : {"fp32", "bf16"}) {
     auto options = config();
@@ -113,8 +114,8 @@ TEST_F(PlanTest, ALongerBatchKeepsMore) {
   const auto small = make_plan(options);
   ASSERT_EQ(small.proposals.size(), 6U);  // 1 x 4, 2 x 2, 4 x 1, without and with checkpointing
   EXPECT_EQ(small.proposals[2].accumulation, 2);
-  EXPECT_EQ(small.proposals[2].activation_checkpointing, "none");
-  EXPECT_EQ(small.proposals[3].activation_checkpointing, "blocks");
+  EXPECT_EQ(small.proposals[2].activation_checkpointing, ActivationCheckpointing::kNone);
+  EXPECT_EQ(small.proposals[3].activation_checkpointing, ActivationCheckpointing::kBlocks);
   EXPECT_LT(small.proposals[0].peak_bytes, small.proposals[4].peak_bytes);
   EXPECT_NEAR(small.proposals[0].peak_bytes, small.peak_bytes(), 1.0);
   options.train.batch_size = 4;

@@ -115,7 +115,8 @@ TEST(LlamaCheckpointing, KeepsAnInputALayer) {
   }
   EXPECT_TRUE(at::equal(states[0], states[1]));
   const std::int64_t input = 2 * 100 * 32 * 4, generator = 5056;
-  // Inputs of the layers but the first, which is x; the state before and the state behind the last norm, its reciprocals.
+  // Inputs of the layers but the first, which is x; the state before and the state behind the last
+  // norm, its reciprocals.
   EXPECT_LE(kept[1], (8 + 1) * input + 8 * generator + 2 * 100 * 4);
   EXPECT_GT(kept[0], 8 * 12 * input);
   EXPECT_LT(peak[1], peak[0] / 3);

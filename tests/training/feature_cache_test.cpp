@@ -1,4 +1,5 @@
-// Frozen features in a training run: where they come from changes nothing but how often the encoders run.
+// Frozen features in a training run: where they come from changes nothing but how often the
+// encoders run.
 #include <cmath>
 #include <csignal>
 #include <cstring>

@@ -1,4 +1,5 @@
-// A disk that is full, before and during training; root mounts a small one in memory, others skip these.
+// A disk that is full, before and during training; root mounts a small one in memory, others skip
+// these.
 #include <fstream>
 #include <thread>
 

@@ -1,4 +1,5 @@
-// Losses and gradients of every published layout against the Python originals (tests/golden/layouts).
+// Losses and gradients of every published layout against the Python originals
+// (tests/golden/layouts).
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 

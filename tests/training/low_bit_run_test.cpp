@@ -96,7 +96,8 @@ TEST_F(LowBitRun, TheBundleIsTheModelThatWasTrained) {
     EXPECT_EQ(line["giou"].get<double>(), scores.giou) << name;
     EXPECT_EQ(line["seg_count_accuracy"].get<double>(), scores.seg_count_accuracy) << name;
 
-    // What few bits stand for, adapters added where there are some; everything else frozen as it came.
+    // What few bits stand for, adapters added where there are some; everything else frozen as it
+    // came.
     const auto before = open_tensor_file(root_ / "start/model.safetensors");
     const auto after = open_tensor_file(root_ / name / "last/model.safetensors");
     const auto state = open_tensor_file(root_ / name / "last/training.safetensors");

@@ -1,4 +1,5 @@
-// Which records a run sees: sources mixed by shares, batches grouped by length, and the report about it.
+// Which records a run sees: sources mixed by shares, batches grouped by length, and the report
+// about it.
 #include <algorithm>
 #include <cmath>
 

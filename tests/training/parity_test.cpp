@@ -30,7 +30,8 @@ void copy_into(at::Tensor to, const at::Tensor& from) {
   to.copy_(from);
 }
 
-/// How far a run may be from Python's: relative for numbers a step, absolute for the values that trained.
+/// How far a run may be from Python's: relative for numbers a step, absolute for the values that
+/// trained.
 struct Tolerance {
   double number = 1e-4, value = 1e-4;
 };
@@ -75,7 +76,8 @@ class Parity : public ::testing::Test {
     return {};
   }
 
-  /// All steps, each compared with `file` under `prefix`; at `crafted_at` a gradient is made infinite.
+  /// All steps, each compared with `file` under `prefix`; at `crafted_at` a gradient is made
+  /// infinite.
   void run(const TensorFile& file, const std::string& prefix, const Tolerance& tolerance,
            bool scaling, const std::vector<std::int64_t>& crafted_at = {}) {
     AdamW optimizer(train_.optimizer, choose_trained(bundle_, train_));
@@ -142,7 +144,8 @@ TEST_F(Parity, StepsSkippedByAnOverflowAreThoseOfGradScaler) {
   run(*scaled_, "crafted.", {}, true, {3, 11});
 }
 
-// Both sides round to fp16's 11 bits, but not in the same places (transformers turns queries and keys in fp16, we in fp32).
+// Both sides round to fp16's 11 bits, but not in the same places (transformers turns queries and
+// keys in fp16, we in fp32).
 TEST_F(Parity, TrainingInFp16OverflowsWhenPythonDoes) {
   train_.precision = Precision::kFp16;
   train_.scaler = {.init_scale = 32768, .growth = 16, .backoff = 1.0 / 16, .growth_interval = 7};

@@ -1,4 +1,7 @@
-// Records that cannot be read: the run stops, or goes on without them, and then always in the same way.
+// Records that cannot be read: the run stops, or goes on without them, and then always in the same
+// way.
+#include "medseg/dataloader/quarantine.h"
+
 #include <algorithm>
 #include <functional>
 #include <set>
@@ -30,7 +33,8 @@ class QuarantineRun : public TinyRun {
     return options;
   }
 
-  // Of the six training records: line 3 has a cut picture, line 5 a mask of another size, line 2 a mask that is missing.
+  // Of the six training records: line 3 has a cut picture, line 5 a mask of another size, line 2 a
+  // mask that is missing.
   void spoil() const {
     fs::resize_file(data() / "p2.png", 60);
     write_png(data() / "p4-m.png", Mask(10, 10));

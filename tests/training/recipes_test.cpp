@@ -1,4 +1,5 @@
-// What a config can make train: rank-stabilised adapters, projections by pattern, the whole language model.
+// What a config can make train: rank-stabilised adapters, projections by pattern, the whole
+// language model.
 #include <set>
 
 #include <ATen/ATen.h>

@@ -25,7 +25,8 @@ using ::testing::HasSubstr;
 
 class ScaleOutIntegration : public TinyRun {
  protected:
-  /// All that could depend on who computes what: dropout, accumulation, averages, replay, loader threads, scores.
+  /// All that could depend on who computes what: dropout, accumulation, averages, replay, loader
+  /// threads, scores.
   TrainConfig config_with_everything() const {
     auto options = config();
     options.data.validation = {{(root_ / "data/manifest.jsonl").string(), "val", 1.0}};

@@ -1,5 +1,6 @@
 /// \file
-/// A model of a few thousand numbers, six pictures with squares in them, and the config that trains the one on the others.
+/// A model of a few thousand numbers, six pictures with squares in them, and the config that trains
+/// the one on the others.
 #pragma once
 
 #include <filesystem>

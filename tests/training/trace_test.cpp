@@ -28,7 +28,8 @@ std::vector<std::string> names_with(const Named& traced, const std::string& pref
 
 class GoldenTrace : public testing::TestWithParam<std::string> {};
 
-// Every tensor, loss, gradient and the greedy answer of a complete model against the Python originals.
+// Every tensor, loss, gradient and the greedy answer of a complete model against the Python
+// originals.
 TEST_P(GoldenTrace, IsThatOfThePythonOriginals) {
   at::set_num_threads(1);
   const ScratchFolder scratch("golden-trace");
@@ -111,7 +112,8 @@ TEST_F(TraceTest, AQuestionIsTracedAsItsRecordIsButForTheLosses) {
   EXPECT_EQ(one.at("mask.logits").sizes(), (std::vector<std::int64_t>{1, 24, 32}));
   const auto place = one.at("seg.positions").item<std::int64_t>();
   EXPECT_TRUE(at::equal(one.at("language.hidden")[0][place], one.at("seg.hidden")[0]));
-  // Where the image is written as one place, the state in front of [SEG] stands image tokens - 1 further left.
+  // Where the image is written as one place, the state in front of [SEG] stands image tokens - 1
+  // further left.
   EXPECT_EQ(ids[place - bundle_.model->image_tokens() + 2].item<std::int64_t>(),
             bundle_.options.special_tokens.at("[SEG]"));
 }

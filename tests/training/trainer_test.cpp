@@ -124,7 +124,8 @@ TEST_F(TinyRun, WhatIsNamedMovesAndNothingElseDoes) {
         } else if (has("q_proj") && has("layers") && !has("mask_decoder")) {
           EXPECT_FALSE(equal) << name;
         } else if ((has("mask_decoder") || has("text_hidden_fcs")) && !dead) {
-          // A bias of keys shifts all scores of a query alike: its gradient is rounding noise, or exactly zero.
+          // A bias of keys shifts all scores of a query alike: its gradient is rounding noise, or
+          // exactly zero.
           if (!has("k_proj.bias")) {
             EXPECT_FALSE(equal) << name;
           }
