@@ -7,7 +7,7 @@
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
 #include "medseg/nn/initialise.h"
-#include "named_shapes.h"
+#include "medseg/weights/named_shapes.h"
 
 namespace medseg {
 namespace {

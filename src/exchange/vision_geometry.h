@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/models/segmenter.h"
-#include "named_shapes.h"
+#include "medseg/weights/named_shapes.h"
 
 namespace medseg {
 
