@@ -8,6 +8,7 @@
 #include "medseg/base/str.h"
 #include "medseg/dataloader/training_set.h"
 #include "medseg/dataset/turns.h"
+#include "medseg/models/grounding.h"
 #include "medseg/pipeline/preprocess.h"
 
 namespace medseg {

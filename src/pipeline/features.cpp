@@ -4,6 +4,8 @@
 #include <ATen/core/grad_mode.h>
 
 #include "medseg/base/error.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/pipeline/feature_folder.h"
 #include "medseg/pipeline/preprocess.h"

@@ -8,6 +8,9 @@
 #include "medseg/base/error.h"
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/llama.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/gpu_plugin.h"
 #include "medseg/nn/precision.h"
 

@@ -19,6 +19,7 @@
 #include "medseg/dataloader/coverage.h"
 #include "medseg/dataloader/loader.h"
 #include "medseg/dataloader/quarantine.h"
+#include "medseg/models/llama.h"
 #include "medseg/nn/precision.h"
 #include "medseg/optim/gradient_buckets.h"
 #include "medseg/optim/schedule.h"

@@ -9,6 +9,7 @@
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
 #include "medseg/evaluation/evaluator.h"
+#include "medseg/models/llama.h"
 
 namespace medseg {
 

@@ -4,6 +4,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/dataloader/training_set.h"
+#include "medseg/models/llama.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/precision.h"
 #include "medseg/nn/tensor_memory.h"

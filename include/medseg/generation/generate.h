@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "medseg/bundle/open_bundle.h"
+#include "medseg/models/llama.h"
 #include "medseg/pipeline/sample.h"
 
 namespace medseg {
