@@ -6,12 +6,14 @@ namespace medseg {
 extern const VisionTowerRow kClipRow;
 extern const VisionTowerRow kSiglipRow;
 extern const VisionTowerRow kDinov2Row;
+extern const VisionTowerRow kMedSiglipRow;
 
 std::span<const VisionTowerRow* const> VisionTowerRow::table() {
   static const VisionTowerRow* const rows[] = {
       &kClipRow,
       &kSiglipRow,
       &kDinov2Row,
+      &kMedSiglipRow,
   };
   return rows;
 }
