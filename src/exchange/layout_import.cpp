@@ -44,7 +44,7 @@ void open_source(const LayoutRequest& request, Assembly& assembly) {
     const auto count = names.size();
     names.resize(std::min(count, kNamesShown));
     throw CheckpointError(str_cat(renamed.file->path().string(), ": ", count,
-                                  " tensors are unknown to the layout ", layout.name, ": ",
+                                  " tensors have no place in the layout ", layout.name, ": ",
                                   join(names, ", "), count > kNamesShown ? ", …" : ""));
   }
   assembly.report.unused = renamed.skipped;
