@@ -13,6 +13,8 @@
 #include "medseg/base/str.h"
 #include "medseg/models/dinov2.h"
 #include "medseg/models/grounding.h"
+#include "medseg/models/sam_vit.h"
+#include "medseg/models/tiny_vit.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/precision.h"
 #include "medseg/nn/window_attention.h"

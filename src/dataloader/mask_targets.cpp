@@ -4,6 +4,7 @@
 
 #include "medseg/base/str.h"
 #include "medseg/dataset/turns.h"
+#include "medseg/models/grounding.h"
 #include "medseg/pipeline/preprocess.h"
 #include "medseg/pipeline/sample.h"
 

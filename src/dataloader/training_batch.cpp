@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "medseg/models/grounding.h"
 #include "medseg/pipeline/preprocess.h"
 
 namespace medseg {

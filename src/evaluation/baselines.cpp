@@ -9,6 +9,7 @@
 #include "medseg/base/progress.h"
 #include "medseg/dataset/turns.h"
 #include "medseg/evaluation/predictions.h"
+#include "medseg/models/grounding.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/pipeline/preprocess.h"
 #include "medseg/report/scores_text.h"

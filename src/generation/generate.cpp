@@ -8,6 +8,9 @@
 
 #include "medseg/base/clock.h"
 #include "medseg/base/str.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/llama.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/pipeline/preprocess.h"
 

@@ -12,6 +12,7 @@
 #include "medseg/base/log.h"
 #include "medseg/base/process.h"
 #include "medseg/base/str.h"
+#include "medseg/models/grounding.h"
 #include "medseg/weights/tensor_file.h"
 
 namespace medseg {

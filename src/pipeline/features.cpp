@@ -6,6 +6,8 @@
 #include "medseg/base/error.h"
 #include "medseg/base/hash.h"
 #include "medseg/base/str.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/pipeline/feature_folder.h"
 #include "medseg/pipeline/preprocess.h"

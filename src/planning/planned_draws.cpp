@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "medseg/dataloader/sampler.h"
+#include "medseg/models/grounding.h"
 
 namespace medseg {
 namespace {

@@ -5,6 +5,8 @@
 
 #include <ATen/ATen.h>
 
+#include "medseg/models/grounding.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/low_bit.h"
 #include "medseg/nn/precision.h"
 

@@ -5,6 +5,10 @@
 #include <ATen/ATen.h>
 
 #include "few_layers.h"
+#include "medseg/base/error.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/llama.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/initialise.h"
 #include "medseg/nn/precision.h"

@@ -5,6 +5,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/models/grounding.h"
 #include "medseg/pipeline/mask_truth.h"
 #include "medseg/training/further_losses.h"
 

@@ -10,6 +10,9 @@
 #include "medseg/base/str.h"
 #include "medseg/comm/share.h"
 #include "medseg/dataloader/feature_filling.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/llama.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/gpu_plugin.h"
 #include "medseg/nn/precision.h"
 

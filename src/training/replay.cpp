@@ -10,6 +10,7 @@
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
 #include "medseg/comm/share.h"
+#include "medseg/models/grounding.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/precision.h"
 #include "medseg/pipeline/mask_truth.h"

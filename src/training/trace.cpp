@@ -10,6 +10,8 @@
 #include "medseg/base/str.h"
 #include "medseg/dataset/turns.h"
 #include "medseg/generation/generate.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/llama.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/optim/patterns.h"
 #include "medseg/training/step.h"

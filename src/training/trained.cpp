@@ -7,6 +7,7 @@
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
 #include "medseg/bundle/audit.h"
+#include "medseg/models/llama.h"
 #include "medseg/optim/adapters.h"
 #include "medseg/optim/patterns.h"
 

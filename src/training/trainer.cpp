@@ -18,6 +18,7 @@
 #include "medseg/comm/share.h"
 #include "medseg/dataloader/feature_filling.h"
 #include "medseg/dataloader/loader.h"
+#include "medseg/models/llama.h"
 #include "medseg/optim/schedule.h"
 #include "medseg/training/losses.h"
 #include "medseg/training/opening.h"

@@ -10,6 +10,7 @@
 #include "medseg/base/str.h"
 #include "medseg/dataloader/records.h"
 #include "medseg/evaluation/evaluator.h"
+#include "medseg/models/llama.h"
 
 namespace medseg {
 

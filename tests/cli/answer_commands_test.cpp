@@ -12,6 +12,7 @@
 #include "medseg/evaluation/predictions.h"
 #include "medseg/generation/generate.h"
 #include "medseg/image/codec.h"
+#include "medseg/models/llama.h"
 #include "support/tiny_bundle.h"
 
 namespace medseg {

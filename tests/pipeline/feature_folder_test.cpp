@@ -17,6 +17,9 @@
 #include "medseg/base/error.h"
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/llama.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/parallel.h"
 #include "support/tiny_bundle.h"
 
@@ -177,9 +180,10 @@ TEST_F(FeatureFolderTest, AnotherModelPictureOrPrecisionIsNotFound) {
   const auto before = mean;
   EXPECT_TRUE(misses([&] { mean = 0.25; }, [&] { mean = before; }));
   auto& mode = bundle_.options.vision_preprocess.mode;
-  EXPECT_TRUE(misses([&] { mode = "crop"; }, [&] { mode = "pad"; }));
+  EXPECT_TRUE(misses([&] { mode = VisionFit::kCrop; }, [&] { mode = VisionFit::kPad; }));
   auto& kind = bundle_.options.grounding_preprocess;
-  EXPECT_TRUE(misses([&] { kind = "sam"; }, [&] { kind = "litemedsam"; }));
+  EXPECT_TRUE(misses([&] { kind = GroundingPreprocess::kSam; },
+                     [&] { kind = GroundingPreprocess::kLitemedsam; }));
 
   auto other = how();
   other.precision = at::kBFloat16;

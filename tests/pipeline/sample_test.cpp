@@ -5,6 +5,7 @@
 
 #include "medseg/base/file.h"
 #include "medseg/bundle/open_bundle.h"
+#include "medseg/models/llama.h"
 #include "support/tiny_bundle.h"
 
 namespace medseg {

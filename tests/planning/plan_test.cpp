@@ -5,6 +5,7 @@
 #include "medseg/base/error.h"
 #include "medseg/dataloader/batch_maker.h"
 #include "medseg/dataloader/feature_filling.h"
+#include "medseg/models/llama.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/precision.h"
 #include "medseg/nn/tensor_memory.h"

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "medseg/base/error.h"
+#include "medseg/models/llama.h"
 #include "medseg/nn/tensor_memory.h"
 #include "medseg/training/trainer.h"
 #include "tiny_run.h"

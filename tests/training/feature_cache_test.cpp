@@ -11,6 +11,7 @@
 #include "medseg/base/error.h"
 #include "medseg/dataloader/mask_targets.h"
 #include "medseg/dataloader/training_set.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/training/trainer.h"
 #include "support/child_process.h"
 #include "tiny_run.h"

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "medseg/exchange/layout_import.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/linear.h"
 #include "medseg/training/losses.h"
 #include "models/golden.h"
@@ -27,7 +29,8 @@ class LayoutLosses : public ::testing::TestWithParam<std::string> {
   /// Imported as a user would, then widened: the originals computed in fp32.
   OpenBundle imported() const {
     LayoutRequest request;
-    request.layout = GetParam().substr(0, GetParam().find('-'));
+    request.layout =
+        choice_named<ImportLayout>("layout", GetParam().substr(0, GetParam().find('-')));
     request.source = layouts(GetParam());
     if (GetParam().find('-') == std::string::npos) request.vision = layouts("clip");
     import_layout(request, scratch_ / "bundle");

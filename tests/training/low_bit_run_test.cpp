@@ -4,6 +4,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/evaluation/evaluator.h"
+#include "medseg/models/llama.h"
 #include "medseg/nn/linear.h"
 #include "medseg/nn/precision.h"
 #include "medseg/training/trainer.h"

@@ -52,8 +52,8 @@ class Parity : public ::testing::Test {
                         .rope_theta = 10000.0,
                         .tied_head = false,
                         .max_positions = 64};
-    options.vision.tower = "";
-    options.grounding.encoder = "";
+    options.vision.tower.clear();
+    options.grounding.encoder.clear();
     bundle_.model = std::make_unique<Segmenter>(options);
     for (const auto& [name, tensor] : bundle_.model->named_parameters())
       copy_into(*tensor, start_->load("weight." + name));

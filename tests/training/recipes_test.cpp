@@ -57,7 +57,7 @@ TEST_F(Recipes, RankStabilisedAdaptersAreWhatPeftMakesOfThem) {
   options.train.lora.alpha = 6;
   options.train.lora.rslora = true;
   run(options, "rs");
-  export_bundle({.bundle = root_ / "rs/last", .layout = "peft"}, root_ / "adapter");
+  export_bundle({.bundle = root_ / "rs/last", .layout = ExportLayout::kPeft}, root_ / "adapter");
   const auto written = nlohmann::json::parse(read_file(root_ / "adapter/adapter_config.json"));
   EXPECT_EQ(written["use_rslora"], true);
   EXPECT_EQ(written["lora_alpha"], 6);
@@ -106,7 +106,7 @@ TEST_F(Recipes, AdaptersGoWhereGlobsSay) {
   // PEFT adapts each module that a target names, so the layers that are left out must not be named.
   options.train.lora.targets = {"model.layers.1.*.q_proj"};
   run(options, "one");
-  export_bundle({.bundle = root_ / "one/last", .layout = "peft"}, root_ / "adapter");
+  export_bundle({.bundle = root_ / "one/last", .layout = ExportLayout::kPeft}, root_ / "adapter");
   const auto written = nlohmann::json::parse(read_file(root_ / "adapter/adapter_config.json"));
   EXPECT_EQ(written["target_modules"], nlohmann::json::array({"model.layers.1.self_attn.q_proj"}));
   const auto adapter = read_adapter(root_ / "adapter");

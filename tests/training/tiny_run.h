@@ -17,6 +17,8 @@
 #include "medseg/base/str.h"
 #include "medseg/bundle/bundle.h"
 #include "medseg/image/codec.h"
+#include "medseg/models/dinov2.h"
+#include "medseg/models/tiny_vit.h"
 #include "medseg/text/tokenizer.h"
 #include "medseg/training/options.h"
 #include "medseg/weights/tensor_file.h"
@@ -70,19 +72,19 @@ inline void write_start(const fs::path& folder, bool tied_head = true, double po
                     .mlp_width = 48,
                     .tied_head = tied_head,
                     .max_positions = 512};
-  model.vision.dinov2 = {
-      .image_size = 28, .position_grid = 5, .patch = 7, .width = 32, .layers = 1, .heads = 2};
+  model.vision.tower.set(Dinov2Options{
+      .image_size = 28, .position_grid = 5, .patch = 7, .width = 32, .layers = 1, .heads = 2});
   model.projector.merge = 2;
-  model.grounding.tiny_vit = {.image_size = 32,
-                              .widths = {8, 8, 8, 8},
-                              .depths = {1, 1, 1, 1},
-                              .heads = {1, 1, 1, 1},
-                              .windows = {4, 4, 4, 4}};
+  model.grounding.encoder.set(TinyVitOptions{.image_size = 32,
+                                             .widths = {8, 8, 8, 8},
+                                             .depths = {1, 1, 1, 1},
+                                             .heads = {1, 1, 1, 1},
+                                             .windows = {4, 4, 4, 4}});
   model.grounding.width = 32;
   model.grounding.decoder_heads = 4;
   model.grounding.decoder_mlp = 48;
   model.grounding.mask_channels = 8;
-  options.grounding_preprocess = "litemedsam";
+  options.grounding_preprocess = GroundingPreprocess::kLitemedsam;
   options.conversation = "plain";
   options.tokenizer_fingerprint = tokenizer->fingerprint();
   for (const char* token : {"[SEG]", "<p>", "</p>"})

@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 
+#include "medseg/models/llama.h"
 #include "models/golden.h"
 #include "support/golden_bundle.h"
 #include "support/tiny_bundle.h"
@@ -80,10 +81,10 @@ class TraceTest : public testing::Test {
   Named question(const std::string& answer, const TraceOptions& options = {}) {
     return by_name(trace_question(bundle_, picture_, "What protects it?", answer, options));
   }
-  void leave_language() {  // no eyes, no masks, the same words
+  void leave_language() {  // no vision tower, no grounding part, the same words
     auto options = bundle_.options;
-    options.model.vision.tower = "";
-    options.model.grounding.encoder = "";
+    options.model.vision.tower.clear();
+    options.model.grounding.encoder.clear();
     auto model = std::make_unique<Segmenter>(options.model);
     bundle_.options = options;
     bundle_.model = std::move(model);

@@ -11,6 +11,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/evaluation/evaluator.h"
+#include "medseg/models/llama.h"
 #include "medseg/nn/precision.h"
 #include "tiny_run.h"
 

@@ -59,6 +59,14 @@ concept OptionsStruct = requires(T& options) {
   T::fields(options, detail::AnyVisitor{});
 };
 
+/// A field that has a field list of its own at run time: AnyOptions.
+template <class T>
+concept ErasedOptions = requires(T& options, const nlohmann::json& json, const std::string& path) {
+  options.read(json, path);
+  options.describe(path);
+  options.write();
+};
+
 /// Overwrites the fields of `options` that are in `json`; the others keep their values. `path` is
 /// the dotted path of `json`, for messages.
 /// \throws ConfigError on an unknown key or choice (with the nearest known one), a wrong type or a
@@ -130,6 +138,8 @@ template <class T>
 void read_value(const nlohmann::json& json, T& value, const std::string& path, Range range) {
   if constexpr (OptionsStruct<T>) {
     read_options(json, value, path);
+  } else if constexpr (ErasedOptions<T>) {
+    value.read(json, path);
   } else if constexpr (std::is_same_v<T, bool>) {
     if (!json.is_boolean()) throw ConfigError(path, "wrong type, got " + json.dump());
     value = json.get<bool>();
@@ -180,6 +190,8 @@ template <class T>
 nlohmann::json to_json_value(const T& value) {
   if constexpr (OptionsStruct<T>) {
     return write_options(value);
+  } else if constexpr (ErasedOptions<T>) {
+    return value.write();
   } else if constexpr (NamedChoice<T>) {
     return name_of(value);
   } else {
@@ -229,6 +241,8 @@ struct Describer {
     const std::string here = join_path(path, key);
     if constexpr (OptionsStruct<T>) {
       for (auto& field : describe_options(value, here)) fields.push_back(std::move(field));
+    } else if constexpr (ErasedOptions<T>) {
+      for (auto& field : value.describe(here)) fields.push_back(std::move(field));
     } else {
       fields.push_back({here, to_json_value(value).dump(), description, choices_of_field<T>()});
     }

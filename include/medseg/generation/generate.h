@@ -9,6 +9,7 @@
 
 #include "medseg/bundle/open_bundle.h"
 #include "medseg/generation/finish.h"
+#include "medseg/models/llama.h"
 #include "medseg/pipeline/sample.h"
 
 namespace medseg {

@@ -15,6 +15,7 @@
 
 #include "medseg/bundle/bundle.h"
 #include "medseg/image/image.h"
+#include "medseg/models/grounding.h"
 #include "medseg/models/segmenter.h"
 
 namespace medseg {

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "medseg/dataloader/training_batch.h"
+#include "medseg/models/grounding.h"
 #include "medseg/optim/grad_scaler.h"
 #include "medseg/training/options.h"
 #include "medseg/training/replay.h"

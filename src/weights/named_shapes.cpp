@@ -1,4 +1,4 @@
-#include "named_shapes.h"
+#include "medseg/weights/named_shapes.h"
 
 #include <algorithm>
 #include <charconv>
