@@ -7,7 +7,6 @@
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
-#include "medseg/pipeline/preprocess.h"
 
 namespace medseg {
 namespace {
