@@ -51,7 +51,7 @@ int run_cli(int argc, char** argv) {
   CLI::App app{"medseg: medical image reasoning segmentation: ask a picture, get words and masks"};
   app.name("medseg");
   app.require_subcommand(1);
-  app.set_version_flag("--version", "medseg " MEDSEG_VERSION);
+  app.set_version_flag("--version", "medseg 0.1.0");
   // Commands, in the order a user meets them.
   add_data(app);
   add_model(app);

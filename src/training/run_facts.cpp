@@ -53,7 +53,7 @@ nlohmann::ordered_json step_line(std::int64_t step, const TrainOptions& options,
 }
 
 nlohmann::json machine_facts() {
-  return {{"version", MEDSEG_VERSION},
+  return {{"version", "0.1.0"},
           {"torch", TORCH_VERSION},
           {"threads", at::get_num_threads()},
           {"cpu_capability", at::get_cpu_capability()},
