@@ -1,12 +1,12 @@
 /// \file
-/// A folder of its own for a test, empty at the start and removed at the end.
+/// A folder of its own for a test, empty at the start and removed at the end. Suites whose every test
+/// needs one derive from TempFolderTest (temp_folder_fixture.h).
 #pragma once
 
 #include <filesystem>
 #include <string>
 #include <system_error>
 
-#include <gtest/gtest.h>
 #include <unistd.h>
 
 namespace medseg {
@@ -34,23 +34,6 @@ class TempFolder {
 
  private:
   std::filesystem::path path_;
-};
-
-/// The test that runs, as "Suite-name": what its folder is called.
-inline std::string name_of_this_test() {
-  const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-  std::string name = std::string(test->test_suite_name()) + "-" + test->name();
-  for (char& c : name) {
-    if (c == '/') c = '-';  // of a parametrised suite
-  }
-  return name;
-}
-
-/// For suites whose every test needs a folder: `folder_`.
-class TempFolderTest : public ::testing::Test {
- protected:
-  const TempFolder temporary_{name_of_this_test()};
-  const std::filesystem::path& folder_ = temporary_.path();
 };
 
 }  // namespace medseg
