@@ -13,23 +13,19 @@
 #include "medseg/base/process.h"
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
+#include "support/temp_folder_fixture.h"
 
 namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
 
-class FileTest : public ::testing::Test {
+class FileTest : public TempFolderTest {
  protected:
-  void SetUp() override { fs::create_directories(folder_); }
-  void TearDown() override { fs::remove_all(folder_); }
-
   std::size_t entries() const {
     return static_cast<std::size_t>(
         std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
   }
-
-  fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-file-test-", ::getpid());
 };
 
 TEST_F(FileTest, WritesWholeFilesAndMakesParents) {

@@ -16,7 +16,7 @@ using testing::ThrowsMessage;
 constexpr std::uint64_t kPlenty = 1 << 24;
 
 TEST(Sample, HoldsOneMaskAndOneTargetForEachSeg) {
-  const ScratchFolder scratch("sample");
+  const TempFolder scratch("sample");
   const auto bundle = tiny_bundle();
   const auto manifest = Manifest::read(write_tiny_data(scratch / "data"));
   FeatureCache cache(*bundle.model, bundle.options, at::kFloat, kPlenty);
@@ -33,7 +33,7 @@ TEST(Sample, HoldsOneMaskAndOneTargetForEachSeg) {
 }
 
 TEST(Sample, TooLongIsRefusedWithItsLine) {
-  const ScratchFolder scratch("long");
+  const TempFolder scratch("long");
   const auto bundle = tiny_bundle();
   const auto manifest = Manifest::read(write_tiny_data(scratch / "data"));
   FeatureCache cache(*bundle.model, bundle.options, at::kFloat, kPlenty);
@@ -47,7 +47,7 @@ TEST(Sample, TooLongIsRefusedWithItsLine) {
 }
 
 TEST(Sample, BatchKeepsOrderAndStacksPictures) {
-  const ScratchFolder scratch("batch");
+  const TempFolder scratch("batch");
   const auto bundle = tiny_bundle();
   const auto manifest = Manifest::read(write_tiny_data(scratch / "data"));
   FeatureCache cache(*bundle.model, bundle.options, at::kFloat, kPlenty);
@@ -104,7 +104,7 @@ class OpenBundleTest : public testing::Test {
                 ThrowsMessage<CheckpointError>(HasSubstr(what)));
   }
 
-  ScratchFolder scratch_{"open"};
+  TempFolder scratch_{"open"};
   OpenBundle bundle_ = tiny_bundle();
 };
 
