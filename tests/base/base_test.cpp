@@ -15,6 +15,7 @@
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
 #include "medseg/base/version.h"
+#include "support/temp_folder_fixture.h"
 #include "support/throws.h"
 
 namespace medseg {
@@ -25,17 +26,12 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-class FileTest : public ::testing::Test {
+class FileTest : public TempFolderTest {
  protected:
-  void SetUp() override { fs::create_directories(folder_); }
-  void TearDown() override { fs::remove_all(folder_); }
-
   std::size_t entries() const {
     return static_cast<std::size_t>(
         std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
   }
-
-  fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-file-test-", ::getpid());
 };
 
 TEST_F(FileTest, WritesWholeFilesAndMakesParents) {

@@ -16,6 +16,7 @@
 #include "medseg/base/hash.h"
 #include "medseg/base/signals.h"
 #include "medseg/base/str.h"
+#include "support/temp_folder_fixture.h"
 #include "support/throws.h"
 
 namespace medseg {
@@ -23,13 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class DurableFiles : public ::testing::Test {
- protected:
-  void SetUp() override { fs::create_directories(folder_); }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  const fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-durable-", ::getpid());
-};
+class DurableFiles : public TempFolderTest {};
 
 TEST_F(DurableFiles, AReplacedFolderIsNeverMissing) {
   const auto target = folder_ / "a/b/target";

@@ -68,7 +68,7 @@ class Commands {
   OpenBundle bundle_;
 
  protected:
-  ScratchFolder scratch_{"commands"};
+  TempFolder scratch_{"commands"};
   fs::path manifest_;
 };
 

@@ -79,7 +79,7 @@ class Guard : public testing::Test {
     EXPECT_FALSE(json::parse(audited.out).at("usable").get<bool>());
   }
 
-  ScratchFolder scratch_{"guard"};
+  TempFolder scratch_{"guard"};
   OpenBundle bundle_ = tiny_bundle();
   std::string manifest_;
 };

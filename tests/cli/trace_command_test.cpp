@@ -37,7 +37,7 @@ class TraceCommand : public testing::Test {
     EXPECT_FALSE(std::filesystem::exists(out_));
   }
 
-  ScratchFolder scratch_{"trace-command"};
+  TempFolder scratch_{"trace-command"};
   std::string out_, data_, image_;
 };
 

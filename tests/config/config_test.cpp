@@ -7,6 +7,7 @@
 #include "medseg/base/file.h"
 #include "medseg/config/fields.h"
 #include "medseg/config/load.h"
+#include "support/temp_folder_fixture.h"
 #include "support/throws.h"
 
 namespace medseg {
@@ -139,10 +140,8 @@ TEST(Fields, DescribesEveryFieldWithItsDefault) {
   EXPECT_EQ(fields[0].description, "share of the whole");
 }
 
-class LoadTest : public ::testing::Test {
+class LoadTest : public TempFolderTest {
  protected:
-  void TearDown() override { fs::remove_all(folder_); }
-
   fs::path write(const std::string& name, const std::string& text) {
     write_file(folder_ / name, text);
     return folder_ / name;
@@ -155,8 +154,6 @@ class LoadTest : public ::testing::Test {
     }
     return "";
   }
-
-  fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-config-test-", ::getpid());
 };
 
 TEST_F(LoadTest, MergesWhatItExtendsAndAppliesOverridesLast) {

@@ -21,7 +21,7 @@ class Records : public testing::Test {
     options_.train = {{write_tiny_data(scratch_ / "data").string(), "train", 1.0}};
   }
 
-  ScratchFolder scratch_{"records"};
+  TempFolder scratch_{"records"};
   OpenBundle bundle_ = tiny_bundle();
   DataOptions options_;
 };

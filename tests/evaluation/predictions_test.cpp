@@ -45,7 +45,7 @@ class Predictions : public testing::Test {
         ThrowsMessage<DataError>(testing::AllOf(HasSubstr("p.jsonl:2: "), HasSubstr(what))));
   }
 
-  ScratchFolder scratch_{"predictions"};
+  TempFolder scratch_{"predictions"};
   Manifest manifest_;
 };
 

@@ -16,7 +16,7 @@
 #include "medseg/models/llama.h"
 #include "medseg/nn/module.h"
 #include "medseg/weights/tensor_file.h"
-#include "support/tiny_bundle.h"
+#include "support/temp_folder.h"
 
 namespace medseg {
 namespace {
@@ -90,7 +90,7 @@ class LanguageImport : public ::testing::Test {
 
   static json qwen2_config() { return json::parse(read_file(kGolden / "qwen2_tiny/config.json")); }
 
-  ScratchFolder scratch_{"language_import"};
+  TempFolder scratch_{"language_import"};
   fs::path out_ = scratch_ / "bundle";
 };
 

@@ -18,7 +18,7 @@
 #include "medseg/nn/linear.h"
 #include "medseg/weights/peft.h"
 #include "models/golden.h"
-#include "support/tiny_bundle.h"
+#include "support/temp_folder.h"
 
 namespace medseg {
 namespace {
@@ -92,7 +92,7 @@ class PublishedLayouts : public ::testing::Test {
     return what;
   }
 
-  ScratchFolder scratch_{"layouts"};
+  TempFolder scratch_{"layouts"};
 };
 
 void expect_same_numbers(const OpenBundle& bundle, const std::string& name) {

@@ -6,7 +6,7 @@
 #include "medseg/models/vision_tower.h"
 #include "medseg/nn/initialise.h"
 #include "medseg/weights/tensor_file.h"
-#include "support/tiny_bundle.h"
+#include "support/temp_folder.h"
 
 namespace medseg {
 namespace {
@@ -22,7 +22,7 @@ void write_tower(const std::filesystem::path& file, std::int64_t grid) {
 }
 
 TEST(MedSiglip, IsKnownByItsGrid) {
-  const ScratchFolder scratch("medsiglip");
+  const TempFolder scratch("medsiglip");
   write_tower(scratch / "model.safetensors", 32);
   const auto part = open_vision(scratch / "model.safetensors");
   EXPECT_EQ(part.options.tower.name(), "medsiglip");

@@ -14,7 +14,7 @@
 #include "medseg/models/tiny_vit.h"
 #include "medseg/weights/sam_names.h"
 #include "support/assets.h"
-#include "support/tiny_bundle.h"
+#include "support/temp_folder.h"
 
 namespace medseg {
 namespace {
@@ -109,7 +109,7 @@ class OpenGroundingTest : public ::testing::Test {
     return refusal(tensors);
   }
 
-  ScratchFolder folder_{"open_grounding"};
+  TempFolder folder_{"open_grounding"};
   Tensors sam_ = tiny_sam();
 };
 

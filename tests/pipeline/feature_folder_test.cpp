@@ -92,7 +92,7 @@ class FeatureFolderTest : public ::testing::Test {
     return true;
   }
 
-  ScratchFolder scratch_{"features"};
+  TempFolder scratch_{"features"};
   OpenBundle bundle_ = tiny_bundle();
   fs::path disk_;
 };

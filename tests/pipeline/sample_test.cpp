@@ -17,7 +17,7 @@ using testing::ThrowsMessage;
 constexpr std::uint64_t kPlenty = 1 << 24;
 
 TEST(Sample, HoldsOneMaskAndOneTargetForEachSeg) {
-  const ScratchFolder scratch("sample");
+  const TempFolder scratch("sample");
   const auto bundle = tiny_bundle();
   const auto manifest = Manifest::read(write_tiny_data(scratch / "data"));
   FeatureCache cache(*bundle.model, bundle.options, at::kFloat, kPlenty);
@@ -37,7 +37,7 @@ TEST(Sample, HoldsOneMaskAndOneTargetForEachSeg) {
 }
 
 TEST(Sample, ImageTokensCountInItsLength) {
-  const ScratchFolder scratch("long");
+  const TempFolder scratch("long");
   const auto bundle = tiny_bundle();
   const auto manifest = Manifest::read(write_tiny_data(scratch / "data"));
   const auto dialogue = render_record(*manifest.find("train-2"), bundle);
@@ -46,7 +46,7 @@ TEST(Sample, ImageTokensCountInItsLength) {
 }
 
 TEST(Sample, AFaultTellsItsPartAndItsLine) {
-  const ScratchFolder scratch("fault");
+  const TempFolder scratch("fault");
   const auto bundle = tiny_bundle();
   const auto manifest = Manifest::read(write_tiny_data(scratch / "data"));
   const auto expect_fault = [&](const Record& record, RecordPart part, const std::string& what) {
@@ -69,7 +69,7 @@ TEST(Sample, AFaultTellsItsPartAndItsLine) {
 }
 
 TEST(Sample, AnImageIsHashedOnceAndAnAugmentedOneNever) {
-  const ScratchFolder scratch("hashed");
+  const TempFolder scratch("hashed");
   const auto bundle = tiny_bundle();
   const auto manifest = Manifest::read(write_tiny_data(scratch / "data"));
   FeatureCache cache(*bundle.model, bundle.options, at::kFloat, kPlenty);
@@ -92,7 +92,7 @@ TEST(Sample, AnImageIsHashedOnceAndAnAugmentedOneNever) {
 }
 
 TEST(Sample, BatchKeepsOrderAndStacksPictures) {
-  const ScratchFolder scratch("batch");
+  const TempFolder scratch("batch");
   const auto bundle = tiny_bundle();
   const auto manifest = Manifest::read(write_tiny_data(scratch / "data"));
   FeatureCache cache(*bundle.model, bundle.options, at::kFloat, kPlenty);
@@ -150,7 +150,7 @@ class OpenBundleTest : public testing::Test {
                 ThrowsMessage<CheckpointError>(HasSubstr(what)));
   }
 
-  ScratchFolder scratch_{"open"};
+  TempFolder scratch_{"open"};
   OpenBundle bundle_ = tiny_bundle();
 };
 

@@ -8,7 +8,6 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
-#include <unistd.h>
 
 #include "medseg/base/file.h"
 #include "medseg/bundle/open_bundle.h"
@@ -16,6 +15,7 @@
 #include "medseg/models/dinov2.h"
 #include "medseg/models/llama.h"
 #include "medseg/models/tiny_vit.h"
+#include "support/temp_folder.h"
 
 namespace medseg {
 
@@ -132,24 +132,5 @@ inline std::filesystem::path write_tiny_data(const std::filesystem::path& folder
   write_file(folder / "manifest.jsonl", lines);
   return folder / "manifest.jsonl";
 }
-
-/// A folder of its own for a test, gone with it.
-class ScratchFolder {
- public:
-  explicit ScratchFolder(const std::string& name)
-      : path_(std::filesystem::temp_directory_path() /
-              ("medseg_" + name + "_" + std::to_string(::getpid()))) {
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  ~ScratchFolder() { std::filesystem::remove_all(path_); }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace medseg

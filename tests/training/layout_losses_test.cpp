@@ -39,7 +39,7 @@ class LayoutLosses : public ::testing::TestWithParam<std::string> {
     return bundle;
   }
 
-  ScratchFolder scratch_{"layout-losses"};
+  TempFolder scratch_{"layout-losses"};
 };
 
 TEST_P(LayoutLosses, AndTheirGradientsAreThoseOfTheOriginals) {

@@ -33,7 +33,7 @@ class GoldenTrace : public testing::TestWithParam<std::string> {};
 // originals.
 TEST_P(GoldenTrace, IsThatOfThePythonOriginals) {
   at::set_num_threads(1);
-  const ScratchFolder scratch("golden-trace");
+  const TempFolder scratch("golden-trace");
   copy_golden_bundle(GetParam(), scratch / "bundle");
   auto bundle = open_bundle(scratch / "bundle");
   const auto file = golden::open("trace/" + GetParam() + ".safetensors");
@@ -90,7 +90,7 @@ class TraceTest : public testing::Test {
     bundle_.model = std::move(model);
   }
 
-  ScratchFolder scratch_{"trace"};
+  TempFolder scratch_{"trace"};
   OpenBundle bundle_ = tiny_bundle();
   Manifest manifest_ = Manifest::read(write_tiny_data(scratch_ / "data"));
   std::optional<Image> picture_ = tiny_picture(32, 24, 2);
