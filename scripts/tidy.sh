@@ -56,8 +56,16 @@ printf '%s\n' "${wanted[@]}" |
         2>/dev/null
     ' >"$log" || status=$?
 cat "$log"
-if ((status)) || grep -q ' warning: \| error: ' "$log"; then
-  echo "tidy: $(grep -c ' warning: \| error: ' "$log") findings" >&2
+# g++ decides what compiles: where clang stops at something of g++'s, the file is named, not blamed.
+grep 'clang-diagnostic-error' "$log" | cut -d: -f1 | sort -u |
+  sed 's/^/tidy: clang cannot read /' >&2 || true
+findings=$(grep -c ' warning: ' "$log" || true)
+if ((findings)); then
+  echo "tidy: $findings findings" >&2
   exit 1
+fi
+if ((status)) && ! grep -q 'clang-diagnostic-error' "$log"; then
+  echo "tidy: clang-tidy-14 failed" >&2
+  exit "$status"
 fi
 echo "tidy: ${#wanted[@]} files, nothing found" >&2

@@ -56,6 +56,9 @@ function(medseg_module name)
   target_link_libraries(medseg_${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE} medseg_warnings)
   if(sees_torch AND MEDSEG_PCH)
     target_precompile_headers(medseg_${name} REUSE_FROM torch_pch)
+  elseif(sees_torch)  # what the precompiled header gives, in plain text
+    target_compile_options(medseg_${name} PRIVATE
+      "SHELL:-include ATen/ATen.h" "SHELL:-include torch/types.h")
   endif()
   set(medseg_${name}_sees_torch ${sees_torch} PARENT_SCOPE)
   set(MEDSEG_MODULES ${MEDSEG_MODULES} ${name} CACHE INTERNAL "")
