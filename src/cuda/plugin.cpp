@@ -1,4 +1,5 @@
-// libmedseg_cuda.so: everything of medseg that is linked against CUDA. include/medseg/nn/gpu_plugin.h is its contract.
+// libmedseg_cuda.so: everything of medseg that is linked against CUDA.
+// include/medseg/nn/gpu_plugin.h is its contract.
 #include <ATen/cuda/CUDAContext.h>
 #include <ATen/cuda/CUDAGeneratorImpl.h>
 #include <ATen/cuda/CUDAGraph.h>

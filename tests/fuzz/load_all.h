@@ -14,8 +14,8 @@
 
 namespace medseg {
 
-/// Opens with `open`, looks every tensor up and loads it. A CheckpointError is an answer; any other exception is a
-/// finding.
+/// Opens with `open`, looks every tensor up and loads it. A CheckpointError is an answer; any other
+/// exception is a finding.
 inline int load_all(std::unique_ptr<TensorFile> (*open)(FileBytes), const std::uint8_t* data,
                     std::size_t size) {
   try {

@@ -1,4 +1,5 @@
-// COCO run lengths: two bytes of height and width, then the counts. What decodes must encode to the same mask.
+// COCO run lengths: two bytes of height and width, then the counts. What decodes must encode to the
+// same mask.
 #include <string>
 
 #include "medseg/base/error.h"

@@ -1,4 +1,5 @@
-// Pickle and tensors without the archive's bytes in the way: the input is the data.pkl of a sound zip with two storages.
+// Pickle and tensors without the archive's bytes in the way: the input is the data.pkl of a sound
+// zip with two storages.
 #include <string>
 
 #include "load_all.h"

@@ -1,6 +1,7 @@
 /// \file
-/// The demonstration's published weights and scans, for tests that read real files. They skip themselves where nothing was
-/// fetched (scripts/demo_assets.sh): a bare clone has no network to ask.
+/// The demonstration's published weights and scans, for tests that read real files. They skip
+/// themselves where nothing was fetched (scripts/demo_assets.sh): a bare clone has no network to
+/// ask.
 #pragma once
 
 #include <cstdlib>

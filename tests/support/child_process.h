@@ -14,8 +14,8 @@
 
 namespace medseg {
 
-/// Starts medseg with `words` behind it. What it says on stderr is appended to `errors`; stdout goes to `output`, or where the
-/// test's own goes.
+/// Starts medseg with `words` behind it. What it says on stderr is appended to `errors`; stdout
+/// goes to `output`, or where the test's own goes.
 inline pid_t start_medseg(std::vector<std::string> words, const std::filesystem::path& errors,
                           const std::filesystem::path& output = {}) {
   words.insert(words.begin(), MEDSEG_BINARY);

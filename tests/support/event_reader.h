@@ -1,6 +1,6 @@
 /// \file
-/// Event files read back by other means than they were written: a bitwise CRC, a generic protobuf decoder, and the rule by
-/// which TensorBoard drops what a later session makes void.
+/// Event files read back by other means than they were written: a bitwise CRC, a generic protobuf
+/// decoder, and the rule by which TensorBoard drops what a later session makes void.
 #pragma once
 
 #include <bit>

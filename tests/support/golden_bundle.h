@@ -13,8 +13,8 @@
 
 namespace medseg {
 
-/// A copy of the bundle NAME of tests/golden/trace at `folder` that opens: with the index of its two shards, and the
-/// tokenizer's hash, which Python does not compute.
+/// A copy of the bundle NAME of tests/golden/trace at `folder` that opens: with the index of its
+/// two shards, and the tokenizer's hash, which Python does not compute.
 inline void copy_golden_bundle(const std::string& name, const std::filesystem::path& folder) {
   const auto source = std::filesystem::path(MEDSEG_SOURCE_DIR) / "tests/golden/trace";
   std::filesystem::create_directories(folder);

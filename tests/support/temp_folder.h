@@ -1,6 +1,6 @@
 /// \file
-/// A folder of its own for a test, empty at the start and removed at the end. Suites whose every test
-/// needs one derive from TempFolderTest (temp_folder_fixture.h).
+/// A folder of its own for a test, empty at the start and removed at the end. Suites whose every
+/// test needs one derive from TempFolderTest (temp_folder_fixture.h).
 #pragma once
 
 #include <filesystem>

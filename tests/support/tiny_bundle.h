@@ -1,5 +1,6 @@
 /// \file
-/// A whole model that runs in milliseconds, random but the same every time, and pictures to ask it about.
+/// A whole model that runs in milliseconds, random but the same every time, and pictures to ask it
+/// about.
 #pragma once
 
 #include <filesystem>
@@ -103,8 +104,8 @@ inline Mask tiny_mask(int width, int height, int shift = 0) {
   return mask;
 }
 
-/// Two slices for training and two records about one slice for testing; the last test record has two turns, of which
-/// the second asks for something absent. Returns the manifest's path.
+/// Two slices for training and two records about one slice for testing; the last test record has
+/// two turns, of which the second asks for something absent. Returns the manifest's path.
 inline std::filesystem::path write_tiny_data(const std::filesystem::path& folder) {
   std::string lines;
   const auto record = [&](const std::string& id, const std::string& split, int slice, int shift,
@@ -113,22 +114,22 @@ inline std::filesystem::path write_tiny_data(const std::filesystem::path& folder
     const std::string mask = "masks/slice-" + std::to_string(slice) + ".png";
     write_png(folder / picture, tiny_picture(32, 24, shift));
     write_png(folder / mask, tiny_mask(32, 24, shift));
-    lines +=
-        R"({"id": ")" + id + R"(", "image": ")" + picture +
-        R"(", "modality": "ct", "subject": "s1", "split": ")" + split +
-        R"(", "split_unit": "slab", "slice": {"axis": 2, "index": )" + std::to_string(slice) +
-        R"(}, "phrasing": ")" + phrasing + R"(", "masks": {"m0": {"label": "skull", "file": ")" +
-        mask +
-        R"("}}, "absent": ["tumour"], "conversations": [{"from": "human", "value": "<image>\nWhat protects it?"}, )" +
-        R"({"from": "gpt", "value": "The <p> skull </p> [SEG] does.", "masks": ["m0"]})" + more +
-        "]}\n";
+    lines += R"({"id": ")" + id + R"(", "image": ")" + picture +
+             R"(", "modality": "ct", "subject": "s1", "split": ")" + split +
+             R"(", "split_unit": "slab", "slice": {"axis": 2, "index": )" + std::to_string(slice) +
+             R"(}, "phrasing": ")" + phrasing +
+             R"(", "masks": {"m0": {"label": "skull", "file": ")" + mask +
+             R"("}}, "absent": ["tumour"], )" +
+             R"("conversations": [{"from": "human", "value": "<image>\nWhat protects it?"}, )" +
+             R"({"from": "gpt", "value": "The <p> skull </p> [SEG] does.", "masks": ["m0"]})" +
+             more + "]}\n";
   };
   record("train-1", "train", 1, 0, "seen", "");
   record("train-2", "train", 2, 3, "seen", "");
   record("test-1", "test", 4, 2, "unseen", "");
-  record(
-      "test-2", "test", 4, 2, "seen",
-      R"(, {"from": "human", "value": "Is there a tumour?"}, {"from": "gpt", "value": "No, there is none.", "masks": []})");
+  record("test-2", "test", 4, 2, "seen",
+         R"(, {"from": "human", "value": "Is there a tumour?"}, )"
+         R"({"from": "gpt", "value": "No, there is none.", "masks": []})");
   write_file(folder / "manifest.jsonl", lines);
   return folder / "manifest.jsonl";
 }
