@@ -6,11 +6,12 @@
 #include <utility>
 
 #include "medseg/base/str.h"
+#include "medseg/models/part_names.h"
 
 namespace medseg {
 namespace {
 
-constexpr const char* kLayers = "model.layers.";
+constexpr const char* kLayers = part::kLanguageLayers;
 
 /// "model.layers.7.mlp.up_proj.weight" -> 7 and ".mlp.up_proj.weight"; -1 for what is in no layer.
 std::pair<std::int64_t, std::string> layer_of(const std::string& name) {

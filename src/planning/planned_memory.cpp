@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "medseg/models/grounding.h"
+#include "medseg/models/part_names.h"
 #include "medseg/models/vision_tower.h"
 #include "medseg/nn/low_bit.h"
 #include "medseg/nn/precision.h"
@@ -22,12 +23,13 @@ constexpr double kSlack = 1.10;
 }  // namespace
 
 ModelPart part_of(const std::string& parameter) {
-  const auto has = [&](const char* part) { return parameter.find(part) != std::string::npos; };
-  if (has("vision_tower.")) return ModelPart::kVisionTower;
-  if (has("mm_projector")) return ModelPart::kProjector;
-  if (has("text_hidden_fcs")) return ModelPart::kSegmentationHead;
-  if (has("grounding_encoder.image_encoder.")) return ModelPart::kGroundingEncoder;
-  if (has("grounding_encoder.")) return ModelPart::kMaskDecoder;
+  const auto is_of = [&](const std::string& prefix) { return parameter.starts_with(prefix); };
+  if (is_of(part::kVisionTower)) return ModelPart::kVisionTower;
+  if (is_of(part::kProjector)) return ModelPart::kProjector;
+  if (is_of(part::kSegmentationHead)) return ModelPart::kSegmentationHead;
+  if (is_of(std::string(part::kGrounding) + part::kImageEncoder))
+    return ModelPart::kGroundingEncoder;
+  if (is_of(part::kGrounding)) return ModelPart::kMaskDecoder;
   return ModelPart::kLanguageModel;
 }
 
@@ -43,14 +45,14 @@ PlannedMemory::WeightBytes PlannedMemory::weight_bytes() const {
   const bool narrows = precision_ != at::kFloat;
   for (const auto& [name, tensor] : model_.named_parameters()) {
     const auto plain = static_cast<double>(tensor->nbytes());
-    const auto part = part_of(name);
-    const bool encoder = part == ModelPart::kVisionTower || part == ModelPart::kGroundingEncoder;
+    const auto of = part_of(name);
+    const bool encoder = of == ModelPart::kVisionTower || of == ModelPart::kGroundingEncoder;
     const bool kept =
-        encoder || tensor->requires_grad() || tensor->dim() != 2 || part == ModelPart::kMaskDecoder;
+        encoder || tensor->requires_grad() || tensor->dim() != 2 || of == ModelPart::kMaskDecoder;
     if (kept) {
       bytes.resident += encoder ? 2.5 * plain : plain;  // folded in fp32, and in bf16
     } else if (options_.frozen_storage != FrozenFormat::kPrecision &&
-               name.starts_with("model.layers.")) {
+               name.starts_with(part::kLanguageLayers)) {
       bytes.resident += low_bit_bytes(*tensor);
     } else if (narrows && tensor->scalar_type() == at::kFloat) {
       bytes.resident += plain / 2;

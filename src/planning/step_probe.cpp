@@ -8,6 +8,7 @@
 #include "medseg/base/error.h"
 #include "medseg/models/grounding.h"
 #include "medseg/models/llama.h"
+#include "medseg/models/part_names.h"
 #include "medseg/models/vision_tower.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/initialise.h"
@@ -29,8 +30,8 @@ void fill(Segmenter& model) {
   const at::NoGradGuard no_grad;
   for (const auto& named : {model.named_parameters(), model.named_buffers()}) {
     for (const auto& [name, tensor] : named) {
-      if (name.find("vision_tower.") != std::string::npos ||
-          name.find("image_encoder.") != std::string::npos)
+      if (name.starts_with(part::kVisionTower) ||
+          name.starts_with(std::string(part::kGrounding) + part::kImageEncoder))
         continue;
       if (tensor->dim() >= 2)
         tensor->normal_(0.0, 0.02);

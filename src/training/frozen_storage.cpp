@@ -8,18 +8,14 @@
 #include "medseg/base/log.h"
 #include "medseg/base/process.h"
 #include "medseg/base/str.h"
+#include "medseg/models/part_names.h"
 #include "medseg/weights/tensor_file.h"
-#include "token_matrix.h"
 
 namespace medseg {
 namespace {
 
 constexpr const char* kBeyondFp16 =
     "values beyond fp16's range; train.precision \"bf16\" holds them";
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 }  // namespace
 
@@ -32,8 +28,9 @@ FrozenStorage::FrozenStorage(OpenBundle& bundle, at::ScalarType precision, Froze
   }
   for (const auto& [name, tensor] : bundle.model->named_parameters()) {
     if (low_bit.contains(tensor)) continue;
-    const bool language = name.starts_with("model.layers.") || is_token_matrix(name);
-    const bool projector = contains(name, "mm_projector") || contains(name, "text_hidden_fcs");
+    const bool language = name.starts_with(part::kLanguageLayers) || part::is_token_matrix(name);
+    const bool projector =
+        name.starts_with(part::kProjector) || name.starts_with(part::kSegmentationHead);
     if (tensor->requires_grad() || tensor->dim() != 2 || !(language || projector)) continue;
     if (precision == at::kFloat && tensor->scalar_type() == at::kFloat) continue;
     *tensor = tensor->detach().to(precision);
@@ -47,7 +44,7 @@ void FrozenStorage::store_low_bit(Segmenter& model, at::ScalarType precision, Fr
   const auto type = format == FrozenFormat::kInt8 ? LowBitType::kInt8 : LowBitType::kNf4;
   std::int64_t before = 0, after = 0;
   for (const auto& [name, layer] : model.modules_of_type<Linear>()) {
-    if (!name.starts_with("model.layers.") || layer->weight.requires_grad()) continue;
+    if (!name.starts_with(part::kLanguageLayers) || layer->weight.requires_grad()) continue;
     before += static_cast<std::int64_t>(layer->weight.nbytes());
     // Saved as the bundle has it, unless bf16 would round values that the run computes with.
     const bool bf16 = layer->weight.scalar_type() == at::kBFloat16 && precision == at::kBFloat16;
@@ -75,7 +72,7 @@ FrozenStorage::Original::Original(FrozenStorage& storage) : storage_(storage) {
     small_.push_back(*tensor);
     // New rows are appended in the dtype of their matrix, which must not round them.
     const auto original = file->load(name);
-    *tensor = is_token_matrix(name) ? original.to(at::kFloat) : original;
+    *tensor = part::is_token_matrix(name) ? original.to(at::kFloat) : original;
   }
 }
 

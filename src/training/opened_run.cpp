@@ -10,6 +10,7 @@
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
 #include "medseg/dataloader/coverage.h"
+#include "medseg/models/part_names.h"
 #include "medseg/nn/precision.h"
 #include "medseg/pipeline/feature_folder.h"
 #include "medseg/training/opening.h"
@@ -22,9 +23,7 @@ namespace {
 constexpr std::int64_t kCoveredDraws = 10'000'000;  // a second or two to count
 
 // Which parameters replay trains too, after the micro-batches (replay.h).
-bool is_replayed(const std::string& name) {
-  return name.find("grounding_encoder.") != std::string::npos;
-}
+bool is_replayed(const std::string& name) { return name.starts_with(part::kGrounding); }
 
 GradientBuckets make_buckets(const TrainOptions& options, const AdamW& optimizer, Comm& comm) {
   const bool replays = options.replay.masks > 0;

@@ -12,6 +12,7 @@
 #include "medseg/dataloader/feature_filling.h"
 #include "medseg/models/grounding.h"
 #include "medseg/models/llama.h"
+#include "medseg/models/part_names.h"
 #include "medseg/models/vision_tower.h"
 #include "medseg/nn/gpu_plugin.h"
 #include "medseg/nn/precision.h"
@@ -86,7 +87,7 @@ void prepare_comm(Comm& comm, const TrainConfig& config) {
 
 void require_projector(const std::vector<TrainedParameter>& trained) {
   const bool trains = std::any_of(trained.begin(), trained.end(), [](const auto& parameter) {
-    return parameter.name.starts_with("model.mm_projector.");
+    return parameter.name.starts_with(part::kProjector);
   });
   if (trains) return;
   throw ConfigError("train.standardise_vision",
@@ -97,7 +98,7 @@ void standardise_vision(OpenBundle& bundle, TrainingSet& data, FeatureCache& fea
                         bool resumed) {
   const auto& fresh = bundle.options.initialised;
   const bool trained = std::none_of(fresh.begin(), fresh.end(), [](const std::string& name) {
-    return name.find("mm_projector") != std::string::npos;
+    return name.starts_with(part::kProjector);
   });
   const auto [mean, deviation] = vision_statistics(data, features);
   comm.broadcast(mean, 0);

@@ -3,8 +3,8 @@
 
 #include "medseg/base/str.h"
 #include "medseg/bundle/audit.h"
+#include "medseg/models/part_names.h"
 #include "medseg/training/trained.h"
-#include "token_matrix.h"
 
 namespace medseg {
 namespace {
@@ -42,7 +42,7 @@ std::vector<std::string> still_initialised(const BundleOptions& options,
     const auto entry = parse_entry(text);
     if (find(entry.name) != trained.end() && !is_beyond_training(entry.name)) continue;
     auto rest = text;
-    if (is_token_matrix(entry.name)) {
+    if (part::is_token_matrix(entry.name)) {
       const auto matrix = entry.name.substr(0, entry.name.rfind('.'));
       if (const auto rows = find(matrix + ".new_rows"); rows != trained.end()) {
         const auto trained_from = vocabulary - rows->tensor.size(0);

@@ -8,6 +8,7 @@
 #include "medseg/base/str.h"
 #include "medseg/bundle/audit.h"
 #include "medseg/models/llama.h"
+#include "medseg/models/part_names.h"
 #include "medseg/optim/adapters.h"
 #include "medseg/optim/patterns.h"
 
@@ -19,7 +20,8 @@ bool contains(const std::string& text, const std::string& part) {
 }
 
 bool is_encoder(const std::string& name) {
-  return contains(name, "vision_tower.") || contains(name, "grounding_encoder.image_encoder.");
+  return name.starts_with(part::kVisionTower) ||
+         name.starts_with(std::string(part::kGrounding) + part::kImageEncoder);
 }
 
 // Added tokens have the highest ids: the rows from the first of them on train.
@@ -99,7 +101,7 @@ void refuse_untrained_parts(const OpenBundle& bundle,
 std::vector<TrainedParameter> choose_trained(OpenBundle& bundle, const TrainOptions& options) {
   Segmenter& model = *bundle.model;
   for (const auto& [name, tensor] : model.named_parameters()) tensor->set_requires_grad(false);
-  add_adapters(model, "model.layers.", options.lora);
+  add_adapters(model, part::kLanguageLayers, options.lora);
   for (const auto& pattern : options.trainable) mark(model, pattern);
   Llama& language = model.language();
   const bool embeds = language.embed_tokens.requires_grad();
