@@ -60,6 +60,7 @@ TEST(Scores, TotalsAndGroupsOfTheGoldenFile) {
       {"name_accuracy", scores.name_accuracy},
       {"false_positive_rate", scores.false_positive_rate}};
   ASSERT_EQ(expected["metrics"].size(), metrics.size());
+  EXPECT_EQ(scores.failed, 0);
   for (const auto& [name, value] : metrics)
     EXPECT_NEAR(expected["metrics"][name].get<double>(), value, 1e-12) << name;
   expect_groups(expected["by_modality"], scores.by_modality);
@@ -84,6 +85,26 @@ TEST(Scores, AFalsePositiveNeverMovesTheOverlap) {
   EXPECT_EQ(board.scores().giou, before);
   EXPECT_EQ(board.scores().false_positive_rate, 1.0);
   EXPECT_EQ(board.scores().spurious, 1);
+}
+
+TEST(Scores, AbsentTurnsCountWhereTheNameSaysSo) {
+  ScoreBoard board;
+  board.add({"ct", "", {"a"}, {mask_row("##..")}, {"a"}, {mask_row("##..")}, false});
+  board.add({"ct", "", {}, {}, {}, {}, true});
+  EXPECT_NEAR(board.scores().giou_with_absent, 1, 1e-5);
+  board.add({"ct", "", {}, {}, {"b"}, {mask_row("#..."), mask_row("##..")}, true});
+  EXPECT_NEAR(board.scores().giou_with_absent, 2.0 / 3, 1e-5);
+  EXPECT_NEAR(board.scores().ciou_with_absent, 0.5, 1e-9) << "the union of both masks is 2 pixels";
+}
+
+TEST(Scores, AFailedTurnIsCountedAndItsTargetsAreMissed) {
+  ScoreBoard board;
+  ScoredTurn turn{"ct", "", {"a"}, {mask_row("#.")}, {}, {}, false};
+  turn.failed = true;
+  board.add(turn);
+  EXPECT_EQ(board.scores().failed, 1);
+  EXPECT_EQ(board.scores().missed, 1);
+  EXPECT_EQ(board.scores().giou, 0);
 }
 
 TEST(Scores, NoTurnHasNoMean) {
