@@ -9,6 +9,9 @@
 namespace medseg {
 namespace {
 
+constexpr std::size_t kLongestName = 40;  // longer ones are wrapped in a LaTeX table
+constexpr std::size_t kLongestWord = 20;  // and broken inside a word, if need be
+
 bool starts_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
 
 // A label of one line: line breaks and other control characters become blanks.
@@ -68,6 +71,12 @@ std::string markdown_escaped(const std::string& text) {
   return escaped;
 }
 
+// Signs of measurements and dashes, which plain fonts have in mathematics alone.
+const std::vector<std::pair<std::string_view, std::string_view>> kLatexSigns = {
+    {"–", "--"},        {"—", "---"},    {"µ", "$\\mu$"},    {"μ", "$\\mu$"},
+    {"°", "$^\\circ$"}, {"±", "$\\pm$"}, {"×", "$\\times$"}, {"²", "$^2$"},
+    {"³", "$^3$"},      {"≤", "$\\le$"}, {"≥", "$\\ge$"},    {"·", "$\\cdot$"}};
+
 // pdflatex knows the accented Latin letters by itself, but for those that need T1 fonts.
 bool known_to_pdflatex(std::uint32_t code) {
   const bool latin = code >= 0xc0 && code <= 0x17e;
@@ -108,11 +117,17 @@ std::string latex_character(const std::string& character) {
       break;
   }
   if (code < 0x80) {
-    return std::string_view("%&_#$" "{}").find(character[0]) == std::string_view::npos
+    return std::string_view(
+               "%&_#$"
+               "{}")
+                       .find(character[0]) == std::string_view::npos
                ? character
                : "\\" + character;
   }
   if (known_to_pdflatex(code)) return character;
+  for (const auto& [sign, command] : kLatexSigns) {
+    if (character == sign) return std::string(command);
+  }
   // XeLaTeX and LuaLaTeX print it if the font has it; pdflatex prints its number.
   static const char* const kHex = "0123456789ABCDEF";
   std::string number;
@@ -123,7 +138,14 @@ std::string latex_character(const std::string& character) {
 
 std::string latex_escaped(const std::string& text) {
   std::string escaped;
-  for (const auto& character : characters(one_line(text))) escaped += latex_character(character);
+  std::size_t unbroken = 0;  // characters since the last place where a line may end
+  for (const auto& character : characters(one_line(text))) {
+    escaped += latex_character(character);
+    unbroken = character == " " ? 0 : unbroken + 1;
+    if (unbroken < kLongestWord) continue;
+    escaped += "\\hspace{0pt}";
+    unbroken = 0;
+  }
   return escaped;
 }
 
@@ -188,8 +210,12 @@ std::string csv(const std::vector<TableRow>& rows) {
 }
 
 std::string latex(const std::vector<TableRow>& rows) {
-  std::string text = "% needs \\usepackage{booktabs}\n\\begin{tabular}{l" +
-                     std::string(rows.front().size() - 1, 'r') + "}\n\\toprule\n";
+  const bool wraps = std::any_of(rows.begin(), rows.end(), [](const TableRow& row) {
+    return width_of(row.front().text) > kLongestName;
+  });
+  std::string text = "% needs \\usepackage{booktabs}\n\\begin{tabular}{";
+  text += wraps ? "p{0.45\\linewidth}" : "l";
+  text += std::string(rows.front().size() - 1, 'r') + "}\n\\toprule\n";
   const auto cells = printed(rows, [](const auto& cell) {
     const std::string escaped = latex_escaped(cell.text);
     return cell.best ? "\\textbf{" + escaped + "}" : escaped;
@@ -205,7 +231,8 @@ std::string table_text(const std::vector<TableRow>& rows, TableFormat format) {
   switch (format) {
     case TableFormat::kText:
       return aligned(
-          printed(rows, [](const auto& cell) { return one_line(cell.text) + (cell.best ? "*" : ""); }),
+          printed(rows,
+                  [](const auto& cell) { return one_line(cell.text) + (cell.best ? "*" : ""); }),
           "", false);
     case TableFormat::kMarkdown:
       return aligned(printed(rows,

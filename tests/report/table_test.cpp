@@ -55,8 +55,8 @@ json hard_scores() {
   scores["by_target"] = json::object();
   for (const char* label :
        {"grade ^2 (10^3)", "T1 {enhancing}", "a\\b lesion", "left|right lobe", "~5 mm node",
-        "cyst, simple", "=SUM(A1)", "Lappen \"links\"", "two\nlines", "<b>bold</b>",
-        "肝 & 脾", "[SEG] _x_ 5% #1 $2", "*Gefäß* größer", "Łódź ŋ ð — µ", "--- -x", "a\\|b"})
+        "cyst, simple", "=SUM(A1)", "Lappen \"links\"", "two\nlines", "<b>bold</b>", "肝 & 脾",
+        "[SEG] _x_ 5% #1 $2", "*Gefäß* größer", "Łódź ŋ ð — 3 µm², ±5° ≥ 2×", "--- -x", "a\\|b"})
     scores["by_target"][label] = {{"n", 1}, {"dice", 0.5}, {"giou", 0.25}};
   scores["by_target"][std::string(300, 'w')] = {{"n", 1}, {"dice", 0.5}, {"giou", 0.25}};
   return scores;
@@ -96,8 +96,7 @@ TEST(Table, MarkdownReadsBackWhateverTheLabels) {
 }
 
 TEST(Table, CsvHasNoFormulaAndQuotesLines) {
-  const std::string text =
-      benchmark_table({{"r", hard_scores(), nullptr}}, TableFormat::kCsv);
+  const std::string text = benchmark_table({{"r", hard_scores(), nullptr}}, TableFormat::kCsv);
   EXPECT_THAT(text, HasSubstr("\n'=SUM(A1),1,0.500,0.250\n"));
   EXPECT_THAT(text, HasSubstr("\n\"two\nlines\",1,"));
   EXPECT_THAT(text, HasSubstr("\n\"Lappen \"\"links\"\"\",1,"));
@@ -105,28 +104,30 @@ TEST(Table, CsvHasNoFormulaAndQuotesLines) {
 }
 
 TEST(Table, LatexEscapesEveryCommandCharacter) {
-  const std::string text =
-      benchmark_table({{"r", hard_scores(), nullptr}}, TableFormat::kLatex);
+  const std::string text = benchmark_table({{"r", hard_scores(), nullptr}}, TableFormat::kLatex);
   EXPECT_THAT(text, HasSubstr("\n{[}SEG] count exact"));
   EXPECT_THAT(text, HasSubstr("grade \\textasciicircum{}2"));
   EXPECT_THAT(text, HasSubstr("T1 \\{enhancing\\}"));
   EXPECT_THAT(text, HasSubstr("a\\textbackslash{}b lesion"));
   EXPECT_THAT(text, HasSubstr("two lines & 1"));
+  EXPECT_THAT(text, HasSubstr("--- 3 $\\mu$m$^2$, $\\pm$5$^\\circ$"));
+  EXPECT_THAT(text, HasSubstr("\\begin{tabular}{p{0.45\\linewidth}rrr}"));
   EXPECT_THAT(text, HasSubstr("{*}Gefäß{*} größer"));
   EXPECT_THAT(text, HasSubstr("{\\ifdefined\\Uchar 肝\\else U+809D\\fi} \\& "));
 }
 
 TEST(TableExtra, LatexCompiles) {
   if (std::system("command -v pdflatex > /dev/null 2>&1") != 0) GTEST_SKIP() << "no pdflatex";
-  const ScratchFolder scratch("table-latex");
-  write_file(scratch / "t.tex",
+  const std::string file = testing::TempDir() + "medseg_table.tex";
+  write_file(file,
              "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n" +
                  benchmark_table({{"r_1", hard_scores(), nullptr}, {"r&2", hard_scores(), nullptr}},
                                  TableFormat::kLatex) +
                  "\\end{document}\n");
-  const std::string command = "cd '" + scratch.path().string() +
-                              "' && pdflatex -interaction=nonstopmode -halt-on-error t.tex > out";
-  EXPECT_EQ(std::system(command.c_str()), 0) << read_file(scratch / "out");
+  const std::string command = "cd '" + testing::TempDir() +
+                              "' && pdflatex -interaction=nonstopmode -halt-on-error "
+                              "medseg_table.tex > medseg_table.out 2>&1";
+  EXPECT_EQ(std::system(command.c_str()), 0) << read_file(testing::TempDir() + "medseg_table.out");
 }
 
 TEST(Table, CountsAreRowsAndTheBestIsMarked) {
@@ -146,7 +147,8 @@ TEST(Table, CountsAreRowsAndTheBestIsMarked) {
 
 TEST(Table, ReferencesCarryTheirSource) {
   const auto scores = json::parse(scores_json(scores_of_cases()));
-  const json list = {{{"name", "Other"}, {"source", "arXiv 1, table 2"}, {"metrics", {{"giou", 0.75}}}}};
+  const json list = {
+      {{"name", "Other"}, {"source", "arXiv 1, table 2"}, {"metrics", {{"giou", 0.75}}}}};
   std::vector<RunScores> runs = {{"mine", scores, nullptr}};
   for (const auto& reference : parse_references(list, "r.json")) runs.push_back(reference);
   const std::string text = benchmark_table(runs, TableFormat::kCsv);
