@@ -35,7 +35,8 @@ TEST_F(ReportCommand, SaysWhatItCannotReport) {
       << none.err;
   write_file(folder_ / "predictions.jsonl", "");
   const auto evaluated = run_words({"report", folder_.string()});
-  EXPECT_EQ(evaluated.code, 3);
+  EXPECT_EQ(evaluated.code, 2);
+  EXPECT_NE(evaluated.err.find("--data: missing"), std::string::npos) << evaluated.err;
   EXPECT_NE(evaluated.err.find("`medseg table` shows these scores"), std::string::npos)
       << evaluated.err;
   EXPECT_EQ(run_words({"report", (folder_ / "absent").string()}).code, 3);

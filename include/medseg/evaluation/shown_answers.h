@@ -14,12 +14,15 @@ struct ShownAnswer {
   std::string id;  ///< of the record
   int turn = 0;
   std::string question, expected, answer;
-  Image
-      picture;  ///< RGB: the expected masks to the left, the answer's to the right, each with its legend
+  /// RGB: the expected masks to the left, the answer's to the right, each with its legend.
+  Image picture;
 };
 
-/// At most `count`, spread evenly over the evaluation's turns: the same questions each time, as long as manifest, split and
-/// limit are. \throws DataError as load_image and load_mask.
+/// One turn's. \pre the manifest has the turn. \throws DataError as load_image and load_mask.
+ShownAnswer shown_answer(const Prediction& prediction, const Manifest& manifest);
+
+/// At most `count`, spread evenly over the evaluation's turns: the same questions each time, as
+/// long as manifest, split and limit are the same. \throws DataError as load_image and load_mask.
 std::vector<ShownAnswer> shown_answers(const Evaluation& evaluation, const Manifest& manifest,
                                        std::int64_t count);
 
