@@ -16,7 +16,7 @@ struct ReportArguments {
   std::vector<fs::path> folders;
   fs::path manifest;
   std::string split = "test";
-  std::size_t shown = 6;
+  std::size_t shown = 4;
 };
 
 bool is_evaluation(const fs::path& folder) {

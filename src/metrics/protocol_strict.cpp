@@ -108,7 +108,8 @@ void add_row_groups(const std::vector<CaseRow>& rows, ProtocolResult& result) {
 
 struct Matching {
   double dice = 0, iou = 0;
-  std::int64_t hits = 0, masks = 0, agreeing = 0, overlapping = 0;
+  std::int64_t hits = 0, masks = 0;
+  std::int64_t agreeing = 0, overlapping = 0;  // masks with a phrase that meet a reference
   std::vector<DetectionImage> images;
   std::vector<ScoredCase> scored;  // is each mask a hit of some reference?
 };
@@ -142,9 +143,9 @@ void add_turn(const ReplayTurn& turn, Matching& matching) {
     for (std::size_t r = 1; r < iou.columns; ++r) best = iou.at(m, r) > iou.at(m, best) ? r : best;
     const double overlap = iou.columns == 0 ? 0 : iou.at(m, best);
     matching.scored.push_back({turn.scores[m], overlap >= 0.5});
-    if (overlap == 0) continue;
+    if (overlap == 0 || m >= turn.phrases.size()) continue;
     ++matching.overlapping;
-    matching.agreeing += m < turn.phrases.size() && same_name(turn.phrases[m], targets[best]);
+    matching.agreeing += same_name(turn.phrases[m], targets[best]);
   }
   matching.images.push_back({turn.scores, iou});
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <numeric>
 #include <set>
+#include <string_view>
 
 #include "html.h"
 #include "medseg/base/str.h"
@@ -24,6 +25,7 @@ constexpr int kBins = 20;  // of the histogram of Dice
 constexpr const char* kStyle =
     ".wide{overflow-x:auto}th{text-align:left;padding:.1rem .8rem .1rem 0;font-weight:600}"
     "td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}"
+    "td.number{white-space:nowrap}.wide td:first-child{white-space:normal;min-width:7rem}"
     ".histogram rect{opacity:.8}.r0{fill:#0072b2}.r1{fill:#d55e00}"
     ".cases{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,420px),1fr));"
     "gap:1rem}.case{border:1px solid #8886;padding:.6rem;min-width:0}"
@@ -156,14 +158,14 @@ std::string histogram(const Reports& reports) {
 std::string reliability_chart(const Reports& reports) {
   LineChart chart{"share of right masks (IoU 0.5) by mask score", {}};
   chart.linear = true;
-  chart.curves.push_back({"perfect", {{0, 0}, {1, 1}}});
   for (const auto& report : reports) {
     Curve curve{report.name, {}};
     for (const auto& bin : reliability(report.scored, 10)) {
       if (bin.count > 0) curve.points.emplace_back(bin.mean_score, bin.share_right);
     }
-    chart.curves.push_back(std::move(curve));
+    chart.curves.push_back(std::move(curve));  // of the colour that the histogram has for the run
   }
+  chart.curves.push_back({"perfect", {{0, 0}, {1, 1}}});
   return line_chart(chart);
 }
 
@@ -209,15 +211,21 @@ std::string failures(const Reports& reports) {
   return "<h2>Where it fails</h2>\n" + table(rows);
 }
 
+// The placeholder of the image says nothing to a reader.
+std::string without_image(const std::string& question) {
+  constexpr std::string_view kImage = "<image>";
+  return trim(question.starts_with(kImage) ? question.substr(kImage.size()) : question);
+}
+
 std::string shown_case(const ShownCase& item) {
   return str_cat(
       "<div class=\"case\"><img alt=\"expected masks to the left, the answer's to the right\" "
       "src=\"data:image/png;base64,",
       base64(encode_png(item.image)), "\"><p><b>", html(item.row.target), "</b> Dice ",
       shown(item.row.dice), " <span class=\"tag\">", html(name_of(item.row.failure)),
-      "</span></p><p>", html(item.question), "</p><p>expected: ", html(item.expected),
-      "</p><p>answered: ", html(item.answer), "</p><p><small>", html(item.row.id), ", turn ",
-      item.row.turn, "</small></p></div>\n");
+      "</span></p><p>", html(without_image(item.question)),
+      "</p><p>expected: ", html(item.expected), "</p><p>answered: ", html(item.answer),
+      "</p><p><small>", html(item.row.id), ", turn ", item.row.turn, "</small></p></div>\n");
 }
 
 std::string case_group(const std::string& title, const std::vector<ShownCase>& cases) {

@@ -167,10 +167,11 @@ std::string comparison_text(const Json& comparison) {
                   {value("difference")}});
   const Json& ci = comparison.at("ci");
   return table_text(rows, TableFormat::kText) +
-         str_cat("difference of subjects, 95 % interval ", of(ci, "low"), " to ", of(ci, "high"),
-                 "; permutation p ", value("permutation_p"), "; Wilcoxon W ",
-                 value("wilcoxon_statistic"), ", p ", value("wilcoxon_p"), "; Cohen's dz ",
-                 value("cohen_dz"), "; rank-biserial ", value("rank_biserial"), "\n");
+         str_cat("difference of subjects: ", value("difference"), ", 95 % interval ", of(ci, "low"),
+                 " to ", of(ci, "high"), "\npermutation p ", value("permutation_p"),
+                 "; Wilcoxon W ", value("wilcoxon_statistic"), ", p ", value("wilcoxon_p"),
+                 "\nCohen's dz ", value("cohen_dz"), "; rank-biserial ", value("rank_biserial"),
+                 "\n");
 }
 
 std::string case_rows_csv(const std::vector<CaseRow>& rows) {

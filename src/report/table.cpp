@@ -53,7 +53,9 @@ class TableBuilder {
     for (const auto& [key, title] : kBaselines) {
       if (baselines_.is_object() && baselines_.contains(key)) shown_.push_back({key, title});
     }
-    Row head = {"", "n"};
+    const json& first = runs.front().scores;
+    const bool named = first.is_object() && first.contains("protocol");
+    Row head = {named ? "protocol " + first["protocol"].get<std::string>() : "", "n"};
     for (const auto& run : runs) {
       std::string suffix = runs.size() > 1 ? " " + run.name : "";
       if (!run.source.empty()) suffix += " (" + run.source + ")";

@@ -36,7 +36,7 @@ EvaluationReport report_of(const std::string& name, const std::string& drawn) {
   report.lisa = score_by(protocol_named("lisa"), replay);
   report.rows = case_rows(replay);
   report.scored = scored_masks(replay);
-  report.worst = {{report.rows[2], "<script>alert(1)</script>?", "expected", "answered",
+  report.worst = {{report.rows[2], "<image>\n<script>alert(1)</script>?", "expected", "answered",
                    Image{2, 1, 3, {0, 0, 0, 255, 255, 255}}}};
   return report;
 }
@@ -45,7 +45,7 @@ TEST(EvaluationPage, HasTotalsTargetsFailuresAndCases) {
   const std::string page = evaluation_page({report_of("run", "#...")}, nullptr);
   EXPECT_THAT(page, HasSubstr("lung &amp; &lt;heart&gt;"));
   EXPECT_THAT(page, Not(HasSubstr("<script")));
-  EXPECT_THAT(page, HasSubstr("&lt;script&gt;alert(1)"));
+  EXPECT_THAT(page, HasSubstr("<p>&lt;script&gt;alert(1)"));
   EXPECT_THAT(page, HasSubstr("default-src 'none'"));
   EXPECT_THAT(page, HasSubstr("<td>missed masks</td><td class=\"number\">1</td>"));
   EXPECT_THAT(page, HasSubstr("<td>no [SEG]</td><td class=\"number\">1</td>"));

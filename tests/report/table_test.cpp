@@ -46,7 +46,7 @@ TEST(Table, TwoRunsStandSideBySide) {
   const auto scores = json::parse(scores_json(scores_of_cases()));
   const std::string text =
       benchmark_table({{"one", scores, nullptr}, {"two", scores, nullptr}}, TableFormat::kCsv);
-  EXPECT_THAT(text, HasSubstr(",n,Dice one,gIoU one,Dice two,gIoU two\n"));
+  EXPECT_THAT(text, HasSubstr("protocol lisa,n,Dice one,gIoU one,Dice two,gIoU two\n"));
 }
 
 // Labels with every character that one of the formats has a meaning for.

@@ -35,9 +35,10 @@ std::vector<RunScores> parse_references(const nlohmann::json& list, const std::s
 
 /// Rows: every target, mean over targets, gIoU, cIoU, every modality, every phrasing, then the
 /// shares that are no overlap (exact `[SEG]` count, right name, false positives on absent turns)
-/// and the counts of missed and spurious masks, absent and failed turns. Columns: n, Dice and gIoU
-/// of each run, then the Dice of each baseline that the first run with any holds; in the rows gIoU
-/// and cIoU, that measure of it. Where several runs stand side by side the best of a row is marked.
+/// and the counts of missed and spurious masks, absent and failed turns. The head names the first
+/// run's protocol. Columns: n, Dice and gIoU of each run, then the Dice of each baseline that the
+/// first run with any holds; in the rows gIoU and cIoU, that measure of it. Where several runs
+/// stand side by side the best of a row is marked.
 /// \pre runs is not empty.
 std::string benchmark_table(const std::vector<RunScores>& runs, TableFormat format);
 
