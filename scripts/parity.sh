@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests that compare with the Python originals and writes the parity table of tests/README.md.
+# Runs the tests that compare with the Python originals and writes the parity tables of
+# tests/README.md and tests/parity.md.
 # Tests of the demonstration's real weights take part when data/assets is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -3,7 +3,8 @@
 # Does only what is missing: Debian packages, the pinned LibTorch wheel, the SentencePiece source.
 #
 #   scripts/setup.sh            installs into .deps (MEDSEG_DEPS=DIR for another folder)
-#   MEDSEG_CUDA=1 scripts/setup.sh   also what the CUDA plugin (src/cuda) is linked against, from the same wheel (500 MB more)
+#   MEDSEG_CUDA=1 scripts/setup.sh   also what the CUDA plugin (src/cuda) is linked against, from
+#                               the same wheel (500 MB more)
 #
 # Nothing here is needed at run time but the shared libraries; there is no Python in the product.
 set -euo pipefail
@@ -23,7 +24,8 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 
 missing=()
 for package in "${packages[@]}"; do
-  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+    missing+=("$package")
 done
 if ((${#missing[@]})); then
   say "installing ${#missing[@]} Debian packages"
@@ -43,7 +45,8 @@ fetch() {
   shift 2
   mkdir -p "$deps/download"
   printf '%s --hash=sha256:%s\n' "$requirement" "$hash" >"$deps/download/requirement.txt"
-  pip download -q --no-deps --require-hashes -r "$deps/download/requirement.txt" -d "$deps/download" "$@"
+  pip download -q --no-deps --require-hashes -r "$deps/download/requirement.txt" \
+    -d "$deps/download" "$@"
 }
 
 torch_version=2.11.0
@@ -51,20 +54,24 @@ complete=$deps/torch/.complete-$torch_version
 cuda_libraries=()
 if [ -n "${MEDSEG_CUDA:-}" ]; then
   complete+=-cuda
-  cuda_libraries=(torch/lib/libtorch_cuda.so torch/lib/libtorch_cuda_linalg.so torch/lib/libc10_cuda.so torch/lib/libtorch_nvshmem.so)
+  cuda_libraries=(torch/lib/libtorch_cuda.so torch/lib/libtorch_cuda_linalg.so
+    torch/lib/libc10_cuda.so torch/lib/libtorch_nvshmem.so)
 fi
 if [ ! -f "$complete" ]; then
   say "LibTorch $torch_version (544 MB, once)"
   wheel=(--only-binary :all: --python-version 3.11 --abi cp311 --platform manylinux_2_28_x86_64)
   any=(--only-binary :all: --platform manylinux_2_28_x86_64 --platform manylinux_2_25_x86_64
        --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64)
-  fetch "torch==$torch_version" 7aa2f9bbc6d4595ba72138026b2074be1233186150e9292865e04b7a63b8c67a "${wheel[@]}"
-  # The CPU library is linked against these two CUDA run-time libraries; no toolkit and no driver is needed.
+  fetch "torch==$torch_version" \
+    7aa2f9bbc6d4595ba72138026b2074be1233186150e9292865e04b7a63b8c67a "${wheel[@]}"
+  # The CPU library is linked against these two CUDA run-time libraries; no toolkit and no driver is
+  # needed.
   fetch nvidia-cuda-runtime==13.0.96 7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548 "${any[@]}"
   fetch nvidia-cuda-cupti==13.0.85 4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8 "${any[@]}"
   rm -rf "$deps/torch" "$deps/nvidia"
   unzip -q -o "$deps"/download/torch-$torch_version-*.whl 'torch/include/*' torch/version.py \
-    torch/lib/libc10.so torch/lib/libtorch_cpu.so torch/lib/libgomp.so.1 "torch-$torch_version.dist-info/*" \
+    torch/lib/libc10.so torch/lib/libtorch_cpu.so torch/lib/libgomp.so.1 \
+    "torch-$torch_version.dist-info/*" \
     "${cuda_libraries[@]}" -d "$deps"
   for file in "$deps"/download/nvidia_cuda_*.whl; do
     unzip -q -o "$file" '*/libcudart.so.13' '*/libcupti.so.13' '*License*' -d "$deps" || [ $? = 11 ]
@@ -76,10 +83,12 @@ fi
 sentencepiece_version=0.2.1
 if [ ! -f "$deps/sentencepiece/.complete-$sentencepiece_version" ]; then
   say "SentencePiece $sentencepiece_version (source)"
-  fetch "sentencepiece==$sentencepiece_version" 8138cec27c2f2282f4a34d9a016e3374cd40e5c6e9cb335063db66a0a3b71fad --no-binary sentencepiece --no-build-isolation
+  fetch "sentencepiece==$sentencepiece_version" 8138cec27c2f2282f4a34d9a016e3374cd40e5c6e9cb335063db66a0a3b71fad \
+    --no-binary sentencepiece --no-build-isolation
   rm -rf "$deps/sentencepiece"
   mkdir -p "$deps/sentencepiece"
-  tar -xzf "$deps/download/sentencepiece-$sentencepiece_version.tar.gz" -C "$deps/sentencepiece" --strip-components=1
+  tar -xzf "$deps/download/sentencepiece-$sentencepiece_version.tar.gz" -C "$deps/sentencepiece" \
+    --strip-components=1
   rm -f "$deps"/download/*.tar.gz
   touch "$deps/sentencepiece/.complete-$sentencepiece_version"
 fi

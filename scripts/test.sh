@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Set up, build, run the tests: scripts/test.sh [unit|integration|gpu|all], all by default.
-# On a bare Debian 12 this is the one command that is needed; run again it does only what is missing.
+# On a bare Debian 12 this is the one command that is needed; run again it does only what is
+# missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tier=${1:-all}

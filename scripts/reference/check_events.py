@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Reads the event files of a run folder with TensorBoard itself and compares them with metrics.jsonl: every number of every line, and
-nothing beyond (what a resume made void must be gone). Prints what pictures, texts and hyperparameters there are. Exits 1 on a difference.
+"""Reads the event files of a run folder with TensorBoard itself and compares them with
+metrics.jsonl: every number of every line, and nothing beyond (what a resume made void must be
+gone). Prints what pictures, texts and hyperparameters there are. Exits 1 on a difference.
 
     python3 -m venv /tmp/board && /tmp/board/bin/pip install tensorboard==2.20.0
     /tmp/board/bin/python scripts/reference/check_events.py RUN
 """
+
 import collections
 import json
 import pathlib
@@ -12,7 +14,9 @@ import struct
 import sys
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator as PluginAccumulator
+from tensorboard.backend.event_processing.plugin_event_accumulator import (
+    EventAccumulator as PluginAccumulator,
+)
 from tensorboard.plugins.hparams import metadata as hparams
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
@@ -53,7 +57,11 @@ def main():
                 faults.append(f"{tag}: step {event.step} comes twice")
             got[event.step] = event.value
         if got != wanted.get(tag, {}):
-            different = {step for step in set(got) | set(wanted[tag]) if got.get(step) != wanted[tag].get(step)}
+            different = {
+                step
+                for step in set(got) | set(wanted[tag])
+                if got.get(step) != wanted[tag].get(step)
+            }
             faults.append(f"{tag}: steps {sorted(different)[:5]} differ")
     print(f"{len(wanted)} curves, {sum(map(len, wanted.values()))} numbers")
 
@@ -72,13 +80,20 @@ def main():
     for tag, content in plugin.PluginTagToContent("hparams").items():
         data = HParamsPluginData.FromString(content)
         kind = data.WhichOneof("data")
-        print(f"hparams {kind}: " + {
-            "experiment": lambda: f"{len(data.experiment.hparam_infos)} settings, "
-                                  f"results {[info.name.tag for info in data.experiment.metric_infos]}",
-            "session_start_info": lambda: f"{len(data.session_start_info.hparams)} values, train.seed "
-                                          f"{data.session_start_info.hparams['train.seed'].number_value}",
-            "session_end_info": lambda: f"status {data.session_end_info.status}",
-        }[kind]())
+        print(
+            f"hparams {kind}: "
+            + {
+                "experiment": lambda: (
+                    f"{len(data.experiment.hparam_infos)} settings, "
+                    f"results {[info.name.tag for info in data.experiment.metric_infos]}"
+                ),
+                "session_start_info": lambda: (
+                    f"{len(data.session_start_info.hparams)} values, train.seed "
+                    f"{data.session_start_info.hparams['train.seed'].number_value}"
+                ),
+                "session_end_info": lambda: f"status {data.session_end_info.status}",
+            }[kind]()
+        )
     if hparams.SESSION_START_INFO_TAG not in plugin.PluginTagToContent("hparams"):
         faults.append("no hyperparameters")
     print("\n".join(faults) or "check_events: TensorBoard reads what metrics.jsonl says")

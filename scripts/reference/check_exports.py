@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Imports every mini model of tests/golden/layouts with medseg, exports it again, and loads what came out with transformers, peft and
-segment_anything. Prints the largest relative difference to the numbers of the originals; exits 1 above 2e-5.
+"""Imports every mini model of tests/golden/layouts with medseg, exports it again, and loads what
+came out with transformers, peft and segment_anything. Prints the largest relative difference to the
+numbers of the originals; exits 1 above 2e-5.
 
     check_exports.py build/medseg SCRATCH
 
 Packages: as export_layouts.py. SCRATCH is a folder for everything that is written.
 """
+
 import json
 import pathlib
 import subprocess
@@ -14,7 +16,13 @@ import sys
 import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file
-from transformers import AutoTokenizer, CLIPVisionModel, LlamaForCausalLM, LlavaForConditionalGeneration, SamModel
+from transformers import (
+    AutoTokenizer,
+    CLIPVisionModel,
+    LlamaForCausalLM,
+    LlavaForConditionalGeneration,
+    SamModel,
+)
 
 import export_layouts
 
@@ -30,7 +38,11 @@ def medseg(binary, *words):
 
 
 def report(what, got, expected, tolerance=2e-5):
-    error = ((got - expected).abs().max() / expected.abs().max()).item() if got.shape == expected.shape else float("nan")
+    error = (
+        ((got - expected).abs().max() / expected.abs().max()).item()
+        if got.shape == expected.shape
+        else float("nan")
+    )
     print(f"{what:<58} {error:.1e}")
     if not error <= tolerance:
         failures.append(what)
@@ -58,15 +70,25 @@ def check_llava(binary, scratch):
     for name in ("glamm", "llava", "llava-med", "llava-hf"):
         out = scratch / f"out/{name}-hf-llava"
         medseg(binary, "model", "export", scratch / name, "--layout", "hf-llava", "--out", out)
-        model, info = LlavaForConditionalGeneration.from_pretrained(out, output_loading_info=True, dtype=torch.float32, attn_implementation="eager")
+        model, info = LlavaForConditionalGeneration.from_pretrained(
+            out, output_loading_info=True, dtype=torch.float32, attn_implementation="eager"
+        )
         for key in ("missing_keys", "unexpected_keys", "mismatched_keys"):
             if info[key]:
                 failures.append(f"{name}: {key} {list(info[key])[:4]}")
         numbers = expected(name)
         place = model.config.image_token_index
-        ids = [i for t in numbers["ids"].tolist() for i in ([place] * 16 if t == export_layouts.IMAGE else [t])]
+        ids = [
+            i
+            for t in numbers["ids"].tolist()
+            for i in ([place] * 16 if t == export_layouts.IMAGE else [t])
+        ]
         logits = model.eval()(input_ids=torch.tensor([ids]), pixel_values=numbers["pixels"]).logits
-        report(f"hf-llava of {name}: logits", logits[..., :numbers["logits"].shape[-1]], numbers["logits"])
+        report(
+            f"hf-llava of {name}: logits",
+            logits[..., : numbers["logits"].shape[-1]],
+            numbers["logits"],
+        )
         tokenizer = AutoTokenizer.from_pretrained(out)
         got = tokenizer("What is <image> here?")["input_ids"]
         if place not in got or tokenizer.convert_tokens_to_ids("<image>") != place:
@@ -78,8 +100,14 @@ def check_repositories(binary, scratch):
     for name in ("lisa", "glamm"):
         out = scratch / f"out/{name}"
         medseg(binary, "model", "export", scratch / name, "--layout", name, "--out", out)
-        index = json.loads((GOLDEN / name / "pytorch_model.bin.index.json").read_text())["weight_map"]
-        names_equal(f"{name}: names", load_file(out / "model.safetensors"), [k for k in index if "inv_freq" not in k and "region" not in k])
+        index = json.loads((GOLDEN / name / "pytorch_model.bin.index.json").read_text())[
+            "weight_map"
+        ]
+        names_equal(
+            f"{name}: names",
+            load_file(out / "model.safetensors"),
+            [k for k in index if "inv_freq" not in k and "region" not in k],
+        )
         numbers = expected(name)
         tower = CLIPVisionModel.from_pretrained(out / "vision_tower", attn_implementation="eager")
         features = tower(numbers["pixels"], output_hidden_states=True).hidden_states[-2][:, 1:]
@@ -91,18 +119,33 @@ def check_sam(binary, scratch):
     for name in ("lisa", "glamm"):
         out, numbers = scratch / f"out/{name}-sam", expected(name)
         medseg(binary, "model", "export", scratch / name, "--layout", "sam", "--out", out)
-        model = SamModel.from_pretrained(out, dtype=torch.float32, attn_implementation="eager").eval()
+        model = SamModel.from_pretrained(
+            out, dtype=torch.float32, attn_implementation="eager"
+        ).eval()
         embedding = model.get_image_embeddings(numbers["grounding_pixels"])
         report(f"sam of {name}: SamModel's image embedding", embedding, numbers["image_embedding"])
         sparse = numbers["prompts"][None, :, None]  # one picture, K points of one token each
         k = sparse.shape[1]
         dense = model.prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1).expand(1, -1, 4, 4)
-        masks = model.mask_decoder(image_embeddings=embedding, image_positional_embeddings=model.get_image_wide_positional_embeddings(),
-                                   sparse_prompt_embeddings=sparse, dense_prompt_embeddings=dense, multimask_output=False)[0]
-        report(f"sam of {name}: SamModel's masks", masks.reshape(k, 1, *masks.shape[-2:]), numbers["mask_logits"])
+        masks = model.mask_decoder(
+            image_embeddings=embedding,
+            image_positional_embeddings=model.get_image_wide_positional_embeddings(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=False,
+        )[0]
+        report(
+            f"sam of {name}: SamModel's masks",
+            masks.reshape(k, 1, *masks.shape[-2:]),
+            numbers["mask_logits"],
+        )
         own = export_layouts.sam()
         own.load_state_dict(load_file(out / "segment_anything.safetensors"), strict=True)
-        report(f"sam of {name}: segment_anything's image embedding", own.image_encoder(numbers["grounding_pixels"]), numbers["image_embedding"])
+        report(
+            f"sam of {name}: segment_anything's image embedding",
+            own.image_encoder(numbers["grounding_pixels"]),
+            numbers["image_embedding"],
+        )
 
 
 @torch.no_grad()
@@ -115,14 +158,41 @@ def check_peft(binary, scratch):
     ImageDraw.Draw(picture).rectangle((5, 4, 14, 13), 230)
     ImageDraw.Draw(mask).rectangle((5, 4, 14, 13), 255)
     picture.save(data / "a.png"), mask.save(data / "m.png")
-    lines = [{"id": f"{split}-1", "image": "a.png", "modality": "ct", "subject": f"s-{split}", "split": split, "masks": {"m0": {"label": "skull", "file": "m.png"}},
-              "absent": [], "conversations": [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "It is [SEG].", "masks": ["m0"]}]}
-             for split in ("train", "val")]
+    lines = [
+        {
+            "id": f"{split}-1",
+            "image": "a.png",
+            "modality": "ct",
+            "subject": f"s-{split}",
+            "split": split,
+            "masks": {"m0": {"label": "skull", "file": "m.png"}},
+            "absent": [],
+            "conversations": [
+                {"from": "human", "value": "<image>\nWhat?"},
+                {"from": "gpt", "value": "It is [SEG].", "masks": ["m0"]},
+            ],
+        }
+        for split in ("train", "val")
+    ]
     (data / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    config = {"model": str(scratch / "lisa"), "data": {"train": [{"manifest": str(data / "manifest.jsonl"), "split": "train"}],
-                                                       "validation": [{"manifest": str(data / "manifest.jsonl"), "split": "val"}]},
-              "train": {"steps": 2, "batch_size": 1, "accumulation": 1, "precision": "fp32", "evaluate_every": 0, "evaluate_limit": 1,
-                        "lora": {"rank": 4, "alpha": 12, "dropout": 0.0}, "optimizer": {"lr": 0.01}, "schedule": {"warmup_steps": 1}}}
+    config = {
+        "model": str(scratch / "lisa"),
+        "data": {
+            "train": [{"manifest": str(data / "manifest.jsonl"), "split": "train"}],
+            "validation": [{"manifest": str(data / "manifest.jsonl"), "split": "val"}],
+        },
+        "train": {
+            "steps": 2,
+            "batch_size": 1,
+            "accumulation": 1,
+            "precision": "fp32",
+            "evaluate_every": 0,
+            "evaluate_limit": 1,
+            "lora": {"rank": 4, "alpha": 12, "dropout": 0.0},
+            "optimizer": {"lr": 0.01},
+            "schedule": {"warmup_steps": 1},
+        },
+    }
     (scratch / "train.json").write_text(json.dumps(config))
     run, out = scratch / "run", scratch / "adapter"
     medseg(binary, "train", scratch / "train.json", "--out", run)
@@ -141,8 +211,24 @@ def check_peft(binary, scratch):
     report("peft of a run: logits with the adapter, against merged", adapted(ids).logits, merged)
     if (language(scratch / "lisa")(ids).logits - merged).abs().max() < 1e-3:
         failures.append("peft of a run: the training changed nothing")
-    medseg(binary, "model", "import", "lisa", GOLDEN / "lisa", "--vision", GOLDEN / "clip", "--adapter", out, "--out", scratch / "lisa-adapted")
-    report("peft of a run: imported with --adapter", language(scratch / "lisa-adapted")(ids).logits, merged)
+    medseg(
+        binary,
+        "model",
+        "import",
+        "lisa",
+        GOLDEN / "lisa",
+        "--vision",
+        GOLDEN / "clip",
+        "--adapter",
+        out,
+        "--out",
+        scratch / "lisa-adapted",
+    )
+    report(
+        "peft of a run: imported with --adapter",
+        language(scratch / "lisa-adapted")(ids).logits,
+        merged,
+    )
 
 
 if __name__ == "__main__":

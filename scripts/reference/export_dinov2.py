@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/dinov2/tiny.safetensors: a tiny random DINOv2, its input, output and gradients.
+"""Writes tests/golden/dinov2/tiny.safetensors: a tiny random DINOv2, its input, output and
+gradients.
 
     export_dinov2.py tests/golden/dinov2
 
-Packages: torch 2.11.0, transformers 5.23.0, safetensors. The input's grid (4) differs from the stored one (5), so the
-positions are resampled. Names: `weight.NAME`, `pixels`, `cotangent` (loss = sum(tokens * cotangent)), `tokens`,
-`grad.NAME`, `grad.pixels`.
+Packages: torch 2.11.0, transformers 5.23.0, safetensors. The input's grid (4) differs from the
+stored one (5), so the positions are resampled. Names: `weight.NAME`, `pixels`, `cotangent` (loss =
+sum(tokens * cotangent)), `tokens`, `grad.NAME`, `grad.pixels`.
 """
+
 import pathlib
 import sys
 
@@ -32,8 +34,14 @@ def published(name):
 def main(folder):
     torch.manual_seed(3)
     torch.set_num_threads(1)
-    config = Dinov2Config(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=35, patch_size=7,
-                          attn_implementation="eager")
+    config = Dinov2Config(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=35,
+        patch_size=7,
+        attn_implementation="eager",
+    )
     model = Dinov2Model(config).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -53,7 +61,10 @@ def main(folder):
             continue  # only for pre-training
         out["weight." + published(name)] = parameter
         out["grad." + published(name)] = parameter.grad
-    save_file({k: v.detach().contiguous() for k, v in out.items()}, pathlib.Path(folder) / "tiny.safetensors")
+    save_file(
+        {k: v.detach().contiguous() for k, v in out.items()},
+        pathlib.Path(folder) / "tiny.safetensors",
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""Makes tests/golden/language: tiny models of the LLaMA family, a PEFT adapter and a LISA-like splice, with outputs and
-gradients; a Hugging Face folder and GGUF files of tiny models, with their logits.
+"""Makes tests/golden/language: tiny models of the LLaMA family, a PEFT adapter and a LISA-like
+splice, with outputs and gradients; a Hugging Face folder and GGUF files of tiny models, with their
+logits.
 
 Packages: torch 2.11.0, transformers 5.23, peft 0.21, safetensors, gguf, numpy.
 Command:  python scripts/reference/export_language.py tests/golden/language
 """
+
 import json
 import math
 import shutil
@@ -15,8 +17,15 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 from torch import nn
-from transformers import (LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, PreTrainedModel, Qwen2Config,
-                          Qwen2ForCausalLM)
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 VOCABULARY, WIDTH, IGNORE, IMAGE = 61, 32, -100, -200
 
@@ -24,9 +33,18 @@ VOCABULARY, WIDTH, IGNORE, IMAGE = 61, 32, -100, -200
 def tiny_llama(tied: bool, seed: int) -> LlamaForCausalLM:
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=VOCABULARY, hidden_size=WIDTH, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=64, rms_norm_eps=1e-5, rope_parameters={"rope_type": "default", "rope_theta": 1e5},
-        tie_word_embeddings=tied, attn_implementation="eager")
+        vocab_size=VOCABULARY,
+        hidden_size=WIDTH,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=64,
+        rms_norm_eps=1e-5,
+        rope_parameters={"rope_type": "default", "rope_theta": 1e5},
+        tie_word_embeddings=tied,
+        attn_implementation="eager",
+    )
     return spread(LlamaForCausalLM(config))
 
 
@@ -44,26 +62,60 @@ def names(model: nn.Module, tied: bool):
 
 
 def export_llama(folder: str, tied: bool) -> None:
-    export_model(folder, "llama_tied" if tied else "llama_untied", tiny_llama(tied, seed=3 + tied), tokens=11)
+    export_model(
+        folder, "llama_tied" if tied else "llama_untied", tiny_llama(tied, seed=3 + tied), tokens=11
+    )
 
 
-LLAMA3 = {"rope_type": "llama3", "rope_theta": 1e4, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-          "original_max_position_embeddings": 32}  # wavelengths from 6 to 4000: kept, between, and divided
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 1e4,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+}  # wavelengths from 6 to 4000: kept, between, and divided
 
 
 def export_variants(folder: str) -> None:
-    """Every way in which a published model differs from LLaMA; 17 tokens, which is more than the window of 5."""
-    small = dict(vocab_size=23, hidden_size=16, intermediate_size=24, num_hidden_layers=2, max_position_embeddings=64,
-                 rms_norm_eps=1e-5, tie_word_embeddings=False, attn_implementation="eager")
+    """Every way in which a published model differs from LLaMA; 17 tokens, which is more than the
+    window of 5."""
+    small = dict(
+        vocab_size=23,
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        max_position_embeddings=64,
+        rms_norm_eps=1e-5,
+        tie_word_embeddings=False,
+        attn_implementation="eager",
+    )
     plain = {"rope_type": "default", "rope_theta": 1e4}
     grouped = dict(small, num_attention_heads=4, num_key_value_heads=2)
     variants = {
         "qwen2": (Qwen2ForCausalLM, Qwen2Config(**grouped, rope_parameters=plain)),
-        "all_biases": (LlamaForCausalLM, LlamaConfig(**grouped, rope_parameters=plain, attention_bias=True)),
-        "llama3": (LlamaForCausalLM, LlamaConfig(**small, num_attention_heads=2, num_key_value_heads=1, head_dim=12,
-                                                 rope_parameters=LLAMA3)),
-        "linear": (LlamaForCausalLM, LlamaConfig(**grouped, rope_parameters=dict(plain, rope_type="linear", factor=2.5))),
-        "mistral": (MistralForCausalLM, MistralConfig(**grouped, head_dim=6, sliding_window=5, rope_parameters=plain)),
+        "all_biases": (
+            LlamaForCausalLM,
+            LlamaConfig(**grouped, rope_parameters=plain, attention_bias=True),
+        ),
+        "llama3": (
+            LlamaForCausalLM,
+            LlamaConfig(
+                **small,
+                num_attention_heads=2,
+                num_key_value_heads=1,
+                head_dim=12,
+                rope_parameters=LLAMA3,
+            ),
+        ),
+        "linear": (
+            LlamaForCausalLM,
+            LlamaConfig(**grouped, rope_parameters=dict(plain, rope_type="linear", factor=2.5)),
+        ),
+        "mistral": (
+            MistralForCausalLM,
+            MistralConfig(**grouped, head_dim=6, sliding_window=5, rope_parameters=plain),
+        ),
     }
     for seed, (name, (model, config)) in enumerate(variants.items()):
         torch.manual_seed(20 + seed)
@@ -79,7 +131,13 @@ def export_model(folder: str, file: str, model: PreTrainedModel, tokens: int) ->
     inner = model.model(ids).last_hidden_state
     out = model(ids, labels=labels)
     out.loss.backward()
-    tensors = {"ids": ids, "labels": labels, "hidden": inner, "logits": out.logits, "loss": out.loss}
+    tensors = {
+        "ids": ids,
+        "labels": labels,
+        "hidden": inner,
+        "logits": out.logits,
+        "loss": out.loss,
+    }
     for name, parameter in names(model, tied):
         tensors["weight." + name] = parameter
         tensors["grad." + name] = parameter.grad
@@ -87,8 +145,16 @@ def export_model(folder: str, file: str, model: PreTrainedModel, tokens: int) ->
 
 
 def export_adapter(folder: str) -> None:
-    model = get_peft_model(tiny_llama(True, seed=5), LoraConfig(
-        r=4, lora_alpha=12, lora_dropout=0.0, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM"))
+    model = get_peft_model(
+        tiny_llama(True, seed=5),
+        LoraConfig(
+            r=4,
+            lora_alpha=12,
+            lora_dropout=0.0,
+            target_modules=["q_proj", "v_proj"],
+            task_type="CAUSAL_LM",
+        ),
+    )
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             parameter.data = torch.randn_like(parameter) * 0.3
@@ -98,7 +164,8 @@ def export_adapter(folder: str) -> None:
     tensors = {"ids": ids, "logits": out.logits, "loss": out.loss}
     prefix = "base_model.model."
     for name, parameter in model.named_parameters():
-        # base_layer is PEFT's name for what the model calls q_proj; ".default" is the adapter's name, absent in its files
+        # base_layer is PEFT's name for what the model calls q_proj; ".default" is the adapter's
+        # name, absent in its files
         plain = name.removeprefix(prefix).replace(".base_layer", "").replace(".default", "")
         tensors["weight." + plain] = parameter
         if parameter.grad is not None:
@@ -111,12 +178,18 @@ def merge(features: torch.Tensor, grid: int, m: int) -> torch.Tensor:
     rows = []
     for y in range(0, grid, m):
         for x in range(0, grid, m):
-            rows.append(torch.cat([features[:, (y + dy) * grid + x + dx] for dy in range(m) for dx in range(m)], -1))
+            rows.append(
+                torch.cat(
+                    [features[:, (y + dy) * grid + x + dx] for dy in range(m) for dx in range(m)],
+                    -1,
+                )
+            )
     return torch.stack(rows, 1)
 
 
 def export_splice(folder: str) -> None:
-    """Two dialogues, three images (one in the middle of its dialogue), three [SEG]; wiring as in LISA and GLaMM."""
+    """Two dialogues, three images (one in the middle of its dialogue), three [SEG]; wiring as in
+    LISA and GLaMM."""
     language = tiny_llama(False, seed=6)
     torch.manual_seed(8)
     dv, grid, m, c = 6, 4, 2, 8
@@ -124,7 +197,7 @@ def export_splice(folder: str) -> None:
     head = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, c))
     seg = 60
     ids = [[1, 7, IMAGE, 9, 12, seg, 3, seg, 2], [1, IMAGE, 5, IMAGE, 8, 4, seg]]
-    answered = [3, 4]                                  # index where the answer begins
+    answered = [3, 4]  # index where the answer begins
     features = torch.randn(3, grid * grid, dv)
     projected = projector(merge(features, grid, m))
     image, rows, labels, where = 0, [], [], []
@@ -137,31 +210,49 @@ def export_splice(folder: str) -> None:
                 image += 1
                 continue
             if token == seg:
-                where.append((d, len(row) - 1))        # the state that predicts it
+                where.append((d, len(row) - 1))  # the state that predicts it
             row.append(language.model.embed_tokens.weight[token])
             label.append(token if i >= answered[d] else IGNORE)
         rows.append(row)
         labels.append(label)
     longest = max(map(len, rows))
-    embeddings = torch.stack([torch.stack(r + [torch.zeros(WIDTH)] * (longest - len(r))) for r in rows])
+    embeddings = torch.stack(
+        [torch.stack(r + [torch.zeros(WIDTH)] * (longest - len(r))) for r in rows]
+    )
     spread = torch.tensor([l + [IGNORE] * (longest - len(l)) for l in labels])
     mask = torch.tensor([[1] * len(r) + [0] * (longest - len(r)) for r in rows])
     hidden = language.model(inputs_embeds=embeddings, attention_mask=mask).last_hidden_state
     logits = language.lm_head(hidden)
-    loss = nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), spread[:, 1:].flatten(), ignore_index=IGNORE)
+    loss = nn.functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1), spread[:, 1:].flatten(), ignore_index=IGNORE
+    )
     prompts = head(torch.stack([hidden[d, p] for d, p in where]))
     weight = torch.randn_like(prompts)
     (loss + (prompts * weight).sum()).backward()
     flat = [i for dialogue in ids for i in dialogue]
     tensors = {
-        "ids": torch.tensor(flat), "lengths": torch.tensor([len(i) for i in ids]), "answered": torch.tensor(answered),
-        "features": features, "embeddings": embeddings, "labels": spread, "seg_position": torch.tensor([p for _, p in where]),
-        "seg_dialogue": torch.tensor([d for d, _ in where]), "loss": loss, "prompts": prompts, "prompt_gradient": weight}
+        "ids": torch.tensor(flat),
+        "lengths": torch.tensor([len(i) for i in ids]),
+        "answered": torch.tensor(answered),
+        "features": features,
+        "embeddings": embeddings,
+        "labels": spread,
+        "seg_position": torch.tensor([p for _, p in where]),
+        "seg_dialogue": torch.tensor([d for d, _ in where]),
+        "loss": loss,
+        "prompts": prompts,
+        "prompt_gradient": weight,
+    }
     parts = {"": language, "model.mm_projector.": projector, "model.text_hidden_fcs.0.": head}
     for prefix, part in parts.items():
         for name, parameter in part.named_parameters():
             tensors["weight." + prefix + name] = parameter
-            if prefix or "embed_tokens" in name or "lm_head" in name or "layers.0.self_attn" in name:
+            if (
+                prefix
+                or "embed_tokens" in name
+                or "lm_head" in name
+                or "layers.0.self_attn" in name
+            ):
                 tensors["grad." + prefix + name] = parameter.grad
     save(folder, "splice", tensors)
 
@@ -170,9 +261,17 @@ TOKENIZERS = Path(__file__).resolve().parents[2] / "tests/golden/text/bpe"
 
 
 def export_files(folder: str) -> None:
-    """What researchers bring: a sharded Hugging Face folder, and GGUF files as llama.cpp's converter lays them out."""
-    small = dict(hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-                 max_position_embeddings=64, attn_implementation="eager")
+    """What researchers bring: a sharded Hugging Face folder, and GGUF files as llama.cpp's
+    converter lays them out."""
+    small = dict(
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=64,
+        attn_implementation="eager",
+    )
     torch.manual_seed(40)
     qwen2 = spread(Qwen2ForCausalLM(Qwen2Config(**small, vocab_size=423, tie_word_embeddings=True)))
     home = Path(folder) / "qwen2_tiny"
@@ -184,8 +283,17 @@ def export_files(folder: str) -> None:
     export_logits(folder, "qwen2_tiny", qwen2)
     write_gguf(folder, "qwen2_tiny", qwen2, "qwen2", "qwen2", permuted=False)
     torch.manual_seed(41)
-    llama3 = spread(LlamaForCausalLM(LlamaConfig(**dict(small, num_attention_heads=2, num_key_value_heads=1), head_dim=12,
-                                                 vocab_size=433, tie_word_embeddings=True, rope_parameters=LLAMA3)))
+    llama3 = spread(
+        LlamaForCausalLM(
+            LlamaConfig(
+                **dict(small, num_attention_heads=2, num_key_value_heads=1),
+                head_dim=12,
+                vocab_size=433,
+                tie_word_embeddings=True,
+                rope_parameters=LLAMA3,
+            )
+        )
+    )
     export_logits(folder, "llama3_tiny", llama3)
     write_gguf(folder, "llama3_tiny", llama3, "llama", "llama3", permuted=True)
 
@@ -195,7 +303,14 @@ def export_logits(folder: str, name: str, model: PreTrainedModel) -> None:
     save(folder, name, {"ids": ids, "logits": model(ids).logits})
 
 
-def write_gguf(folder: str, name: str, model: PreTrainedModel, architecture: str, tokenizer: str, permuted: bool) -> None:
+def write_gguf(
+    folder: str,
+    name: str,
+    model: PreTrainedModel,
+    architecture: str,
+    tokenizer: str,
+    permuted: bool,
+) -> None:
     config = model.config
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     writer = gguf.GGUFWriter(Path(folder) / f"{name}.gguf", architecture)
@@ -213,7 +328,9 @@ def write_gguf(folder: str, name: str, model: PreTrainedModel, architecture: str
     add_tokenizer(writer, tokenizer)
     names = gguf.get_tensor_name_map(writer_architecture(architecture), config.num_hidden_layers)
     if config.rope_parameters["rope_type"] == "llama3":
-        writer.add_tensor("rope_freqs.weight", llama3_factors(config.rope_parameters, head_dim).numpy())
+        writer.add_tensor(
+            "rope_freqs.weight", llama3_factors(config.rope_parameters, head_dim).numpy()
+        )
     for key, value in model.state_dict().items():
         if key == "lm_head.weight":
             continue  # tied
@@ -221,7 +338,9 @@ def write_gguf(folder: str, name: str, model: PreTrainedModel, architecture: str
         if permuted and ("q_proj" in key or "k_proj" in key):
             heads = config.num_attention_heads if "q_proj" in key else config.num_key_value_heads
             value = value.view(heads, 2, head_dim // 2, -1).transpose(1, 2).reshape(value.shape)
-        writer.add_tensor(names.get_name(key, try_suffixes=(".weight", ".bias")), value.contiguous().numpy())
+        writer.add_tensor(
+            names.get_name(key, try_suffixes=(".weight", ".bias")), value.contiguous().numpy()
+        )
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -233,7 +352,8 @@ def writer_architecture(name: str) -> gguf.MODEL_ARCH:
 
 
 def llama3_factors(rope: dict, head_dim: int) -> torch.Tensor:
-    """What the frequencies are divided by; the converter stores these in place of the scaling's parameters."""
+    """What the frequencies are divided by; the converter stores these in place of the scaling's
+    parameters."""
     factors = []
     for i in range(0, head_dim, 2):
         wavelength = 2 * math.pi * rope["rope_theta"] ** (i / head_dim)
@@ -250,7 +370,9 @@ def add_tokenizer(writer: gguf.GGUFWriter, name: str) -> None:
     kinds = {id: gguf.TokenType.NORMAL for id in tokens}
     for added in definition["added_tokens"]:
         tokens[added["id"]] = added["content"]
-        kinds[added["id"]] = gguf.TokenType.CONTROL if added["special"] else gguf.TokenType.USER_DEFINED
+        kinds[added["id"]] = (
+            gguf.TokenType.CONTROL if added["special"] else gguf.TokenType.USER_DEFINED
+        )
     merges = [m if isinstance(m, str) else " ".join(m) for m in definition["model"]["merges"]]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("llama-bpe" if name == "llama3" else name)
@@ -263,7 +385,10 @@ def add_tokenizer(writer: gguf.GGUFWriter, name: str) -> None:
 
 
 def save(folder: str, name: str, tensors: dict) -> None:
-    save_file({k: v.detach().clone().contiguous() for k, v in tensors.items()}, f"{folder}/{name}.safetensors")
+    save_file(
+        {k: v.detach().clone().contiguous() for k, v in tensors.items()},
+        f"{folder}/{name}.safetensors",
+    )
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Writes OUT/masks.json: focal and boundary losses of seeded masks, values and gradients, as NumPy and SciPy compute them in float64.
+"""Writes OUT/masks.json: focal and boundary losses of seeded masks, values and gradients, as NumPy
+and SciPy compute them in float64.
 
     export_losses.py tests/golden/losses
 
-Packages: numpy 2.4.6, scipy 1.17.1. A case: `truth` as rows of `.` and `#`, `logits` row by row; `distances`: the signed distance map
-of Kervadec et al. (their one_hot2dist, on scipy's exact Euclidean transform; 0 where the mask is empty or fills the picture, where theirs
-is 0 or undefined); `boundary` and `boundary_gradient`; `focal`: a list of {gamma, alpha, value, gradient} (alpha -1: no weights), of
-Lin et al.'s formula -alpha_t (1 - p_t)^gamma log p_t, mean over pixels, as torchvision and SAM write it. Gradients are central
-differences in longdouble.
+Packages: numpy 2.4.6, scipy 1.17.1. A case: `truth` as rows of `.` and `#`, `logits` row by row;
+`distances`: the signed distance map of Kervadec et al. (their one_hot2dist, on scipy's exact
+Euclidean transform; 0 where the mask is empty or fills the picture, where theirs is 0 or
+undefined); `boundary` and `boundary_gradient`; `focal`: a list of {gamma, alpha, value, gradient}
+(alpha -1: no weights), of Lin et al.'s formula -alpha_t (1 - p_t)^gamma log p_t, mean over pixels,
+as torchvision and SAM write it. Gradients are central differences in longdouble.
 """
+
 import json
 import pathlib
 import sys
@@ -66,12 +69,25 @@ def main(out):
     for name, truth in truths(random):
         logits = (4 * random.standard_normal(truth.shape)).astype(np.float32).astype(np.longdouble)
         distances = signed_distances(truth)
-        cases.append({
-            "name": name, "truth": ["".join(".#"[int(v)] for v in row) for row in truth], "logits": numbers(logits),
-            "distances": numbers(distances), "boundary": float(boundary(logits, distances).mean()),
-            "boundary_gradient": numbers(slope(lambda x: boundary(x, distances), logits)),
-            "focal": [{"gamma": gamma, "alpha": alpha, "value": float(focal(logits, truth, gamma, alpha).mean()),
-                       "gradient": numbers(slope(lambda x: focal(x, truth, gamma, alpha), logits))} for gamma, alpha in FOCAL]})
+        cases.append(
+            {
+                "name": name,
+                "truth": ["".join(".#"[int(v)] for v in row) for row in truth],
+                "logits": numbers(logits),
+                "distances": numbers(distances),
+                "boundary": float(boundary(logits, distances).mean()),
+                "boundary_gradient": numbers(slope(lambda x: boundary(x, distances), logits)),
+                "focal": [
+                    {
+                        "gamma": gamma,
+                        "alpha": alpha,
+                        "value": float(focal(logits, truth, gamma, alpha).mean()),
+                        "gradient": numbers(slope(lambda x: focal(x, truth, gamma, alpha), logits)),
+                    }
+                    for gamma, alpha in FOCAL
+                ],
+            }
+        )
     pathlib.Path(out).mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(json.dumps(case) for case in cases)
     (pathlib.Path(out) / "masks.json").write_text('{"cases": [\n' + lines + "\n]}\n")

@@ -1,8 +1,10 @@
 """Twenty hand-made cases of overlap and of scored turns, with the numbers of protocol `lisa`.
 
-Masks are rows of `.` and `#`. The sums are taken by pixel sets, not by the formulas of the C++ code. Writes OUT/cases.json.
-Packages: none. Command: python scripts/reference/export_metrics.py tests/golden/metrics
+Masks are rows of `.` and `#`. The sums are taken by pixel sets, not by the formulas of the C++
+code. Writes OUT/cases.json. Packages: none. Command: python scripts/reference/export_metrics.py
+tests/golden/metrics
 """
+
 import json
 import pathlib
 import sys
@@ -21,10 +23,31 @@ TURNS = [
     ("missed", "ct", "unseen", False, [("tumour", ".#..")], []),
     ("missed and empty", "ct", "seen", False, [("tumour", E)], []),
     ("spurious", "mr", "seen", False, [("tumour", ".#..")], [("tumour", ".#.."), ("brain", F)]),
-    ("two of two", "mr", "seen", False, [("brain", F), ("tumour", ".#..")], [("brain", "###."), ("tumour", ".##.")]),
+    (
+        "two of two",
+        "mr",
+        "seen",
+        False,
+        [("brain", F), ("tumour", ".#..")],
+        [("brain", "###."), ("tumour", ".##.")],
+    ),
     ("one of two", "mr", "seen", False, [("brain", F), ("tumour", ".#..")], [("brain", F)]),
-    ("none of three", "mr", "unseen", False, [("brain", F), ("tumour", "#..."), ("csf", "..#.")], []),
-    ("order swapped", "mr", "unseen", False, [("brain", "###."), ("csf", "...#")], [("csf", "...#"), ("brain", "###.")]),
+    (
+        "none of three",
+        "mr",
+        "unseen",
+        False,
+        [("brain", F), ("tumour", "#..."), ("csf", "..#.")],
+        [],
+    ),
+    (
+        "order swapped",
+        "mr",
+        "unseen",
+        False,
+        [("brain", "###."), ("csf", "...#")],
+        [("csf", "...#"), ("brain", "###.")],
+    ),
     ("wrong name", "mr", "seen", False, [("csf", "..##")], [("brain", "..##")]),
     ("name in other letters", "mr", "seen", False, [("csf", "..##")], [(" CSF ", "..##")]),
     ("absent, refused", "mr", "seen", True, [], []),
@@ -61,8 +84,17 @@ groups = {"by_modality": {}, "by_target": {}, "by_phrasing": {}}
 totals = {"turns": len(TURNS), "missed": 0, "spurious": 0, "absent": 0}
 exact = false_positive = 0
 for name, modality, phrasing, absent, reference, predicted in TURNS:
-    cases.append({"name": name, "modality": modality, "phrasing": phrasing, "asks_absent": absent,
-                  "reference": reference, "predicted": predicted, "overlap": []})
+    cases.append(
+        {
+            "name": name,
+            "modality": modality,
+            "phrasing": phrasing,
+            "asks_absent": absent,
+            "reference": reference,
+            "predicted": predicted,
+            "overlap": [],
+        }
+    )
     totals["missed"] += max(0, len(reference) - len(predicted))
     totals["spurious"] += max(0, len(predicted) - len(reference))
     totals["absent"] += absent

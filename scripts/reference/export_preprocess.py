@@ -1,9 +1,11 @@
 """Pictures as the two encoders see them, made by Pillow, scikit-image and NumPy.
 
 Writes OUT/{grey,rgb,tall}.png and OUT/expected.safetensors (float32 [3, S, S], named PICTURE.KIND).
-Packages: pillow < 13 (it resizes rows first, always), numpy, safetensors, scikit-image (versions in tests/golden/preprocess/README.md).
-Command: python scripts/reference/export_preprocess.py tests/golden/preprocess
+Packages: pillow < 13 (it resizes rows first, always), numpy, safetensors, scikit-image (versions in
+tests/golden/preprocess/README.md). Command: python scripts/reference/export_preprocess.py
+tests/golden/preprocess
 """
+
 import pathlib
 import sys
 
@@ -61,19 +63,29 @@ def longest_side(image):
 
 
 def padded(x):
-    return np.pad(x, ((0, GROUNDING - x.shape[0]), (0, GROUNDING - x.shape[1]), (0, 0))).transpose(2, 0, 1)
+    return np.pad(x, ((0, GROUNDING - x.shape[0]), (0, GROUNDING - x.shape[1]), (0, 0))).transpose(
+        2, 0, 1
+    )
 
 
 def medsam_square(image):
-    x = spline_resize(np.asarray(image), (GROUNDING, GROUNDING), order=3, preserve_range=True, anti_aliasing=True)
+    x = spline_resize(
+        np.asarray(image), (GROUNDING, GROUNDING), order=3, preserve_range=True, anti_aliasing=True
+    )
     return min_max(x).transpose(2, 0, 1)
 
 
 def medsam_pil(image):
-    return min_max(np.asarray(image.resize((GROUNDING,) * 2, Image.BICUBIC)).astype(np.float64)).transpose(2, 0, 1)
+    return min_max(
+        np.asarray(image.resize((GROUNDING,) * 2, Image.BICUBIC)).astype(np.float64)
+    ).transpose(2, 0, 1)
 
 
-pictures = {"grey": smooth_noise(37, 53, 1, 0)[..., 0], "rgb": smooth_noise(61, 40, 3, 1), "tall": smooth_noise(90, 20, 3, 2)}
+pictures = {
+    "grey": smooth_noise(37, 53, 1, 0)[..., 0],
+    "rgb": smooth_noise(61, 40, 3, 1),
+    "tall": smooth_noise(90, 20, 3, 2),
+}
 tensors = {}
 for name, pixels in pictures.items():
     image = Image.fromarray(pixels)

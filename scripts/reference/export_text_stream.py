@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
-"""Ids that the Python tokenizers give for the 10,000 texts of text_stream.py, as digests in tests/golden/text/stream.
+"""Ids that the Python tokenizers give for the 10,000 texts of text_stream.py, as digests in
+tests/golden/text/stream.
 
-    export_text_stream.py OUT bpe                              tokenizers 0.23.3: the families of OUT/bpe, and pool.json
-    export_text_stream.py OUT spm_native                       sentencepiece 0.2.x
-    export_text_stream.py OUT hf_legacy|hf_legacy_nostrip|hf   transformers 4.31.0 | 4.36.2 | 4.36.2
-    export_text_stream.py OUT smollm2 GGUF                     the real SmolLM2 vocabulary
-    export_text_stream.py OUT compare WHAT MEDSEG COUNT [GGUF] by hand: COUNT further texts, or all code points with COUNT 0,
-                                                               through `medseg tokenize --json` and Python; prints what differs
+    export_text_stream.py OUT bpe                              tokenizers 0.23.3: the families of
+    OUT/bpe, and pool.json export_text_stream.py OUT spm_native                       sentencepiece
+    0.2.x export_text_stream.py OUT hf_legacy|hf_legacy_nostrip|hf   transformers 4.31.0 | 4.36.2 |
+    4.36.2 export_text_stream.py OUT smollm2 GGUF                     the real SmolLM2 vocabulary
+    export_text_stream.py OUT compare WHAT MEDSEG COUNT [GGUF] by hand: COUNT further texts, or all
+    code points with COUNT 0,
+                                                               through `medseg tokenize --json` and
+                                                               Python; prints what differs
 
-OUT is tests/golden/text, whose tokenizers export_text.py made. WHAT is a family, a mode, or smollm2.
+OUT is tests/golden/text, whose tokenizers export_text.py made. WHAT is a family, a mode, or
+smollm2.
 """
+
 import json
 import subprocess
 import sys
@@ -24,22 +29,31 @@ MODES = ["hf_legacy", "hf_legacy_nostrip", "hf"]
 
 def family(out, name):
     from tokenizers import Tokenizer
+
     return Tokenizer.from_file(str(out / "bpe" / name / "tokenizer.json"))
 
 
 def sentencepiece_model(out):
     import sentencepiece
+
     model = (out / "spm/tokenizer.model").read_bytes()
-    return sentencepiece.SentencePieceProcessor(model_proto=model + b"".join(piece(token) for token in ADDED))
+    return sentencepiece.SentencePieceProcessor(
+        model_proto=model + b"".join(piece(token) for token in ADDED)
+    )
 
 
 def slow(out, mode):
     import transformers
-    assert transformers.__version__ == ("4.31.0" if mode == "hf_legacy" else "4.36.2"), transformers.__version__
+
+    assert transformers.__version__ == (
+        "4.31.0" if mode == "hf_legacy" else "4.36.2"
+    ), transformers.__version__
     legacy = mode != "hf"
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "tokenizer.model").write_bytes((out / "spm/tokenizer.model").read_bytes())
-        (Path(folder) / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer", "legacy": legacy}))
+        (Path(folder) / "tokenizer_config.json").write_text(
+            json.dumps({"tokenizer_class": "LlamaTokenizer", "legacy": legacy})
+        )
         tokenizer = transformers.LlamaTokenizer.from_pretrained(folder, legacy=legacy)
     tokenizer.add_tokens(ADDED)
     if not legacy:
@@ -50,13 +64,26 @@ def slow(out, mode):
 def smollm2(path, extra):
     import gguf
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
     reader = gguf.GGUFReader(path)
     field = lambda key: reader.fields["tokenizer.ggml." + key].contents()
     tokens = field("tokens")
-    t = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=[tuple(m.split(" ", 1)) for m in field("merges")]))
-    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)])
+    t = Tokenizer(
+        models.BPE(
+            vocab={token: i for i, token in enumerate(tokens)},
+            merges=[tuple(m.split(" ", 1)) for m in field("merges")],
+        )
+    )
+    t.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    )
     t.decoder = decoders.ByteLevel()
-    t.add_special_tokens([token for token, kind in zip(tokens, field("token_type")) if kind == 3] + extra)
+    t.add_special_tokens(
+        [token for token, kind in zip(tokens, field("token_type")) if kind == 3] + extra
+    )
     return t
 
 
@@ -69,7 +96,10 @@ def bpe(out, texts):
 def fast(out, name, tokenizer, texts):
     ids = [e.ids for e in tokenizer.encode_batch(texts, add_special_tokens=False)]
     decoded = [tokenizer.decode(i, skip_special_tokens=False) for i in ids]
-    dump(out / "stream" / (name + ".json"), {"ids": digests([ids_text(i) for i in ids]), "decoded": digests(decoded)})
+    dump(
+        out / "stream" / (name + ".json"),
+        {"ids": digests([ids_text(i) for i in ids]), "decoded": digests(decoded)},
+    )
 
 
 def code_points():
@@ -97,7 +127,13 @@ def compare(out, what, binary, count, path=None):
     wrong = total = 0
     while texts := [t for _, t in zip(range(50_000), source)]:
         lines = "".join(json.dumps({"text": t}) + "\n" for t in texts)
-        given = subprocess.run([binary, "tokenize", "--tokenizer", str(place), "--json", *mode], input=lines, capture_output=True, encoding="utf-8", check=True).stdout
+        given = subprocess.run(
+            [binary, "tokenize", "--tokenizer", str(place), "--json", *mode],
+            input=lines,
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
+        ).stdout
         for t, line, ids in zip(texts, given.rstrip("\n").split("\n"), encode(texts), strict=True):
             total += 1
             if json.loads(line)["ids"] != ids:
@@ -120,10 +156,16 @@ def main():
     elif what == "spm_native":
         spm = sentencepiece_model(out)
         ids = spm.encode(texts)
-        dump(out / "stream/spm_native.json", {"ids": digests([ids_text(i) for i in ids]), "decoded": digests(spm.decode(ids))})
+        dump(
+            out / "stream/spm_native.json",
+            {"ids": digests([ids_text(i) for i in ids]), "decoded": digests(spm.decode(ids))},
+        )
     else:
         tokenizer = slow(out, what)
-        dump(out / "stream" / (what + ".json"), {"ids": digests([ids_text(tokenizer(t).input_ids) for t in texts])})
+        dump(
+            out / "stream" / (what + ".json"),
+            {"ids": digests([ids_text(tokenizer(t).input_ids) for t in texts])},
+        )
 
 
 if __name__ == "__main__":

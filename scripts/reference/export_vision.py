@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/vision/{clip,siglip}.safetensors: tiny random towers, their input, hidden states and gradients.
+"""Writes tests/golden/vision/{clip,siglip}.safetensors: tiny random towers, their input, hidden
+states and gradients.
 
     export_vision.py tests/golden/vision
 
-Packages: torch 2.11.0, transformers 5.23.0, safetensors. Names: `weight.NAME`, `pixels`, `state.I` (hidden state I of
-layers + 1, before any final norm), `tokens` (last_hidden_state), `cotangent` (loss = sum(state.layers * cotangent)), `grad.NAME`,
-`grad.pixels`. The SigLIP picture (20 pixels, patch 6) is no multiple of the patch.
+Packages: torch 2.11.0, transformers 5.23.0, safetensors. Names: `weight.NAME`, `pixels`, `state.I`
+(hidden state I of layers + 1, before any final norm), `tokens` (last_hidden_state), `cotangent`
+(loss = sum(state.layers * cotangent)), `grad.NAME`, `grad.pixels`. The SigLIP picture (20 pixels,
+patch 6) is no multiple of the patch.
 """
+
 import pathlib
 import sys
 
@@ -16,7 +19,8 @@ from transformers import CLIPVisionConfig, CLIPVisionModel, SiglipVisionConfig, 
 
 
 def published(name):
-    """Files of both towers say vision_model.…; version 5 of transformers leaves it out of its own names."""
+    """Files of both towers say vision_model.…; version 5 of transformers leaves it out of its own
+    names."""
     return name if name.startswith("vision_model.") else "vision_model." + name
 
 
@@ -36,10 +40,17 @@ def hidden_states(model, pixels):
     inner = getattr(model, "vision_model", model)
     states, hooks = [], []
     for layer in inner.encoder.layers:
-        hooks.append(layer.register_forward_pre_hook(
-            lambda _, args, kwargs: states.append(args[0] if args else kwargs["hidden_states"]), with_kwargs=True))
-    hooks.append(inner.encoder.layers[-1].register_forward_hook(
-        lambda _, args, out: states.append(out[0] if isinstance(out, tuple) else out)))
+        hooks.append(
+            layer.register_forward_pre_hook(
+                lambda _, args, kwargs: states.append(args[0] if args else kwargs["hidden_states"]),
+                with_kwargs=True,
+            )
+        )
+    hooks.append(
+        inner.encoder.layers[-1].register_forward_hook(
+            lambda _, args, out: states.append(out[0] if isinstance(out, tuple) else out)
+        )
+    )
     tokens = model(pixels).last_hidden_state
     for hook in hooks:
         hook.remove()
@@ -69,11 +80,23 @@ def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     torch.manual_seed(11)
-    sizes = dict(hidden_size=16, intermediate_size=24, num_hidden_layers=3, num_attention_heads=2, patch_size=6,
-                 attn_implementation="eager")
-    export(CLIPVisionModel(CLIPVisionConfig(image_size=18, **sizes)), 18, folder / "clip.safetensors")
+    sizes = dict(
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        patch_size=6,
+        attn_implementation="eager",
+    )
+    export(
+        CLIPVisionModel(CLIPVisionConfig(image_size=18, **sizes)), 18, folder / "clip.safetensors"
+    )
     torch.manual_seed(12)
-    export(SiglipVisionModel(SiglipVisionConfig(image_size=20, **sizes)), 20, folder / "siglip.safetensors")
+    export(
+        SiglipVisionModel(SiglipVisionConfig(image_size=20, **sizes)),
+        20,
+        folder / "siglip.safetensors",
+    )
 
 
 if __name__ == "__main__":

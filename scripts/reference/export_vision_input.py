@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/vision_input/expected.json: pictures of awkward sizes on their way into a vision tower.
+"""Writes tests/golden/vision_input/expected.json: pictures of awkward sizes on their way into a
+vision tower.
 
     export_vision_input.py tests/golden/vision_input
 
-Packages: transformers 5.23.0, pillow < 13 (it resizes rows first, always), numpy. The originals at work: CLIPImageProcessor
-(mode crop), LLaVA's square of one colour followed by it (pad), SiglipImageProcessor (square), without their scaling, so that the
-8-bit pixels are compared. A key is PICTURE.MODE.SIZE, a value the SHA-256 of those pixels, row by row, channels together.
-PICTURE is WIDTHxHEIGHT with `rgb` or `grey`, drawn by `drawn` below and again by the test, or a file of tests/golden/image. Transparency
-is dropped before (`convert("RGB")`), as LLaVA and transformers 4 do; transformers 5 lays it on white.
+Packages: transformers 5.23.0, pillow < 13 (it resizes rows first, always), numpy. The originals at
+work: CLIPImageProcessor (mode crop), LLaVA's square of one colour followed by it (pad),
+SiglipImageProcessor (square), without their scaling, so that the 8-bit pixels are compared. A key
+is PICTURE.MODE.SIZE, a value the SHA-256 of those pixels, row by row, channels together. PICTURE is
+WIDTHxHEIGHT with `rgb` or `grey`, drawn by `drawn` below and again by the test, or a file of
+tests/golden/image. Transparency is dropped before (`convert("RGB")`), as LLaVA and transformers 4
+do; transformers 5 lays it on white.
 """
+
 import hashlib
 import json
 import pathlib
@@ -19,7 +23,18 @@ from PIL import Image
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-SIZES = [(1, 1), (1, 2), (3, 200), (200, 3), (1000, 37), (37, 1000), (336, 336), (335, 337), (337, 335), (640, 481)]
+SIZES = [
+    (1, 1),
+    (1, 2),
+    (3, 200),
+    (200, 3),
+    (1000, 37),
+    (37, 1000),
+    (336, 336),
+    (335, 337),
+    (337, 335),
+    (640, 481),
+]
 FILES = ["grey_alpha", "rgba", "palette", "palette_transparent", "rgb"]
 UNSCALED = dict(do_rescale=False, do_normalize=False)
 
@@ -44,12 +59,18 @@ def pixels_of(processor, image):
 
 
 def made(image, size):
-    clip = CLIPImageProcessorPil(size={"shortest_edge": size}, crop_size={"height": size, "width": size}, **UNSCALED)
+    clip = CLIPImageProcessorPil(
+        size={"shortest_edge": size}, crop_size={"height": size, "width": size}, **UNSCALED
+    )
     siglip = SiglipImageProcessorPil(size={"height": size, "width": size}, **UNSCALED)
     rgb = image.convert("RGB")
     rgb.info.pop("transparency", None)  # or it would count as transparent still
     colour = tuple(int(255 * mean) for mean in clip.image_mean)
-    return {"crop": pixels_of(clip, rgb), "pad": pixels_of(clip, on_square(rgb, colour)), "square": pixels_of(siglip, rgb)}
+    return {
+        "crop": pixels_of(clip, rgb),
+        "pad": pixels_of(clip, on_square(rgb, colour)),
+        "square": pixels_of(siglip, rgb),
+    }
 
 
 def sizes(image):
@@ -60,7 +81,11 @@ def sizes(image):
 
 def main(folder):
     folder = pathlib.Path(folder)
-    pictures = {f"{w}x{h}.{'grey' if grey else 'rgb'}": drawn(w, h, grey) for w, h in SIZES for grey in (False, True)}
+    pictures = {
+        f"{w}x{h}.{'grey' if grey else 'rgb'}": drawn(w, h, grey)
+        for w, h in SIZES
+        for grey in (False, True)
+    }
     pictures["4000x3000.rgb"] = drawn(4000, 3000, False)
     for name in FILES:
         pictures[name] = Image.open(folder.parent / "image" / f"{name}.png")
@@ -69,7 +94,9 @@ def main(folder):
         for size in sizes(image):
             for mode, pixels in made(image, size).items():
                 assert pixels.shape == (size, size, 3), (name, pixels.shape)
-                expected[f"{name}.{mode}.{size}"] = hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
+                expected[f"{name}.{mode}.{size}"] = hashlib.sha256(
+                    np.ascontiguousarray(pixels).tobytes()
+                ).hexdigest()
     text = json.dumps(expected, indent=0, sort_keys=True)
     (folder / "expected.json").write_text(text + "\n")
 

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/volume: small scans by nibabel and pynrrd with what those read back, and masks by scipy.ndimage.
+"""Writes tests/golden/volume: small scans by nibabel and pynrrd with what those read back, and
+masks by scipy.ndimage.
 
     export_volume.py tests/golden/volume
 
-Packages: nibabel 5.4.2, pynrrd 1.1.3, scipy 1.17.1, numpy 2.4.6. Voxels are listed with the first axis running fastest.
-`cases.json`: `scans` (file, size, affine, values, and the same after `as_closest_canonical`), `morphology` (SHA-256 of
-the mask's bytes; the input is noise below a bound, which the tests compute too), `blur`, `percentile`.
+Packages: nibabel 5.4.2, pynrrd 1.1.3, scipy 1.17.1, numpy 2.4.6. Voxels are listed with the first
+axis running fastest. `cases.json`: `scans` (file, size, affine, values, and the same after
+`as_closest_canonical`), `morphology` (SHA-256 of the mask's bytes; the input is noise below a
+bound, which the tests compute too), `blur`, `percentile`.
 """
+
 import gzip
 import hashlib
 import io
@@ -44,9 +47,20 @@ def voxels(dtype):
 def described(name, data, affine):
     image = nib.Nifti1Image(data.astype(np.float64), affine)
     canonical = nib.as_closest_canonical(image)
-    flat = lambda i: [float(v) for v in np.asarray(i.dataobj).astype(np.float32).reshape(-1, order="F")]
-    return {"file": name, "size": list(data.shape), "affine": image.affine[:3].tolist(), "values": flat(image),
-            "canonical": {"size": list(canonical.shape), "affine": canonical.affine[:3].tolist(), "values": flat(canonical)}}
+    flat = lambda i: [
+        float(v) for v in np.asarray(i.dataobj).astype(np.float32).reshape(-1, order="F")
+    ]
+    return {
+        "file": name,
+        "size": list(data.shape),
+        "affine": image.affine[:3].tolist(),
+        "values": flat(image),
+        "canonical": {
+            "size": list(canonical.shape),
+            "affine": canonical.affine[:3].tolist(),
+            "values": flat(canonical),
+        },
+    }
 
 
 def nifti(folder):
@@ -58,10 +72,14 @@ def nifti(folder):
             edit(image)
         nib.save(image, folder / name)
         back = nib.load(folder / name)
-        return described(name, np.asarray(back.get_fdata()).reshape((*back.shape, 1)[:3], order="F"), back.affine)
+        return described(
+            name, np.asarray(back.get_fdata()).reshape((*back.shape, 1)[:3], order="F"), back.affine
+        )
 
     def only_qform(image):
-        rotation = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0], [0.48, 0.64, 0.6]]) @ np.diag([1, 2, -3])
+        rotation = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0], [0.48, 0.64, 0.6]]) @ np.diag(
+            [1, 2, -3]
+        )
         affine = np.eye(4)
         affine[:3, :3], affine[:3, 3] = rotation, (1, 2, 3)
         image.set_sform(None, 0)
@@ -80,7 +98,18 @@ def nifti(folder):
         image.set_qform(np.diag([9, 9, 9, 1]), 1)
         image.set_sform(OBLIQUE, 2)
 
-    for dtype in (np.uint8, np.int8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64, np.float32, np.float64):
+    for dtype in (
+        np.uint8,
+        np.int8,
+        np.int16,
+        np.uint16,
+        np.int32,
+        np.uint32,
+        np.int64,
+        np.uint64,
+        np.float32,
+        np.float64,
+    ):
         for endian in "<>":
             name = f"{np.dtype(dtype).name}_{'little' if endian == '<' else 'big'}.nii"
             yield save(name, voxels(dtype), endian=endian)
@@ -101,7 +130,11 @@ def nrrds(folder):
     for name, options, dtype in (
         ("lps.nrrd", {"space": "left-posterior-superior", "encoding": "gzip"}, np.int16),
         ("ras.nrrd", {"space": "right-anterior-superior", "encoding": "raw"}, np.float32),
-        ("big.nrrd", {"space": "left-anterior-superior", "encoding": "raw", "endian": "big"}, np.dtype(">u2")),
+        (
+            "big.nrrd",
+            {"space": "left-anterior-superior", "encoding": "raw", "endian": "big"},
+            np.dtype(">u2"),
+        ),
         ("bytes.nrrd", {"space": "left-posterior-superior", "encoding": "raw"}, np.uint8),
         ("doubles.nrrd", {"space": "left-posterior-superior", "encoding": "gzip"}, np.float64),
     ):
@@ -115,20 +148,44 @@ def nrrds(folder):
         if "left-anterior" in options["space"]:
             flip = np.diag([-1, 1, 1, 1])
         yield described(name, np.asarray(back), flip @ affine)
-    nrrd.write(str(folder / "spacings.nrrd"), voxels(np.int16), {"spacings": [0.5, 0.75, 2.0], "encoding": "gzip"}, index_order="F")
+    nrrd.write(
+        str(folder / "spacings.nrrd"),
+        voxels(np.int16),
+        {"spacings": [0.5, 0.75, 2.0], "encoding": "gzip"},
+        index_order="F",
+    )
     yield described("spacings.nrrd", voxels(np.int16), lps @ np.diag([0.5, 0.75, 2.0, 1]))
 
 
 def inv3(folder):
-    """An InVesalius project: gzipped tar, matrix z, y, x; masks carry one more plane, row and column in front."""
+    """An InVesalius project: gzipped tar, matrix z, y, x; masks carry one more plane, row and
+    column in front."""
     matrix = (noise(60).astype("<i2") - 128).reshape(3, 4, 5)
     mask = np.full((4, 5, 6), 255, np.uint8)
     mask[1:, 1:, 1:] = np.where(matrix > 10, 255, np.where(matrix > -50, 127, 0))
     plist = lambda value: plistlib.dumps(value, fmt=plistlib.FMT_XML)
-    main = {"format_version": 1, "name": "made up", "masks": {"0": "mask_0.plist"}, "modality": "CT", "orientation": 1,
-            "matrix": {"dtype": "int16", "filename": "matrix.dat", "shape": [3, 4, 5]}, "spacing": [0.5, 0.75, 2.0]}
-    files = {"main.plist": plist(main), "matrix.dat": matrix.tobytes(), "mask_0.dat": mask.tobytes(),
-             "mask_0.plist": plist({"index": 0, "mask_file": "mask_0.dat", "mask_shape": [4, 5, 6], "name": "M\u00e1scara 1"})}
+    main = {
+        "format_version": 1,
+        "name": "made up",
+        "masks": {"0": "mask_0.plist"},
+        "modality": "CT",
+        "orientation": 1,
+        "matrix": {"dtype": "int16", "filename": "matrix.dat", "shape": [3, 4, 5]},
+        "spacing": [0.5, 0.75, 2.0],
+    }
+    files = {
+        "main.plist": plist(main),
+        "matrix.dat": matrix.tobytes(),
+        "mask_0.dat": mask.tobytes(),
+        "mask_0.plist": plist(
+            {
+                "index": 0,
+                "mask_file": "mask_0.dat",
+                "mask_shape": [4, 5, 6],
+                "name": "M\u00e1scara 1",
+            }
+        ),
+    }
 
     def save(name, contents):
         packed = io.BytesIO()
@@ -159,23 +216,36 @@ def morphology():
             return mask
         sizes = nd.sum(mask, labels, range(1, count + 1))
         order = np.argsort(-sizes, kind="stable")[:n]
-        return np.isin(labels, [i + 1 for i in order if sizes[i] > relative * sizes.max() or i == order[0]])
+        return np.isin(
+            labels, [i + 1 for i in order if sizes[i] > relative * sizes.max() or i == order[0]]
+        )
 
     slices = lambda f: lambda mask: np.stack([f(s) for s in mask])
     for size in ((1, 1, 1), (9, 1, 4), (17, 13, 5), (40, 31, 12)):
         for below in (30, 90, 150, 215, 250):
             mask = (noise(int(np.prod(size))) < below).reshape(size[::-1])
             labels, count = nd.label(mask)
-            yield {"size": size, "below": below, "components": count,
-                   "labels": hashlib.sha256(labels.astype("<i4").tobytes()).hexdigest(),
-                   "open": [digest(nd.binary_opening(mask, iterations=n)) for n in (1, 2)],
-                   "close": [digest(nd.binary_closing(mask, iterations=n)) for n in (1, 2)],
-                   "erode": [digest(nd.binary_erosion(mask, iterations=n)) for n in (1, 2)],
-                   "dilate": [digest(nd.binary_dilation(mask, iterations=n)) for n in (1, 2)],
-                   "open_by_slice": [digest(slices(lambda s: nd.binary_opening(s, iterations=n))(mask)) for n in (1, 2)],
-                   "close_by_slice": [digest(slices(lambda s: nd.binary_closing(s, iterations=n))(mask)) for n in (1, 3)],
-                   "fill": digest(slices(nd.binary_fill_holes)(mask)),
-                   "largest": digest(largest(mask, 1, 0)), "two_largest": digest(largest(mask, 2, 0.1))}
+            yield {
+                "size": size,
+                "below": below,
+                "components": count,
+                "labels": hashlib.sha256(labels.astype("<i4").tobytes()).hexdigest(),
+                "open": [digest(nd.binary_opening(mask, iterations=n)) for n in (1, 2)],
+                "close": [digest(nd.binary_closing(mask, iterations=n)) for n in (1, 2)],
+                "erode": [digest(nd.binary_erosion(mask, iterations=n)) for n in (1, 2)],
+                "dilate": [digest(nd.binary_dilation(mask, iterations=n)) for n in (1, 2)],
+                "open_by_slice": [
+                    digest(slices(lambda s: nd.binary_opening(s, iterations=n))(mask))
+                    for n in (1, 2)
+                ],
+                "close_by_slice": [
+                    digest(slices(lambda s: nd.binary_closing(s, iterations=n))(mask))
+                    for n in (1, 3)
+                ],
+                "fill": digest(slices(nd.binary_fill_holes)(mask)),
+                "largest": digest(largest(mask, 1, 0)),
+                "two_largest": digest(largest(mask, 2, 0.1)),
+            }
 
 
 def intensities():
@@ -189,13 +259,25 @@ def intensities():
 def percentiles():
     scan = noise(17 * 13 * 5).astype(np.float64) - 60
     for percent in (0, 0.5, 33.3, 50, 99.5, 100):
-        yield {"percent": percent, "all": float(np.percentile(scan, percent)), "positive": float(np.percentile(scan[scan > 0], percent))}
+        yield {
+            "percent": percent,
+            "all": float(np.percentile(scan, percent)),
+            "positive": float(np.percentile(scan[scan > 0], percent)),
+        }
 
 
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
-    cases = {"scans": [*nifti(folder), *nrrds(folder), *inv3(folder)], "morphology": list(morphology()), "blur": list(intensities()), "percentile": list(percentiles())}
-    lines = [json.dumps(topic) + ": [\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]" for topic, rows in cases.items()]
+    cases = {
+        "scans": [*nifti(folder), *nrrds(folder), *inv3(folder)],
+        "morphology": list(morphology()),
+        "blur": list(intensities()),
+        "percentile": list(percentiles()),
+    }
+    lines = [
+        json.dumps(topic) + ": [\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]"
+        for topic, rows in cases.items()
+    ]
     (folder / "cases.json").write_text("{" + ",\n".join(lines) + "}\n")
 
 

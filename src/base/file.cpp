@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void fail(const fs::path& path, const char* what) {
-  throw DataError(str_cat(path.string(), ": ", what, ": ", std::strerror(errno)));
+  throw DataError(path.string(), str_cat(what, ": ", std::strerror(errno)));
 }
 
 class Descriptor {
@@ -41,7 +41,8 @@ class Descriptor {
 
 void sync_folder(const fs::path& folder) {
   const Descriptor fd(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY));
-  if (fd.get() >= 0) ::fsync(fd.get());  // not every file system can; the rename itself stands
+  // Some file systems cannot; the rename has been done anyway.
+  if (fd.get() >= 0) ::fsync(fd.get());
 }
 
 void make_folders(const fs::path& folder) {
@@ -50,7 +51,7 @@ void make_folders(const fs::path& folder) {
   for (auto at = folder; !at.empty() && !fs::exists(at, error); at = at.parent_path())
     made.push_back(at);
   fs::create_directories(folder, error);
-  if (error) throw DataError(str_cat(folder.string(), ": cannot make folder: ", error.message()));
+  if (error) throw DataError(folder.string(), str_cat("cannot make folder: ", error.message()));
   for (auto at = made.rbegin(); at != made.rend(); ++at) sync_folder(at->parent_path());
 }
 
@@ -58,7 +59,7 @@ void make_parents(const fs::path& path) {
   if (path.has_parent_path()) make_folders(path.parent_path());
 }
 
-// A sibling name that no other process uses, so that a rename stays on one file system.
+// A name in the same folder that no other process uses, so that a rename stays in one file system.
 fs::path temporary_beside(const fs::path& path) {
   auto name = "." + path.filename().string() + str_cat(".", ::getpid(), ".tmp");
   return path.parent_path() / name;
@@ -84,11 +85,11 @@ void sync_tree(const fs::path& folder) {
       sync_file(entry->path());
     }
   }
-  if (error) throw DataError(str_cat(folder.string(), ": cannot read: ", error.message()));
+  if (error) throw DataError(folder.string(), str_cat("cannot read: ", error.message()));
   sync_folder(folder);
 }
 
-// False where the file system cannot.
+// False if the file system cannot exchange two names.
 bool change_places(const fs::path& a, const fs::path& b) {
   return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
 }
@@ -133,7 +134,7 @@ void append_bytes(const fs::path& path, std::string_view bytes) {
   if (write_all(fd.get(), bytes)) return;
   const int code = errno;
   if (::ftruncate(fd.get(), before.st_size) != 0) {
-  }  // then the torn piece stays: readers of such files skip it
+  }  // an incomplete line stays; readers of such files skip it
   errno = code;
   fail(path, "cannot write");
 }
@@ -162,11 +163,11 @@ void refuse_foreign_folder(const fs::path& folder,
                            const std::function<bool(const std::string&)>& own) {
   if (!fs::exists(folder)) return;
   if (!fs::is_directory(folder))
-    throw DataError(folder.string() + ": is a file, expected a folder to write");
+    throw DataError(folder.string(), "is a file, expected a folder to write");
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (!own || !own(name))
-      throw DataError(folder.string() + ": holds " + name + ", expected a new or empty folder");
+      throw DataError(folder.string(), str_cat("holds ", name, ", expected a new or empty folder"));
   }
 }
 
@@ -177,7 +178,7 @@ AtomicFolder::AtomicFolder(fs::path target) : target_(std::move(target)) {
   std::error_code error;
   fs::remove_all(temporary_, error);
   fs::create_directory(temporary_, error);
-  if (error) throw DataError(str_cat(target_.string(), ": cannot make folder: ", error.message()));
+  if (error) throw DataError(target_.string(), str_cat("cannot make folder: ", error.message()));
 }
 
 AtomicFolder::~AtomicFolder() {
@@ -190,8 +191,7 @@ void AtomicFolder::commit() {
   sync_tree(temporary_);
   std::error_code error;
   const bool replaces = fs::exists(target_);
-  if (replaces &&
-      change_places(temporary_, target_)) {  // never a moment without the one or the other
+  if (replaces && change_places(temporary_, target_)) {  // so one of both exists at any moment
     committed_ = true;
     sync_folder(target_.parent_path());
     fs::remove_all(temporary_, error);
@@ -203,7 +203,7 @@ void AtomicFolder::commit() {
   if (error) {
     std::error_code ignored;
     if (replaces && !fs::exists(target_)) fs::rename(old, target_, ignored);
-    throw DataError(str_cat(target_.string(), ": cannot write: ", error.message()));
+    throw DataError(target_.string(), str_cat("cannot write: ", error.message()));
   }
   committed_ = true;
   sync_folder(target_.parent_path());
@@ -212,12 +212,12 @@ void AtomicFolder::commit() {
 }
 
 MappedFile::MappedFile(const fs::path& path) : path_(path) {
-  // Not to wait for a writer when the path is a pipe.
+  // O_NONBLOCK: opening a pipe must not wait for a writer.
   const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (fd.get() < 0) fail(path, "cannot open");
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) fail(path, "cannot read");
-  if (!S_ISREG(status.st_mode)) throw DataError(path.string() + ": not a regular file");
+  if (!S_ISREG(status.st_mode)) throw DataError(path.string(), "not a regular file");
   size_ = static_cast<std::size_t>(status.st_size);
   if (size_ == 0) return;
   void* mapped = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd.get(), 0);

@@ -12,7 +12,7 @@
 namespace medseg {
 namespace {
 
-constexpr std::size_t kPiece = 16 << 20;  // of a file, that is in memory at once
+constexpr std::size_t kPiece = 16 << 20;  // bytes of a file in memory at once
 
 void check(int done) { MEDSEG_CHECK(done == 1, "sha256 failed"); }
 

@@ -24,7 +24,7 @@ std::string text_of(const fs::path& path) {
   }
 }
 
-// The part behind `separator` of the first line that begins with `key`, spaces and quotes around it removed.
+// The part after `separator` of the first line that begins with `key`, without spaces and quotes.
 std::string value_of(const std::string& text, std::string_view key, char separator) {
   for (const auto& line : split(text, '\n')) {
     const auto at = line.find(separator);
@@ -43,11 +43,11 @@ std::uint64_t number_in(const std::string& text) {
   return value;
 }
 
-// Pairs of socket and core that differ.
+// Number of different pairs of socket and core.
 std::int64_t physical_cores(const std::string& cpuinfo) {
   std::set<std::pair<std::string, std::string>> cores;
   std::size_t at = 0;
-  while (at < cpuinfo.size()) {  // one block a processor
+  while (at < cpuinfo.size()) {  // one block per processor
     const auto end = std::min(cpuinfo.find("\n\n", at), cpuinfo.size());
     const auto block = cpuinfo.substr(at, end - at);
     const auto core = value_of(block, "core id", ':');
@@ -66,7 +66,7 @@ std::int64_t usable_processors() {
 std::uint64_t memory(const fs::path& root) {
   const std::uint64_t whole =
       number_in(value_of(text_of(root / "proc/meminfo"), "MemTotal", ':')) * 1024;
-  // Version 2 of control groups, then version 1; "max" and absurdly high numbers are no limit.
+  // cgroup v2, then v1. "max" and absurdly high numbers mean no limit.
   for (const char* file :
        {"sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
     const auto limit = number_in(trim(text_of(root / file)));

@@ -8,6 +8,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/silence.h"
+#include "medseg/base/str.h"
 
 namespace medseg {
 namespace {
@@ -38,10 +39,10 @@ void log_to_file(const std::filesystem::path& path) {
     auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string());
     sink->set_pattern("%Y-%m-%dT%H:%M:%S %v");
     auto& sinks = instance().logger.sinks();
-    sinks.resize(1);  // the terminal stays, an earlier file goes
+    sinks.resize(1);  // keeps the terminal, removes an earlier file
     sinks.push_back(std::move(sink));
   } catch (const spdlog::spdlog_ex& error) {
-    throw DataError(path.string() + ": cannot write: " + error.what());
+    throw DataError(path.string(), str_cat("cannot write: ", error.what()));
   }
 }
 

@@ -13,7 +13,8 @@
 namespace medseg {
 namespace {
 
-std::atomic<std::uint64_t> highest_before = 0;  // begin_recent_peak() forgets it in the kernel
+// Kept here, because begin_recent_peak() resets the kernel's value.
+std::atomic<std::uint64_t> highest_before = 0;
 
 }  // namespace
 
@@ -35,7 +36,7 @@ void begin_recent_peak() {
   highest_before = peak_memory_bytes();
   const int file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
   if (file < 0) return;
-  // "5" sets the high-water mark to what is resident now (proc(5)).
+  // "5" sets the peak to what is resident now (proc(5)).
   [[maybe_unused]] const auto written = write(file, "5", 1);
   close(file);
 }

@@ -31,7 +31,8 @@ std::uint64_t RandomStream::next() {
 
 double RandomStream::uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
 
-double RandomStream::normal() {  // Box-Muller; one of the pair, so that state is all there is
+// Box-Muller; the second number is dropped, so that state() is the whole state.
+double RandomStream::normal() {
   const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));
   return radius * std::cos(2.0 * std::numbers::pi * uniform());
 }

@@ -30,7 +30,8 @@ SignalWatch::SignalWatch() {
   sigaction(SIGINT, &action, &before_int);
   sigaction(SIGTERM, &action, &before_term);
   action.sa_handler = SIG_IGN;
-  sigaction(SIGXFSZ, &action, &before_limit);  // a limit on files is an error of the write
+  // Exceeding a file size limit then is an error of the write.
+  sigaction(SIGXFSZ, &action, &before_limit);
 }
 
 SignalWatch::~SignalWatch() {

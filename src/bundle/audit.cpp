@@ -7,6 +7,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/models/part_names.h"
 #include "medseg/nn/initialise.h"
 #include "medseg/weights/tensor_file.h"
 
@@ -32,12 +33,10 @@ bool has_any(const std::string& name, std::initializer_list<const char*> parts) 
 /// The model's names and sizes: memory that nobody touches costs nothing.
 std::unique_ptr<Segmenter> skeleton(const std::filesystem::path& bundle,
                                     const SegmenterOptions& options) {
-  try {
+  return raised_as<CheckpointError>((bundle / "config.json").string() + ": model", [&] {
     const SkipInitialisation skip;
     return std::make_unique<Segmenter>(options);
-  } catch (const ConfigError& error) {
-    throw CheckpointError((bundle / "config.json").string() + ": model." + error.what());
-  }
+  });
 }
 
 }  // namespace
@@ -79,7 +78,7 @@ void refuse_unfit(const BundleAudit& audit, const std::filesystem::path& bundle)
   add("unused", audit.unused);
   add("mismatched", audit.mismatched);
   if (faults.empty()) return;
-  throw CheckpointError(weights_of_bundle(bundle).string() + ": does not fit config.json" + faults);
+  throw CheckpointError(weights_of_bundle(bundle).string(), "does not fit config.json" + faults);
 }
 
 bool is_beyond_training(const std::string& name) {
@@ -91,7 +90,7 @@ bool is_beyond_training(const std::string& name) {
 std::vector<std::string> untrained_parts(const BundleOptions& options, BundleUse use) {
   std::vector<std::string> parts;
   for (const auto& name : options.initialised) {
-    const bool of_boxes = name.starts_with("model.grounding_encoder.") && !is_another_mask(name);
+    const bool of_boxes = name.starts_with(part::kGrounding) && !is_another_mask(name);
     if (use == BundleUse::kAnswers ? !is_beyond_training(name) : of_boxes) parts.push_back(name);
   }
   return parts;
@@ -102,7 +101,8 @@ void refuse_untrained(const BundleOptions& options, const std::filesystem::path&
   const auto untrained = untrained_parts(options, use);
   if (untrained.empty()) return;
   throw CheckpointError(
-      str_cat(bundle.string(), ": must not be used before training; ", untrained.size(),
+      bundle.string(),
+      str_cat("must not be used before training; ", untrained.size(),
               " initialised and never trained: ", join_first(untrained, kNamesShown)));
 }
 

@@ -10,6 +10,8 @@
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
 #include "medseg/config/load.h"
+#include "medseg/models/llama.h"
+#include "medseg/models/part_names.h"
 #include "medseg/nn/initialise.h"
 #include "medseg/nn/linear.h"
 #include "medseg/weights/tensor_file.h"
@@ -36,7 +38,8 @@ bool is_bf16_matrix(const TensorInfo& info) {
   return info.dtype == "BF16" && info.shape.size() >= 2;
 }
 
-/// Matrices that the file holds in fp32 though the model was made for bf16 (those that training moved) get fp32 storage.
+/// Matrices that the file holds in fp32 though the model was made for bf16 (those that training
+/// moved) get fp32 storage.
 void widen_as_in_file(Segmenter& model, const TensorFile& file) {
   std::set<std::string> narrow;
   for (const auto& info : file.tensors()) {
@@ -58,12 +61,10 @@ void refuse_faults(const LoadReport& report, const std::string& where) {
 std::unique_ptr<Segmenter> without_values(const SegmenterOptions& options,
                                           at::ScalarType language_matrices,
                                           const std::string& where) {
-  try {
+  return raised_as<CheckpointError>(where + ": model", [&] {
     const SkipInitialisation skip;
     return std::make_unique<Segmenter>(options, language_matrices);
-  } catch (const ConfigError& error) {
-    throw CheckpointError(where + ": model." + error.what());
-  }
+  });
 }
 
 std::unique_ptr<Segmenter> sized_as_in_file(const SegmenterOptions& options, const TensorFile& file,
@@ -76,8 +77,8 @@ std::unique_ptr<Segmenter> sized_as_in_file(const SegmenterOptions& options, con
   return model;
 }
 
-/// A tensor that is made when it is written, and gone when the next one is: what is merged, widened or put together stands
-/// beside the model once, not as a second model.
+/// A tensor that is made when it is written and freed before the next one: memory holds one merged,
+/// widened or assembled tensor beside the model, not a second model.
 TensorToWrite made_when_written(const std::string& name, const at::Tensor& like,
                                 at::ScalarType dtype, std::function<at::Tensor()> make) {
   auto written = to_write(name, like.to(at::kMeta, dtype));
@@ -109,10 +110,10 @@ std::vector<TensorToWrite> tensors_to_save(Segmenter& model) {
   const auto& language = model.language();
   if (language.split_at() >= 0) {
     const auto& rows = language.embed_tokens;
-    change("model.embed_tokens.weight", rows, rows.scalar_type(),
+    change(part::kEmbedding, rows, rows.scalar_type(),
            [llama = &language] { return llama->whole_embedding(); });
     if (!language.options().tied_head) {
-      change("lm_head.weight", language.head, language.head.scalar_type(),
+      change(part::kHead, language.head, language.head.scalar_type(),
              [llama = &language] { return llama->whole_head(); });
     }
   }
@@ -134,29 +135,26 @@ std::filesystem::path weights_of_bundle(const std::filesystem::path& bundle) {
   for (const char* name : {"model.safetensors", "model.safetensors.index.json"}) {
     if (std::filesystem::exists(bundle / name)) return bundle / name;
   }
-  throw CheckpointError(bundle.string() +
-                        ": no model.safetensors and no model.safetensors.index.json");
+  throw CheckpointError(bundle.string(),
+                        "no model.safetensors and no model.safetensors.index.json");
 }
 
 BundleOptions read_bundle_options(const std::filesystem::path& bundle) {
-  const auto path = bundle / "config.json";
-  try {
-    auto json = parse_json(read_file(path), path.string());
-    if (!json.is_object() || json.value("format", nlohmann::json()) != kFormat) {
-      throw CheckpointError(path.string() + ": not a bundle: \"format\" is not \"" + kFormat +
-                            "\"");
+  const auto path = (bundle / "config.json").string();
+  auto json = raised_as<CheckpointError>([&] {
+    try {
+      return parse_json(read_file(path), path);
+    } catch (const DataError& error) {
+      throw CheckpointError(bundle.string(), str_cat("not a bundle: ", error.what()));
     }
-    json.erase("format");
-    json.erase("provenance");
-    BundleOptions options;
-    read_options(json, options);
-    return options;
-  } catch (const ConfigError& error) {
-    const std::string what = error.what();
-    throw CheckpointError(what.starts_with(path.string()) ? what : path.string() + ": " + what);
-  } catch (const DataError& error) {
-    throw CheckpointError(bundle.string() + ": not a bundle: " + error.what());
-  }
+  });
+  if (!json.is_object() || json.value("format", nlohmann::json()) != kFormat)
+    throw CheckpointError(path, str_cat("not a bundle: \"format\" is not \"", kFormat, "\""));
+  json.erase("format");
+  json.erase("provenance");
+  BundleOptions options;
+  raised_as<CheckpointError>(path, [&] { read_options(json, options); });
+  return options;
 }
 
 void refuse_all_but_bundle(const std::filesystem::path& folder) {

@@ -7,8 +7,11 @@
 namespace medseg {
 namespace {
 
+static_assert(kImagePlaceId == kImageToken && kNoLabel == kIgnoreLabel,
+              "text renders dialogues for models");
+
 // A text that is in no vocabulary: a private-use character.
-constexpr const char* kUnheardOf = "\xf3\xb0\x80\x81";
+constexpr const char* kUnknownText = "\xf3\xb0\x80\x81";
 
 ConversationOptions conversation_of(const BundleOptions& options) {
   return {.name = options.conversation,
@@ -17,13 +20,12 @@ ConversationOptions conversation_of(const BundleOptions& options) {
           .image_overview = options.image_overview};
 }
 
-// A swapped tokenizer gives no error later, only wrong answers: so every token that the model was trained with is
-// tried here (the id that the bundle stores, one token, no stand-in for what is unknown, and back to the same text).
+// A swapped tokenizer gives no error later, only wrong answers. So every token that the model was
+// trained with is tried here: it has the id that the bundle stores, is one token, is not what
+// unknown text becomes, and decodes to the same text.
 void check_tokens(const std::filesystem::path& path, const BundleOptions& options,
                   const Tokenizer& tokenizer) {
-  const auto fail = [&](const std::string& what) {
-    throw CheckpointError(path.string() + ": " + what);
-  };
+  const auto fail = [&](const std::string& what) { throw CheckpointError(path.string(), what); };
   if (options.tokenizer_fingerprint.empty()) {
     fail(
         "config.json: tokenizer_fingerprint is empty: nothing says which tokenizer is the model's");
@@ -36,11 +38,11 @@ void check_tokens(const std::filesystem::path& path, const BundleOptions& option
     fail(str_cat("tokenizer: ", tokenizer.size(), " tokens, but the model has rows for ",
                  options.model.language.vocabulary));
   }
-  const bool draws = !options.model.grounding.encoder.empty();
+  const bool draws = bool(options.model.grounding.encoder);
   if (draws && !options.special_tokens.contains(kSegToken)) {
     fail("config.json: special_tokens: no [SEG], but the model has a grounding part");
   }
-  const auto unknown = tokenizer.encode_after(kUnheardOf, After::kText);
+  const auto unknown = tokenizer.encode_after(kUnknownText, After::kText);
   for (const auto& [token, id] : options.special_tokens) {
     const auto own = tokenizer.id_of(token);
     if (!own) fail("tokenizer: no token " + token + str_cat(", expected as id ", id));
@@ -63,11 +65,7 @@ void check_tokens(const std::filesystem::path& path, const BundleOptions& option
 
 // \throws Error if the template is not known or the tokenizer lacks one of its tokens.
 void check_conversation(const ConversationOptions& conversation, const Tokenizer& tokenizer) {
-  const auto known = conversation_templates();
-  if (std::find(known.begin(), known.end(), conversation.name) == known.end()) {
-    throw ConfigError("conversation: unknown template \"" + conversation.name + "\"" +
-                      did_you_mean(conversation.name, known));
-  }
+  check_conversation_name("conversation", conversation.name);
   render({{"question", ""}}, tokenizer, conversation, /*open_prompt=*/true);
 }
 
@@ -80,26 +78,23 @@ std::string OpenBundle::first_question(const std::string& question) const {
   return says_where || !model->has_vision() ? question : str_cat(kImagePlace, "\n", question);
 }
 
+void check_conversation_name(const std::string& where, const std::string& name) {
+  const auto known = conversation_templates();
+  if (std::find(known.begin(), known.end(), name) != known.end()) return;
+  throw ConfigError(where, str_cat("unknown template \"", name, "\"", did_you_mean(name, known)));
+}
+
 void check_tokenizer(const std::filesystem::path& where, const BundleOptions& options,
                      const Tokenizer& tokenizer) {
-  try {
-    check_conversation(conversation_of(options), tokenizer);
-  } catch (const Error& error) {
-    throw CheckpointError(where.string() + ": " + error.what());
-  }
+  raised_as<CheckpointError>(where.string(),
+                             [&] { check_conversation(conversation_of(options), tokenizer); });
   check_tokens(where, options, tokenizer);
 }
 
 std::unique_ptr<Tokenizer> open_bundle_tokenizer(const std::filesystem::path& path,
                                                  const BundleOptions& options) {
-  std::unique_ptr<Tokenizer> tokenizer;
-  try {
-    tokenizer = load_tokenizer(path, tokenizer_mode(options.tokenizer_mode));
-  } catch (const CheckpointError&) {
-    throw;
-  } catch (const Error& error) {  // a file of the bundle is at fault: exit code 4, whoever noticed
-    throw CheckpointError(path.string() + ": " + error.what());
-  }
+  auto tokenizer = raised_as<CheckpointError>(
+      [&] { return load_tokenizer(path, tokenizer_mode(options.tokenizer_mode)); });
   check_tokenizer(path, options, *tokenizer);
   return tokenizer;
 }

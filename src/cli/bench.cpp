@@ -13,6 +13,8 @@
 #include "medseg/base/str.h"
 #include "medseg/models/dinov2.h"
 #include "medseg/models/grounding.h"
+#include "medseg/models/sam_vit.h"
+#include "medseg/models/tiny_vit.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/precision.h"
 #include "medseg/nn/window_attention.h"
@@ -38,7 +40,8 @@ void bench_encoders(const Bench& bench) {
   }
 }
 
-/// Of one picture and one block in each of LiteMedSAM's stages with attention: ours, then torch's.
+/// One block in each of LiteMedSAM's stages with attention, for one image: our kernel, then
+/// torch's.
 void bench_windows(const Bench& bench) {
   const at::NoGradGuard no_grad;
   struct Stage {
@@ -89,32 +92,40 @@ void bench_sam_vit(const Bench& bench) {
 }
 
 void bench(const BenchArguments& arguments) {
-  const std::vector<std::string> known = {"grounding", "sam_vit", "language", "load", "train"};
-  if (std::find(known.begin(), known.end(), arguments.what) == known.end()) {
-    throw ConfigError("bench: unknown measurement \"" + arguments.what + "\"" +
-                      did_you_mean(arguments.what, known));
+  const auto kind = find_choice<BenchKind>(arguments.what);
+  if (!kind) {
+    throw ConfigError("bench", str_cat("unknown measurement \"", arguments.what, "\"",
+                                       did_you_mean(arguments.what, choice_names<BenchKind>())));
   }
-  if (arguments.what == "train") return bench_train(arguments);
-  const bool loads = arguments.what == "load";
+  if (*kind == BenchKind::kTrain) return bench_train(arguments);
+  const bool loads = *kind == BenchKind::kLoad;
   if (loads == arguments.files.empty())
-    throw ConfigError(loads ? "bench load: name a file of weights"
-                            : "bench: only load and train take files");
-  if (!arguments.overrides.empty()) throw ConfigError("bench: --set is for train");
+    throw ConfigError("bench",
+                      loads ? "load needs a file of weights" : "only load and train take files");
+  if (!arguments.overrides.empty()) throw ConfigError("bench", "--set is for train");
   if (arguments.threads > 0) at::set_num_threads(arguments.threads);
   const Bench timer(arguments);
-  if (loads) {
-    bench_load(timer, arguments.files);
-  } else if (arguments.what == "sam_vit") {
-    bench_sam_vit(timer);
-  } else if (arguments.what == "language") {
-    bench_language(timer);
-  } else {
-    bench_encoders(timer);
-    bench_windows(timer);
-    bench_decoder(timer);
+  switch (*kind) {
+    case BenchKind::kGrounding:
+      bench_encoders(timer);
+      bench_windows(timer);
+      bench_decoder(timer);
+      break;
+    case BenchKind::kSamVit:
+      bench_sam_vit(timer);
+      break;
+    case BenchKind::kLanguage:
+      bench_language(timer);
+      break;
+    case BenchKind::kLoad:
+      bench_load(timer, arguments.files);
+      break;
+    case BenchKind::kTrain:  // has returned above
+      break;
   }
   if (!timer.wanted_any())
-    throw ConfigError("bench: --only and --precision leave no measurement of " + arguments.what);
+    throw ConfigError("bench",
+                      str_cat("--only and --precision leave no measurement of ", arguments.what));
 }
 
 }  // namespace
@@ -123,7 +134,7 @@ void Bench::measure(const std::string& name, const std::string& precision, std::
                     const std::function<void()>& work, bool warm_up) const {
   if (!wants(name, precision)) return;
   const AutocastScope autocast(at::kCPU, precision_named("--precision", precision));
-  if (warm_up) work();  // caches, kernels and the allocator
+  if (warm_up) work();  // fills caches and starts threads
   std::vector<double> times;
   for (int run = 0; run < arguments_.runs; ++run) {
     const Stopwatch watch;
@@ -183,8 +194,9 @@ void add_bench(CLI::App& app) {
       "bench", "Time the program's own parts, with random weights of the demo's sizes");
   command->add_option(
       "what", arguments->what,
-      "grounding: encoders, attention in windows (beside torch's) and mask decoder, milliseconds a "
-      "picture or mask; "
+      "grounding: encoders, attention in windows (compared with torch's) and mask decoder, "
+      "milliseconds a "
+      "image or mask; "
       "sam_vit: SAM's ViT-B at 1024 pixels; language: a training pass of SmolLM2-135M's and "
       "TinyLlama-1.1B's sizes with and without activation checkpointing, frozen matrices in bf16, "
       "int8 or nf4, time and memory; load: every tensor of a weight file into "

@@ -1,5 +1,5 @@
 /// \file
-/// What the measurements of `medseg bench` share: one work, timed and printed.
+/// What the measurements of `medseg bench` share: timing and printing.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +7,23 @@
 #include <string>
 #include <vector>
 
+#include "medseg/base/choice.h"
+
 namespace medseg {
 
+enum class BenchKind { kGrounding, kSamVit, kLanguage, kLoad, kTrain };
+template <>
+struct Choice<BenchKind> {
+  static constexpr ChoiceNames<BenchKind, 5> names = {{{BenchKind::kGrounding, "grounding"},
+                                                       {BenchKind::kSamVit, "sam_vit"},
+                                                       {BenchKind::kLanguage, "language"},
+                                                       {BenchKind::kLoad, "load"},
+                                                       {BenchKind::kTrain, "train"}}};
+};
+
 struct BenchArguments {
-  std::string what = "grounding";
-  std::vector<std::string> files;      ///< of `load`; the config of `train`
+  std::string what = name_of(BenchKind::kGrounding);
+  std::vector<std::string> files;      ///< weight files of `load`; the config of `train`
   std::vector<std::string> overrides;  ///< of the config
   std::string only;
   std::string precision;
@@ -20,19 +32,19 @@ struct BenchArguments {
   bool json = false;
 };
 
-/// Times and prints; the unit is milliseconds a piece (a picture, a mask, a file).
+/// Times and prints, in milliseconds per item (an image, a mask, a file).
 class Bench {
  public:
   explicit Bench(const BenchArguments& arguments) : arguments_(arguments) {}
 
   void measure(const std::string& name, const std::string& precision, std::int64_t pieces,
                const std::function<void()>& work, bool warm_up = true) const;
-  /// Whether a measurement of this name, or one whose name it begins, is asked for.
+  /// Whether a measurement with this name, or one whose name starts with it, is asked for.
   bool wants(const std::string& name, const std::string& precision) const;
-  bool wanted_any() const { return wanted_any_; }  ///< whether `wants` has said yes
-  /// One run in this precision, unmeasured.
+  bool wanted_any() const { return wanted_any_; }  ///< whether `wants` has returned true
+  /// Runs `work` once in this precision without measuring.
   void run_once(const std::string& precision, const std::function<void()>& work) const;
-  /// A number that is no time, as measure() prints its.
+  /// Prints a number other than a time in the format of measure().
   void report(const std::string& name, double value, const std::string& unit,
               const std::string& precision) const;
 
@@ -41,17 +53,19 @@ class Bench {
   mutable bool wanted_any_ = false;
 };
 
-/// Opens each file and brings every tensor into memory of its own, block formats as fp32, all kept until the last.
-/// Without a warm-up: the first run is what a program meets that starts with a file the system has read before.
+/// Opens each file and copies every tensor into memory of its own, block formats as fp32, and keeps
+/// all until the last. There is no warm-up, as in a program that starts; the file itself may be in
+/// the system's cache.
 void bench_load(const Bench& bench, const std::vector<std::string>& files);
 
-/// Trains for `runs` steps after two that are not counted: time, peak memory, operations and share of the machine's matrix
-/// product peak of every part, as a table or as JSON lines.
+/// Trains for `runs` steps after two that are not counted. Prints time, peak memory, operations and
+/// share of the peak rate of matrix products for every part, as a table or as JSON lines.
 void bench_train(const BenchArguments& arguments);
 
-/// Forward and backward passes of language models with random weights, layers checkpointed or not, frozen matrices in bf16,
-/// int8 or nf4: milliseconds a dialogue, bytes of the weights, and the most bytes of tensors beside them (counted, so equal
-/// from run to run).
+/// Forward and backward passes of language models with random weights, with and without activation
+/// checkpointing, frozen matrices in bf16, int8 or nf4. Prints milliseconds per dialogue, bytes of
+/// the weights, and the peak of the other tensors' bytes, which is counted and thus the same in
+/// every run.
 void bench_language(const Bench& bench);
 
 }  // namespace medseg

@@ -1,4 +1,5 @@
 #include <memory>
+#include <optional>
 
 #include <ATen/ATen.h>
 
@@ -12,13 +13,16 @@
 namespace medseg {
 namespace {
 
+// Without a value: bf16.
+constexpr std::optional<LowBitType> kPlain, kInt8 = LowBitType::kInt8, kNf4 = LowBitType::kNf4;
+
 struct Size {
   const char* name;
   LlamaOptions options;
   std::int64_t batch, tokens;
 };
 
-/// Of SmolLM2-135M, the demonstration's, and of TinyLlama-1.1B.
+/// The sizes of SmolLM2-135M (used by the demonstration) and of TinyLlama-1.1B.
 std::vector<Size> sizes() {
   return {{"135m",
            {.vocabulary = 49155,
@@ -41,19 +45,18 @@ std::vector<Size> sizes() {
            512}};
 }
 
-/// Frozen matrices in bf16 or in few bits, adapters of rank 8 on q and v.
-std::unique_ptr<Llama> make_model(const LlamaOptions& options, const std::string& storage) {
+/// Frozen matrices in bf16 or in few bits; adapters of rank 8 on q and v.
+std::unique_ptr<Llama> make_model(const LlamaOptions& options, std::optional<LowBitType> storage) {
   auto model = std::make_unique<Llama>(options, at::kBFloat16);
   for (const auto& [name, layer] : model->modules_of_type<Linear>()) {
-    if (storage != "bf16")
-      layer->store_low_bit(low_bit_type_named("storage", storage), at::kBFloat16);
+    if (storage) layer->store_low_bit(*storage, at::kBFloat16);
     if (name.ends_with("q_proj") || name.ends_with("v_proj")) layer->add_adapter(8, 16, 0.05);
   }
   model->train();
   return model;
 }
 
-/// As in training: logits for the answer alone, here the last quarter.
+/// As in training, logits are computed for the answer alone, here the last quarter.
 void pass(const Llama& model, const at::Tensor& embeddings, const at::Tensor& labels) {
   const auto hidden = model.forward(embeddings);
   const auto width = hidden.size(2), tokens = hidden.size(1);
@@ -65,14 +68,15 @@ void pass(const Llama& model, const at::Tensor& embeddings, const at::Tensor& la
 
 void bench_language(const Bench& bench) {
   for (const auto& [size, options, batch, tokens] : sizes()) {
-    for (const std::string storage : {"bf16", "int8", "nf4"}) {
-      for (const std::string checkpointing : {"none", "blocks"}) {
-        const auto name = str_cat("language.", size, ".", storage, ".", checkpointing);
+    for (const auto storage : {kPlain, kInt8, kNf4}) {
+      for (const bool checkpointing : {false, true}) {
+        const auto name = str_cat("language.", size, ".", storage ? name_of(*storage) : "bf16", ".",
+                                  checkpointing ? "blocks" : "none");
         if (!bench.wants(name, "bf16")) continue;
         at::manual_seed(1);
         const TensorMemory weights;
         const auto model = make_model(options, storage);
-        model->checkpoint_layers(checkpointing == "blocks");
+        model->checkpoint_layers(checkpointing);
         bench.report(name + ".weights", static_cast<double>(weights.live()) / 1e6, "MB", "bf16");
         const auto embeddings = at::randn({batch, tokens, options.width});
         const auto labels = at::randint(0, options.vocabulary, {batch * (tokens / 4)}, at::kLong);

@@ -15,7 +15,8 @@ void load(const std::string& path) {
   std::vector<at::Tensor> loaded;
   for (const auto& info : file->tensors()) {
     auto value = file->load(info.name);
-    const bool decoded = info.dtype.starts_with("Q");  // no view of the file: it owns its memory
+    // Not a view of the file: it has its own memory.
+    const bool decoded = info.dtype.starts_with("Q");
     if (!decoded) {
       auto own = at::empty(value.sizes(), value.options());
       copy_values(value, own);

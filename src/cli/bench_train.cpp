@@ -1,4 +1,4 @@
-// The real loop in a folder of its own, for a few steps: what `medseg train` would do, timed part by part.
+// Runs the real training loop in a temporary folder for a few steps and times its parts.
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
@@ -22,10 +22,10 @@
 namespace medseg {
 namespace {
 
-constexpr std::int64_t kWarm = 2;  // steps before the counted ones
+constexpr std::int64_t kWarm = 2;  // steps before those that are counted
 constexpr std::int64_t kSide = 2048;
 
-/// Operations a second of a large matrix product in `precision`: the best of a few.
+/// Operations per second of a large matrix product in `precision`: the best of a few.
 double gemm_rate(at::ScalarType precision) {
   const at::NoGradGuard no_grad;
   const auto a = at::randn({kSide, kSide}).to(precision),
@@ -62,18 +62,19 @@ std::vector<double> step_seconds(const std::filesystem::path& metrics) {
 }  // namespace
 
 void bench_train(const BenchArguments& arguments) {
-  if (arguments.files.size() != 1) throw ConfigError("bench train: name one training config");
+  if (arguments.files.size() != 1) throw ConfigError("bench train", "name one training config");
   auto config = read_train_config(load_config(arguments.files.front(), arguments.overrides));
   auto& train_options = config.train;
   train_options.steps = kWarm + arguments.runs;
   train_options.schedule.total_steps =
       std::max(train_options.schedule.total_steps, train_options.schedule.warmup_steps + 1);
-  if (!arguments.precision.empty()) train_options.precision = arguments.precision;
+  if (!arguments.precision.empty())
+    train_options.precision = choice_named<Precision>("--precision", arguments.precision);
   if (arguments.threads > 0) train_options.threads = arguments.threads;
   train_options.evaluate_every = train_options.save_every = 0;
   train_options.time_limit_s = 0;
   config.data.validation.clear();
-  const auto rate = gemm_rate(precision_named("train.precision", train_options.precision));
+  const auto rate = gemm_rate(dtype_of(train_options.precision));
 
   const TemporaryFolder folder;
   {
@@ -90,7 +91,7 @@ void bench_train(const BenchArguments& arguments) {
     nlohmann::ordered_json json = {{"name", "train." + name}, {"value", value}, {"unit", unit}};
     json.update(more);
     json["threads"] = at::get_num_threads();
-    json["precision"] = train_options.precision;
+    json["precision"] = name_of(train_options.precision);
     if (arguments.json) std::cout << json.dump() << std::endl;
   };
   line("step", median * 1e3, "ms",
@@ -107,7 +108,7 @@ void bench_train(const BenchArguments& arguments) {
               << " to " << fixed(seconds.back() * 1e3, 1) << ", " << seconds.size() << " steps), "
               << fixed(samples / median, 2) << " samples/s, peak memory "
               << gigabytes_text(run["peak_memory_bytes"].get<std::uint64_t>()) << ", "
-              << at::get_num_threads() << " threads, " << train_options.precision
+              << at::get_num_threads() << " threads, " << name_of(train_options.precision)
               << "; products of matrices peak at " << fixed(rate / 1e9, 0) << " GFLOP/s\n\n"
               << "| part | ms a step | peak memory | GFLOP a step | of the products' peak |\n"
               << "| --- | ---: | ---: | ---: | ---: |\n";

@@ -48,7 +48,8 @@ void chat(const ChatArguments& arguments) {
     }
     std::cout << std::flush;
     answered.push_back({question, std::move(answer)});
-    if (!arguments.out.empty()) {  // after every turn: an interrupted chat keeps what it has
+    // After every turn, so that an interrupted chat keeps its answers.
+    if (!arguments.out.empty()) {
       write_answers(arguments.out, arguments.picture.file, image, arguments.model.bundle, answered);
     }
   }
@@ -58,12 +59,12 @@ void chat(const ChatArguments& arguments) {
 
 void add_chat(CLI::App& app) {
   auto arguments = std::make_shared<ChatArguments>();
-  auto* command = app.add_subcommand(
-      "chat", "Talk about one picture, line by line; /exit or end of input ends");
+  auto* command =
+      app.add_subcommand("chat", "Talk about one image, line by line; /exit or end of input ends");
   add_model_options(*command, arguments->model);
   add_picture_options(*command, arguments->picture);
   command->add_option("--out", arguments->out,
-                      "folder that keeps masks, overlay and answer.json up to date");
+                      "folder for masks, overlay and answer.json, updated after every answer");
   command->footer("Example: medseg chat --model runs/demo/best --image head.png --out runs/chat");
   command->callback([arguments] { chat(*arguments); });
 }

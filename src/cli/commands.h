@@ -1,5 +1,5 @@
 /// \file
-/// One function a command; each lives in the file of its name.
+/// One function per command, each in the file of its name.
 #pragma once
 
 #include <CLI/CLI.hpp>

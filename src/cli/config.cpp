@@ -16,7 +16,7 @@ struct ConfigArguments {
 
 void document() {
   auto fields = describe_options(TrainConfig{});
-  // Lists are empty by default; what their elements hold is told after them.
+  // Lists are empty by default, so the fields of their elements are described after them.
   for (auto& field : describe_options(DataSource{}, "data.train[]"))
     fields.push_back(std::move(field));
   for (auto& field :
@@ -28,6 +28,7 @@ void document() {
   for (const auto& field : fields) {
     std::cout << field.path << " = " << field.value;
     if (!field.description.empty()) std::cout << "\n    " << field.description;
+    if (!field.choices.empty()) std::cout << "\n    one of: " << join(field.choices, " ");
     std::cout << "\n";
   }
 }
@@ -59,13 +60,8 @@ void add_config(CLI::App& app) {
   check->footer("Example: medseg config check configs/train/demo.json configs/train/tiny.json");
   check->callback([arguments] {
     for (const auto& file : arguments->files) {
-      try {
-        read_train_config(load_config(file));
-      } catch (
-          const ConfigError& error) {  // a dotted path alone does not say in which of the files
-        const std::string what = error.what();
-        throw ConfigError(what.starts_with(file.string()) ? what : file.string() + ": " + what);
-      }
+      const auto json = load_config(file);  // its errors name the file
+      with_place(file.string(), [&] { read_train_config(json); });
       std::cout << file.string() << ": good\n";
     }
   });

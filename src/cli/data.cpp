@@ -1,4 +1,4 @@
-// medseg data: the demonstration set, the doctor, counts.
+// medseg data: make the demonstration set, check a manifest, count its records.
 #include <iostream>
 #include <memory>
 
@@ -49,8 +49,8 @@ void doctor(const std::vector<fs::path>& manifests, bool json) {
     }
   }
   if (!faults.empty()) {
-    throw DataError(
-        str_cat("data doctor: ", faults.size(), faults.size() == 1 ? " fault" : " faults"));
+    throw DataError("data doctor",
+                    str_cat(faults.size(), faults.size() == 1 ? " fault" : " faults"));
   }
   if (!json) std::cout << "no faults\n";
 }
@@ -59,9 +59,10 @@ void add_demo(CLI::App& data) {
   auto options = std::make_shared<DemoOptions>();
   auto* command = data.add_subcommand("demo", "Prepare the demonstration set from real scans");
   command->add_option("--out", options->out,
-                      "folder of the set; an earlier set there is replaced, nothing else");
-  command->add_option("--assets", options->assets, "downloaded packages, reused when there");
-  command->add_option("--seed", options->seed, "of the wording; the same seed, the same bytes");
+                      "folder of the set; replaces an earlier set and refuses other files");
+  command->add_option("--assets", options->assets, "folder of the downloaded packages");
+  command->add_option("--seed", options->seed,
+                      "of the wordings; the same seed gives the same bytes");
   command->footer("Example: medseg data demo --out data/demo");
   command->callback([options] { demo(*options); });
 }
@@ -69,7 +70,7 @@ void add_demo(CLI::App& data) {
 void add_doctor(CLI::App& data) {
   auto manifests = std::make_shared<std::vector<fs::path>>();
   auto json = std::make_shared<bool>(false);
-  auto* command = data.add_subcommand("doctor", "Every fault of manifests; exit 3 if there is any");
+  auto* command = data.add_subcommand("doctor", "Check manifests; exit 3 if there is any fault");
   command->add_option("manifests", *manifests, "manifest.jsonl …")->required();
   command->add_flag("--json", *json, "one JSON object");
   command->footer("Example: medseg data doctor data/demo/manifest.jsonl");

@@ -25,10 +25,10 @@ struct EvaluateArguments {
   std::string features_dtype;
 };
 
-constexpr std::uint64_t kCacheBytes = std::uint64_t{1}
-                                      << 30;  // a split's pictures come in runs; this is ample
+// Bytes of decoded images. Records of one image follow each other, so this is ample.
+constexpr std::uint64_t kCacheBytes = std::uint64_t{1} << 30;
 
-constexpr double kTimeout = 1800.0;  // that ranks with easy records wait for the others
+constexpr double kTimeout = 1800.0;  // seconds that ranks with short answers wait for the others
 
 FeatureCacheOptions cache_options(const EvaluateArguments& arguments) {
   FeatureCacheOptions options{.precision = arguments.model.dtype(),
@@ -46,7 +46,7 @@ void score_what_needs_no_training(const EvaluateArguments& arguments) {
     baselines = score_baselines(manifest, arguments.training_split, arguments.split, nullptr,
                                 nullptr, at::kFloat);
   } else {
-    // The decoder alone answers here, and it is published: parts that only answers need may still be untrained.
+    // Only the published decoder runs here, so parts that only answers need may still be untrained.
     const OpenBundle bundle = open_model(arguments.model, BundleUse::kBoxPrompts);
     FeatureCache cache(*bundle.model, bundle.options, cache_options(arguments));
     baselines = score_baselines(manifest, arguments.training_split, arguments.split, &bundle,
@@ -66,7 +66,7 @@ void score_what_needs_no_training(const EvaluateArguments& arguments) {
 
 void evaluate_model(const EvaluateArguments& arguments, Comm& comm) {
   comm.set_timeout(kTimeout);
-  if (arguments.model.bundle.empty()) throw ConfigError("--model: missing");
+  if (arguments.model.bundle.empty()) throw ConfigError("--model", "missing");
   const OpenBundle bundle = open_model(arguments.model, BundleUse::kAnswers, comm.local_rank());
   const Manifest manifest = Manifest::read(arguments.manifest);
   FeatureCache cache(*bundle.model, bundle.options, cache_options(arguments));
@@ -112,16 +112,17 @@ void add_evaluate(CLI::App& app) {
   command->add_option("--feature-cache", arguments->features,
                       "folder that keeps features of the frozen encoders, as data.cache_dir of a "
                       "training config");
-  command->add_option("--cache-dtype", arguments->features_dtype,
-                      "what features are stored in: bf16, fp16 or fp32; that of --precision where "
-                      "it is left out");
+  command->add_option(
+      "--cache-dtype", arguments->features_dtype,
+      "number format of stored features: " + join(choice_names<Precision>(), " | ") +
+          "; default: that of --precision");
   command->add_flag("--json", arguments->json, "scores as one JSON object");
   command->footer(
       "Example: medseg evaluate --model runs/demo/best --data data/demo/manifest.jsonl --split "
       "test --out runs/demo/test");
   command->callback([arguments] {
     if (arguments->limit < 0)
-      throw ConfigError(str_cat("--limit: ", arguments->limit, " is out of range"));
+      throw ConfigError("--limit", str_cat(arguments->limit, " is out of range"));
     with_all_processes([&](Comm& comm) {
       if (!arguments->baselines) return evaluate_model(*arguments, comm);
       if (comm.leads()) score_what_needs_no_training(*arguments);

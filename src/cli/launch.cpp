@@ -10,17 +10,17 @@
 namespace medseg {
 namespace {
 
-// Whatever else ran several times would do the same thing several times.
+// Any other command would just do the same work several times.
 const std::vector<std::string> kCommands = {"train", "evaluate"};
 
 void run(const LaunchRequest& request) {
   if (std::getenv("TORCHELASTIC_RUN_ID") != nullptr)
-    throw ConfigError("launch: this process was launched itself, as one of several");
+    throw ConfigError("launch", "this process was launched itself, as one of several");
   if (!request.command.empty() &&
       std::find(kCommands.begin(), kCommands.end(), request.command.front()) == kCommands.end()) {
-    throw ConfigError(str_cat("launch: \"", request.command.front(),
-                              "\" does not run on several processes; ", join(kCommands, " and "),
-                              " do"));
+    throw ConfigError(
+        "launch", str_cat("\"", request.command.front(), "\" does not run on several processes; ",
+                          join(kCommands, " and "), " do"));
   }
   launch(request);
 }

@@ -8,12 +8,14 @@
 #include "commands.h"
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/base/version.h"
 #include "medseg/comm/launch_environment.h"
 
 namespace medseg {
 namespace {
 
-/// One line whatever is in it: names from a file may hold line breaks and escape sequences of a terminal, and be long.
+/// Makes a message one line: names in files may be long and contain line breaks or escape
+/// sequences.
 std::string one_line(const std::string& text) {
   static constexpr const char* digits = "0123456789abcdef";
   static constexpr std::size_t longest = 4000;
@@ -30,13 +32,13 @@ std::string one_line(const std::string& text) {
   return line;
 }
 
-/// Nothing to say: another process of the same run says it (comm/together.h).
+/// An empty message means that another process of the same run prints it (comm/together.h).
 int fail(int code, const std::string& what) {
   if (!what.empty()) std::cerr << "medseg: " << one_line(what) << "\n";
   return code;
 }
 
-/// One of several processes, but not the one that speaks for all.
+/// True for one of several processes other than rank 0, which prints for all.
 bool is_follower() {
   try {
     return read_launch_environment().rank > 0;
@@ -48,11 +50,12 @@ bool is_follower() {
 }  // namespace
 
 int run_cli(int argc, char** argv) {
-  CLI::App app{"medseg: medical image reasoning segmentation: ask a picture, get words and masks"};
+  CLI::App app{
+      "medseg: medical image reasoning segmentation: ask about an image, get words and masks"};
   app.name("medseg");
   app.require_subcommand(1);
-  app.set_version_flag("--version", "medseg 0.1.0");
-  // Commands, in the order a user meets them.
+  app.set_version_flag("--version", str_cat("medseg ", version()));
+  // Commands, in the order in which a new user needs them.
   add_data(app);
   add_model(app);
   add_tokenize(app);
@@ -74,9 +77,9 @@ int run_cli(int argc, char** argv) {
     return 0;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    if (is_follower()) return 2;                             // rank 0 was given the same words
-    return fail(
-        2, str_cat(error.what(), "; medseg --help, or that of the command, lists what is known"));
+    // Rank 0 has the same arguments and prints the error.
+    if (is_follower()) return 2;
+    return fail(2, str_cat(error.what(), "; see `medseg --help` or the command's own --help"));
   } catch (const Error& error) {
     return fail(error.exit_code(), error.what());
   } catch (const c10::Error& error) {

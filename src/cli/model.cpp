@@ -23,7 +23,7 @@ nlohmann::json metadata_json(const MetadataValue& value) {
   return std::visit([](const auto& plain) -> nlohmann::json { return plain; }, value);
 }
 
-// Long lists (vocabularies) are told by their length.
+// Long lists (vocabularies) are shown by their length.
 std::string metadata_text(const MetadataValue& value) {
   const auto json = metadata_json(value);
   if (json.is_array() && json.size() > 8) return str_cat("list of ", json.size());

@@ -1,6 +1,7 @@
 #include <iomanip>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
@@ -13,17 +14,17 @@
 namespace medseg {
 namespace {
 
-// Why the bundle must not answer; "" if it may.
-std::string refusal(const std::string& bundle, const BundleOptions& options,
-                    const BundleAudit& audit) {
+// Why the bundle must not be used for answers; nothing if it may.
+std::optional<CheckpointError> refusal(const std::string& bundle, const BundleOptions& options,
+                                       const BundleAudit& audit) {
   try {
     refuse_unfit(audit, bundle);
     refuse_untrained(options, bundle);
     open_bundle_tokenizer(bundle, options);
   } catch (const CheckpointError& error) {
-    return error.what();
+    return error;
   }
-  return "";
+  return std::nullopt;
 }
 
 void print_table(const std::string& bundle, const BundleAudit& audit) {
@@ -44,11 +45,11 @@ void print_table(const std::string& bundle, const BundleAudit& audit) {
 void audit(const std::string& bundle, bool json) {
   const auto options = read_bundle_options(bundle);
   const auto audit = audit_bundle(bundle, options);
-  const auto reason = refusal(bundle, options, audit);
+  const auto fault = refusal(bundle, options, audit);
   if (json) {
     const nlohmann::json object = {{"bundle", bundle},
-                                   {"usable", reason.empty()},
-                                   {"reason", reason},
+                                   {"usable", !fault},
+                                   {"reason", fault ? fault->what() : ""},
                                    {"loaded", audit.loaded},
                                    {"initialised", audit.initialised},
                                    {"missing", audit.missing},
@@ -58,7 +59,7 @@ void audit(const std::string& bundle, bool json) {
   } else {
     print_table(bundle, audit);
   }
-  if (!reason.empty()) throw CheckpointError(reason);
+  if (fault) throw *fault;
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 /// \file
-/// The subcommands of `medseg model` that have a file of their own.
+/// The subcommands of `medseg model` that have their own file.
 #pragma once
 
 #include <CLI/CLI.hpp>

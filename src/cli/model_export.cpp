@@ -14,7 +14,14 @@ void add_model_export(CLI::App& model) {
   const auto request = std::make_shared<ExportRequest>();
   const auto out = std::make_shared<std::string>();
   command->add_option("BUNDLE", request->bundle, "folder")->required();
-  command->add_option("--layout", request->layout, join(export_layouts(), " | "))->required();
+  command
+      ->add_option_function<std::string>(
+          "--layout",
+          [request](const std::string& name) {
+            request->layout = choice_named<ExportLayout>("--layout", name);
+          },
+          join(choice_names<ExportLayout>(), " | "))
+      ->required();
   command->add_option("--out", *out, "a new or empty folder, filled whole or not at all")
       ->required();
   command->footer(
@@ -34,7 +41,7 @@ void add_model_export(CLI::App& model) {
   command->callback([request, out] {
     const auto report = export_bundle(*request, *out);
     log_info(str_cat("export: ", report.written, " tensors written, ", report.left_out.size(),
-                     " of the bundle have no place there"));
+                     " of the bundle do not belong there"));
     std::cout << *out << "\n";
   });
 }

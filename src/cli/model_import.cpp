@@ -11,11 +11,23 @@
 namespace medseg {
 namespace {
 
-void tell(const ImportReport& report, const std::string& out) {
+void print(const ImportReport& report, const std::string& out) {
   log_info(str_cat("import: ", report.loaded, " tensors loaded, ", report.unused.size(),
                    " of the files not needed"));
   for (const auto& name : report.initialised) log_info("  initialised, to be trained: " + name);
   std::cout << out << "\n";
+}
+
+/// An option whose value is one of the names of a choice.
+template <NamedChoice Enum>
+CLI::Option* add_choice(CLI::App& command, const std::string& option, Enum& value,
+                        const std::string& after = "") {
+  const auto read = [option, &value](const std::string& name) {
+    value = choice_named<Enum>(option, name);
+  };
+  return command
+      .add_option_function<std::string>(option, read, join(choice_names<Enum>(), " | ") + after)
+      ->default_str(name_of(value));
 }
 
 void add_parts(CLI::App& import) {
@@ -32,18 +44,15 @@ void add_parts(CLI::App& import) {
   parts->add_option(
       "--grounding", request->grounding,
       "SAM, MedSAM, LiteMedSAM or MobileSAM: .pth or safetensors, or a SamModel folder");
-  parts
-      ->add_option("--grounding-preprocess", request->grounding_preprocess,
-                   "sam | medsam_square | medsam_pil | litemedsam")
-      ->capture_default_str();
-  parts->add_option("--vision-preprocess", request->vision_preprocess,
-                    "pad | crop | square; default: square for SigLIP, else pad");
-  parts
-      ->add_option("--dtype", request->dtype,
-                   "fp32 | bf16: of the language model's matrices in the bundle")
-      ->capture_default_str();
-  parts->add_option("--projector", request->projector, "linear | mlp2x_gelu")
-      ->capture_default_str();
+  add_choice(*parts, "--grounding-preprocess", request->grounding_preprocess);
+  parts->add_option_function<std::string>(
+      "--vision-preprocess",
+      [request](const std::string& name) {
+        request->vision_preprocess = choice_named<VisionFit>("--vision-preprocess", name);
+      },
+      join(choice_names<VisionFit>(), " | ") + "; default: square for SigLIP, else pad");
+  add_choice(*parts, "--dtype", request->dtype, ": of the language model's matrices in the bundle");
+  add_choice(*parts, "--projector", request->projector);
   parts->add_option("--merge", request->merge, "side of the patch block that becomes one token")
       ->capture_default_str();
   parts->add_option("--conversation", request->conversation,
@@ -58,21 +67,21 @@ void add_parts(CLI::App& import) {
   parts->callback([request, out] {
     request->command = "medseg model import parts";
     const auto report = import_parts(*request, *out);
-    tell(report, *out);
+    print(report, *out);
   });
 }
 
 struct LayoutText {
-  const char* name;
+  ImportLayout layout;
   const char* what;
   const char* example;
 };
 
 void add_layout(CLI::App& import, const LayoutText& text) {
-  auto* command = import.add_subcommand(text.name, text.what);
+  auto* command = import.add_subcommand(name_of(text.layout), text.what);
   const auto request = std::make_shared<LayoutRequest>();
   const auto out = std::make_shared<std::string>();
-  request->layout = text.name;
+  request->layout = text.layout;
   command
       ->add_option("SRC", request->source,
                    "folder: config.json, tokenizer, weights and their index")
@@ -81,15 +90,12 @@ void add_layout(CLI::App& import, const LayoutText& text) {
       "--vision", request->vision,
       "the vision tower's folder, where SRC holds none (LISA, GLaMM, LLaVA-1.5: their CLIP is a "
       "repository of its own)");
-  if (request->layout == "llava") {
+  if (request->layout == ImportLayout::kLlava) {
     command->add_option(
         "--grounding", request->grounding,
         "SAM's file or folder: adds [SEG], <p>, </p> and a segmentation head, to be trained");
   }
-  command
-      ->add_option("--grounding-preprocess", request->grounding_preprocess,
-                   "sam | medsam_square | medsam_pil | litemedsam")
-      ->capture_default_str();
+  add_choice(*command, "--grounding-preprocess", request->grounding_preprocess);
   command->add_option("--adapter", request->adapter, "PEFT folder, merged into the weights");
   command->add_option("--conversation", request->conversation,
                       "template; default: the layout's own");
@@ -98,8 +104,8 @@ void add_layout(CLI::App& import, const LayoutText& text) {
       ->required();
   command->footer(std::string("Example: ") + text.example);
   command->callback([request, out] {
-    request->command = "medseg model import " + request->layout;
-    tell(import_layout(*request, *out), *out);
+    request->command = "medseg model import " + name_of(request->layout);
+    print(import_layout(*request, *out), *out);
   });
 }
 
@@ -110,14 +116,14 @@ void add_model_import(CLI::App& model) {
   import->require_subcommand(1);
   add_parts(*import);
   for (const auto& text :
-       {LayoutText{"lisa", "LISA-7B-v1, -13B, and the llama2 variants",
+       {LayoutText{ImportLayout::kLisa, "LISA-7B-v1, -13B, and the llama2 variants",
                    "medseg model import lisa LISA-7B-v1 --vision clip-vit-large-patch14 --out "
                    "models/lisa-7b"},
-        LayoutText{"glamm", "GLaMM-GCG, -FullScope, -RefSeg, -GranD",
+        LayoutText{ImportLayout::kGlamm, "GLaMM-GCG, -FullScope, -RefSeg, -GranD",
                    "medseg model import glamm GLaMM-GCG --vision clip-vit-large-patch14-336 --out "
                    "models/glamm"},
         LayoutText{
-            "llava", "LLaVA-1.5, LLaVA-Med v1.5, llava-hf",
+            ImportLayout::kLlava, "LLaVA-1.5, LLaVA-Med v1.5, llava-hf",
             "medseg model import llava llava-med-v1.5-mistral-7b --grounding medsam_vit_b.pth "
             "--grounding-preprocess medsam_square --out models/start"}}) {
     add_layout(*import, text);

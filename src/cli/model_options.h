@@ -1,5 +1,5 @@
 /// \file
-/// The flags of every command that answers.
+/// The flags of all commands that open a model to answer.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -26,19 +26,20 @@ void check(const TraceArguments& arguments) {
   const bool has_question =
       !arguments.prompt.empty() || !arguments.answer.empty() || !arguments.picture.file.empty();
   if (has_record == has_question) {
-    throw ConfigError("trace: either --data and --id, or --image and --prompt, are needed");
+    throw ConfigError("trace", "either --data and --id, or --image and --prompt, are needed");
   }
-  if (has_record && arguments.manifest.empty()) throw ConfigError("--data: missing, --id is given");
-  if (has_record && arguments.id.empty()) throw ConfigError("--id: missing, --data is given");
-  if (has_question && trim(arguments.prompt).empty()) throw ConfigError("--prompt: empty");
+  if (has_record && arguments.manifest.empty())
+    throw ConfigError("--data", "missing, --id is given");
+  if (has_record && arguments.id.empty()) throw ConfigError("--id", "missing, --data is given");
+  if (has_question && trim(arguments.prompt).empty()) throw ConfigError("--prompt", "empty");
   if (arguments.options.generate < 0) {
-    throw ConfigError(str_cat("--generate: ", arguments.options.generate, " is out of range"));
+    throw ConfigError("--generate", str_cat(arguments.options.generate, " is out of range"));
   }
   if (arguments.threads < 0) {
-    throw ConfigError(str_cat("--threads: ", arguments.threads, " is out of range"));
+    throw ConfigError("--threads", str_cat(arguments.threads, " is out of range"));
   }
   if (arguments.answer.find(kImagePlace) != std::string::npos) {
-    throw ConfigError("--answer: holds <image>; only a question may");
+    throw ConfigError("--answer", "holds <image>; only a question may");
   }
 }
 
@@ -46,8 +47,8 @@ const Record& find_record(const Manifest& manifest, const std::string& id) {
   if (const Record* record = manifest.find(id)) return *record;
   std::vector<std::string> known;
   for (const auto& record : manifest.records()) known.push_back(record.id);
-  throw DataError(str_cat(manifest.path().string(), ": no record \"", id, "\"; did you mean \"",
-                          nearest(id, known), "\"?"));
+  throw DataError(manifest.path().string(),
+                  str_cat("no record \"", id, "\"; did you mean \"", nearest(id, known), "\"?"));
 }
 
 Trace of_record(OpenBundle& bundle, const TraceArguments& arguments) {
@@ -57,7 +58,7 @@ Trace of_record(OpenBundle& bundle, const TraceArguments& arguments) {
 
 Trace of_question(OpenBundle& bundle, const TraceArguments& arguments) {
   if (count_seg(arguments.answer) > 0 && !bundle.tokenizer->id_of(kSegToken)) {
-    throw ConfigError("--answer: holds [SEG], but the bundle's tokenizer has no such token");
+    throw ConfigError("--answer", "holds [SEG], but the bundle's tokenizer has no such token");
   }
   std::optional<Image> image;
   if (!arguments.picture.file.empty()) image = open_picture(arguments.picture);

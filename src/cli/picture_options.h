@@ -1,5 +1,5 @@
 /// \file
-/// The flags of every command that is shown a picture.
+/// The flags of all commands that take an image.
 #pragma once
 
 #include <CLI/CLI.hpp>

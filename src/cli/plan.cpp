@@ -36,15 +36,16 @@ std::string words(const StepShape& shape) {
                  " of all labelled, ", shape.masks, " masks");
 }
 
-/// Every split, those that do not fit marked, and the best of the others: the largest batch, without checkpointing if it can be,
-/// which costs time.
+/// Prints every division of the batch and marks those that do not fit. Suggests the largest batch
+/// that fits, without checkpointing if possible, because that costs time.
 void print_proposals(const Plan& plan, const TrainConfig& config, double memory_gb) {
   std::cout << "\nthe same dialogues a step, in other micro-batches:\n";
   const Proposal* best = nullptr;
   for (const auto& proposal : plan.proposals) {
     const bool fits = memory_gb <= 0 || proposal.peak_bytes <= memory_gb * 1e9;
-    const bool plain = proposal.activation_checkpointing == "none";
-    if (fits && (best == nullptr || plain || best->activation_checkpointing != "none"))
+    const bool plain = proposal.activation_checkpointing == ActivationCheckpointing::kNone;
+    if (fits && (best == nullptr || plain ||
+                 best->activation_checkpointing != ActivationCheckpointing::kNone))
       best = &proposal;
     const bool asked = proposal.batch_size == config.train.batch_size &&
                        proposal.activation_checkpointing == config.train.activation_checkpointing;
@@ -61,7 +62,8 @@ void print_proposals(const Plan& plan, const TrainConfig& config, double memory_
   } else {
     std::cout << "for " << fixed(memory_gb, 1) << " GB: --set train.batch_size=" << best->batch_size
               << " --set train.accumulation=" << best->accumulation
-              << " --set train.activation_checkpointing=" << best->activation_checkpointing << "\n";
+              << " --set train.activation_checkpointing=" << name_of(best->activation_checkpointing)
+              << "\n";
   }
 }
 
@@ -72,7 +74,7 @@ void print(const Plan& plan, const TrainConfig& config, double memory_gb) {
               << right(millions(part.trained), 12) << "\n";
   }
   std::cout << "\n"
-            << plan.records << " records, " << plan.pictures << " pictures\n"
+            << plan.records << " records, " << plan.pictures << " images\n"
             << "largest micro-batch: " << words(plan.largest) << "\n"
             << "mean micro-batch:    " << words(plan.mean) << "\n"
             << "\nmemory at the peak\n";
@@ -103,7 +105,7 @@ void run(const PlanArguments& arguments) {
 void add_plan(CLI::App& app) {
   auto arguments = std::make_shared<PlanArguments>();
   auto* command = app.add_subcommand(
-      "plan", "Tell what a training config takes: parameters, memory and time per step");
+      "plan", "Estimate what a training config needs: parameters, memory and time per step");
   command->add_option("config", arguments->config, "file in configs/train/, or a run's config.json")
       ->required();
   command
@@ -112,13 +114,12 @@ void add_plan(CLI::App& app) {
       ->allow_extra_args(false);
   command
       ->add_option("--memory", arguments->memory_gb,
-                   "GB that there are: proposes the largest micro-batch that fits")
+                   "available memory in GB: proposes the largest micro-batch that fits")
       ->check(CLI::PositiveNumber);
   command->add_flag("--json", arguments->json, "one JSON object");
   command->footer(
-      "Nothing of the model is loaded: one and two of its layers are run with random weights at "
-      "the\n"
-      "sizes of the largest micro-batch, the rest is counted.\n"
+      "The model is not loaded: one and two of its layers run with random weights at the sizes of\n"
+      "the largest micro-batch, the rest is computed from the shapes.\n"
       "Example: medseg plan configs/train/demo.json --memory 8");
   command->callback([arguments] { run(*arguments); });
 }

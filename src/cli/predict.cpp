@@ -21,11 +21,12 @@ struct PredictArguments {
 };
 
 void predict(const PredictArguments& arguments) {
-  if (arguments.questions.empty()) throw ConfigError("--ask: missing: an image needs a question");
+  if (arguments.questions.empty()) throw ConfigError("--ask", "missing: an image needs a question");
   for (const auto& question : arguments.questions) {
-    if (trim(question).empty()) throw ConfigError("--ask: the question is empty");
+    if (trim(question).empty()) throw ConfigError("--ask", "the question is empty");
   }
-  const Image image = open_picture(arguments.picture);  // before the model: bad input fails at once
+  // Before the model, so that bad input fails at once.
+  const Image image = open_picture(arguments.picture);
   const OpenBundle bundle = open_model(arguments.model);
   const AutocastScope autocast(bundle.model->device().type(), arguments.model.dtype());
   auto features = std::make_shared<const ImageFeatures>(
@@ -37,7 +38,7 @@ void predict(const PredictArguments& arguments) {
     std::cout << answered.back().answer.text << "\n" << std::flush;
   }
   write_answers(arguments.out, arguments.picture.file, image, arguments.model.bundle, answered);
-  log_info("wrote " + (arguments.out / "overlay.png").string() + " and answer.json beside it");
+  log_info("wrote " + (arguments.out / "overlay.png").string() + " and answer.json next to it");
 }
 
 }  // namespace
@@ -45,7 +46,7 @@ void predict(const PredictArguments& arguments) {
 void add_predict(CLI::App& app) {
   auto arguments = std::make_shared<PredictArguments>();
   auto* command = app.add_subcommand(
-      "predict", "Ask about one picture: words, one mask for every [SEG], an overlay");
+      "predict", "Ask about one image: words, one mask for every [SEG], an overlay");
   add_model_options(*command, arguments->model);
   add_picture_options(*command, arguments->picture);
   command

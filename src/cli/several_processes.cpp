@@ -12,8 +12,8 @@ void with_all_processes(const std::function<void(Comm&)>& work) {
   const auto environment = read_launch_environment();
   if (environment.rank > 0) set_silent();
   if (environment.size > 1) {
-    log_info(str_cat(environment.size, " processes by ", environment.launcher, ", meeting at ",
-                     environment.address, ":", environment.port));
+    log_info(str_cat(environment.size, " processes by ", name_of(environment.launcher),
+                     ", meeting at ", environment.address, ":", environment.port));
   }
   const auto comm = connect(environment);
   run_together(*comm, [&] { work(*comm); });

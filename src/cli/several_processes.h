@@ -1,5 +1,5 @@
 /// \file
-/// Commands that may be one of several processes.
+/// Commands that may run as one of several processes.
 #pragma once
 
 #include <functional>
@@ -8,8 +8,8 @@
 
 namespace medseg {
 
-/// Meets the other processes of the launcher, if there is one, and runs `work` with them (comm/together.h). All but rank 0 are
-/// silent.
+/// Connects to the other processes of the launcher, if there is one, and runs `work` with them
+/// (comm/together.h). All but rank 0 print nothing.
 void with_all_processes(const std::function<void(Comm&)>& work);
 
 }  // namespace medseg

@@ -22,8 +22,8 @@ std::string text_of(const std::string& line, std::size_t number, bool json) {
   if (!json) return line;
   const auto object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!object.is_object() || !object.contains("text") || !object["text"].is_string()) {
-    throw DataError(
-        str_cat("stdin:", number, ": expected {\"text\": …}, got ", line.substr(0, 60)));
+    throw DataError(str_cat("stdin:", number),
+                    str_cat("expected {\"text\": …}, got ", line.substr(0, 60)));
   }
   return object["text"].get<std::string>();
 }
@@ -33,8 +33,7 @@ void tokenize(const TokenizeArguments& arguments) {
   std::string line;
   for (std::size_t number = 1; std::getline(std::cin, line); ++number) {
     auto ids = tokenizer->encode(text_of(line, number, arguments.json));
-    const auto decoded =
-        tokenizer->decode(ids);  // of the text: without the BOS and EOS put round it
+    const auto decoded = tokenizer->decode(ids);  // before BOS and EOS are added
     if (tokenizer->adds_bos()) ids.insert(ids.begin(), *tokenizer->bos());
     if (tokenizer->adds_eos()) ids.push_back(*tokenizer->eos());
     const nlohmann::ordered_json result = {{"ids", ids}, {"decoded", decoded}};
@@ -53,10 +52,9 @@ void add_tokenize(CLI::App& app) {
       ->add_option("--tokenizer", arguments->tokenizer,
                    "bundle, Hugging Face folder, tokenizer.model, tokenizer.json or GGUF")
       ->required();
-  command->add_option(
-      "--mode", arguments->mode,
-      "tokenizer.model only: hf, hf_legacy, hf_legacy_nostrip or spm_native (default: the "
-      "bundle's, else hf_legacy)");
+  command->add_option("--mode", arguments->mode,
+                      str_cat("tokenizer.model only: ", join(choice_names<TokenizerMode>(), " | "),
+                              "; default: the bundle's, else ", name_of(TokenizerMode::kHfLegacy)));
   command->add_flag("--json", arguments->json, "lines are {\"text\": …} objects");
   command->footer("Example: echo 'It is [SEG].' | medseg tokenize --tokenizer runs/demo-start");
   command->callback([arguments] { tokenize(*arguments); });

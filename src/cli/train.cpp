@@ -14,7 +14,7 @@ struct TrainArguments {
   std::int64_t profile = 0;
 };
 
-// What a person would type to do it again.
+// The command line that would repeat this run.
 std::string command_text(const TrainArguments& arguments, const std::filesystem::path& out) {
   std::string text = "medseg train " + arguments.config.string();
   for (const auto& change : arguments.overrides) text += " --set '" + change + "'";
@@ -38,7 +38,7 @@ void run(const TrainArguments& arguments, Comm& comm) {
 void add_train(CLI::App& app) {
   auto arguments = std::make_shared<TrainArguments>();
   auto* command =
-      app.add_subcommand("train", "Train a model as a config file says, into a run folder");
+      app.add_subcommand("train", "Train a model by a config file; results go to a run folder");
   command->add_option("config", arguments->config, "file in configs/train/, or a run's config.json")
       ->required();
   command
@@ -46,12 +46,12 @@ void add_train(CLI::App& app) {
                    "a.b=value: changes the config; may be given again")
       ->allow_extra_args(false);
   command->add_option("--out", arguments->out,
-                      "run folder; runs/ and the config's name where it is left out");
+                      "run folder; default: runs/ and the name of the config");
   command->add_flag("--resume", arguments->resume,
-                    "go on from the newest checkpoint of the run folder");
+                    "continue from the newest checkpoint in the run folder");
   command
       ->add_option("--profile", arguments->profile,
-                   "so many steps, after the first two, as trace.json in the run folder "
+                   "profile this many steps after the first two into trace.json of the run folder "
                    "(chrome://tracing, ui.perfetto.dev)")
       ->check(CLI::Range(1, 1000));
   command->footer(

@@ -1,4 +1,4 @@
-#define USE_C10D_GLOO  // the wheel has it; its headers ask
+#define USE_C10D_GLOO  // the wheel was built with it; its headers ask for this macro
 #include <cstdlib>
 #include <thread>
 
@@ -21,26 +21,26 @@ namespace {
 
 using c10d::ProcessGroupGloo;
 
-constexpr double kUntilSaid = 8.0;  // longer than a watch's patience with rank 0
+constexpr double kUntilSaid = 8.0;  // seconds; longer than the watch waits for rank 0
 constexpr double kUntilKnown = 3.0;
-// A group that ends its process when a call takes too long must not do so before we have said why.
+// A process group that aborts its process on a timeout must not do so before the reason is printed.
 constexpr std::chrono::seconds kBeyondOurs{60};
 
 std::chrono::milliseconds milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1e3));
 }
 
-/// Of a host, as a socket takes it. \throws ConfigError
+/// The first socket address of a host. \throws ConfigError
 addrinfo* resolve(const std::string& host, const std::string& port) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_DGRAM;
   addrinfo* found = nullptr;
   if (const int error = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found); error != 0)
-    throw ConfigError(str_cat("MASTER_ADDR: ", host, ": ", ::gai_strerror(error)));
+    throw ConfigError("MASTER_ADDR", str_cat(host, ": ", ::gai_strerror(error)));
   return found;
 }
 
-/// This machine's address on the way to rank 0's.
+/// The address of this machine's interface that leads to rank 0.
 std::string own_address(const LaunchEnvironment& environment) {
   addrinfo* target = resolve(environment.address, str_cat(environment.port));
   std::string address = environment.address;
@@ -49,7 +49,7 @@ std::string own_address(const LaunchEnvironment& environment) {
   socklen_t size = sizeof own;
   char text[NI_MAXHOST];
   if (::connect(fd, target->ai_addr, target->ai_addrlen) ==
-          0 &&  // sends nothing: it only chooses a route
+          0 &&  // a UDP socket: nothing is sent, only a route chosen
       ::getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size) == 0 &&
       ::getnameinfo(reinterpret_cast<sockaddr*>(&own), size, text, sizeof text, nullptr, 0,
                     NI_NUMERICHOST) == 0) {
@@ -88,7 +88,7 @@ class GlooComm : public Comm {
       throw;
     } catch (const std::exception&) {
       throw PeerLost(5,
-                     str_cat("rank ", rank_, ": nobody answers at ", environment.address, ":",
+                     str_cat("rank ", rank_, ": no answer from ", environment.address, ":",
                              environment.port, " within ", fixed(timeout_s, 0), " s"),
                      false);
     }
@@ -110,7 +110,7 @@ class GlooComm : public Comm {
     store_ = std::move(store);
   }
 
-  // What still waits for a rank that is gone cannot be taken apart: the process is about to end.
+  // Destroying a group that still waits for a lost rank blocks, and the process is about to end.
   ~GlooComm() override {
     if (!failed_) return;
     static_cast<void>(group_.release());
@@ -194,7 +194,7 @@ class GlooComm : public Comm {
     return text.substr(0, text.find('\n'));
   }
 
-  // Until all are there.
+  // Wait until all ranks are there.
   void meet(Store& store, double timeout_s) const {
     store.set(str_cat("here/", rank_), "yes");
     std::string missing;
@@ -221,7 +221,7 @@ class GlooComm : public Comm {
                    rank_ != first_there);
   }
 
-  // One row a rank, in their order.
+  // One row per rank, in the order of ranks.
   at::Tensor gather_rows(const at::Tensor& row) {
     watch_->begin_call();
     auto rows = at::empty({size_, row.size(0)}, row.options());
@@ -244,7 +244,7 @@ class GlooComm : public Comm {
     return *device_group_;
   }
 
-  // NCCL's wait() makes the GPU's stream wait and returns; a rank that hangs must be found here.
+  // NCCL's wait() only makes the GPU's stream wait and returns; a rank that hangs is found here.
   void finish(c10d::Work& work) const {
     work.wait();
     for (const Stopwatch watch; !work.isCompleted();

@@ -14,7 +14,8 @@
 namespace medseg {
 namespace {
 
-constexpr double kCallTimeout = 30.0;  // of a server that is there
+// Seconds that one call may wait for a server that is connected.
+constexpr double kCallTimeout = 30.0;
 
 std::chrono::milliseconds milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1e3));
@@ -52,7 +53,8 @@ Listener listen_at(std::uint16_t port, bool loopback) {
       ::getsockname(listener.fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
     const int error = errno;
     ::close(listener.fd);
-    throw ConfigError(str_cat("MASTER_PORT: cannot listen at ", port, ": ", std::strerror(error)));
+    throw ConfigError("MASTER_PORT",
+                      str_cat("cannot listen at ", port, ": ", std::strerror(error)));
   }
   listener.port = ntohs(address.sin_port);
   return listener;

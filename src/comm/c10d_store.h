@@ -1,5 +1,5 @@
 /// \file
-/// For the files that speak c10d.
+/// The part of Store that includes c10d's headers.
 #pragma once
 
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>

@@ -36,7 +36,8 @@ int cores() {
   return ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-/// SIGINT, SIGTERM, SIGHUP and SIGCHLD come as something to read; a child gets the mask back that was there before.
+/// Signals that arrive become readable from a file descriptor: SIGINT, SIGTERM, SIGHUP and SIGCHLD.
+/// A child process gets back the signal mask that was set before.
 class Signals {
  public:
   Signals() {
@@ -55,7 +56,7 @@ class Signals {
 
   int fd() const { return fd_; }
   const sigset_t& before() const { return before_; }
-  /// The next one that has come, 0 for none.
+  /// The next signal that has arrived, or 0.
   int next() const {
     signalfd_siginfo info{};
     return ::read(fd_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)
@@ -68,12 +69,12 @@ class Signals {
   int fd_ = -1;
 };
 
-/// One process, from its start to its end.
+/// One child process, from its start to its end.
 struct Child {
   int rank = 0;
   pid_t pid = 0;
-  int output = -1;   ///< what it says, to read; -1: it speaks for itself
-  std::string line;  ///< that has not ended yet
+  int output = -1;   ///< pipe of its stdout and stderr; -1: it writes to the terminal itself
+  std::string line;  ///< of output whose line break has not come yet
   bool ended = false;
   int status = 0;
 
@@ -112,10 +113,10 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return pointers;
 }
 
-/// Between fork and exec only what is safe in a signal handler.
+/// Runs between fork and exec, where only async-signal-safe calls are allowed.
 [[noreturn]] void become(const char* program, char** words, char** environment, int output,
                          const sigset_t& mask, pid_t parent) {
-  ::setpgid(0, 0);  // a Ctrl-C of the terminal comes once, through the launcher
+  ::setpgid(0, 0);  // Ctrl-C in the terminal then reaches only the launcher, which passes it on
   ::signal(SIGTTOU, SIG_IGN);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);
@@ -159,8 +160,8 @@ class Launcher {
   Signals signals_;
   std::vector<Child> children_;
   std::unique_ptr<Store> store_;
-  int signal_ = 0;                ///< that was passed on
-  const Child* first_ = nullptr;  ///< to fail
+  int signal_ = 0;                ///< that was passed on to the ranks
+  const Child* first_ = nullptr;  ///< the first one that failed
   Stopwatch since_first_;
 };
 
@@ -189,7 +190,7 @@ void Launcher::start(const Listener& listener) {
   }
 }
 
-// Nothing may outlive an exception.
+// No child may outlive an exception.
 Launcher::~Launcher() {
   signal_all(SIGKILL);
   for (auto& child : children_) {
@@ -201,7 +202,7 @@ Launcher::~Launcher() {
 void Launcher::run() {
   const Listener listener = listen_at(0, /*loopback=*/true);
   start(listener);
-  // The server's threads begin only now: what was forked knows nothing of them.
+  // The server's threads start after the fork, so that no child inherits their state.
   store_ = Store::serve(listener, str_cat("medseg/", kRunId, ".0/"));
   bool killed = false;
   while (!all_ended()) {
@@ -249,7 +250,7 @@ void Launcher::reap() {
   }
 }
 
-// Ranks that wait for this one learn why it will not come, unless it has told them itself.
+// Tells the ranks that wait for this one why it will not come, unless it has told them itself.
 void Launcher::note_failure(const Child& child) {
   first_ = &child;
   since_first_.restart();
@@ -264,11 +265,11 @@ void Launcher::note_failure(const Child& child) {
   }
   try {
     store_->set_first(kFaultKey, to_text(fault));
-  } catch (const std::exception&) {  // they find out by themselves, later
+  } catch (const std::exception&) {  // they notice by their own timeout
   }
 }
 
-// What a rank said so far, line by line; the rest at its end.
+// Prints a rank's output line by line, and the unfinished line at its end.
 void Launcher::relay(Child& child) {
   if (child.output < 0) return;
   char buffer[4096];
@@ -294,7 +295,8 @@ void Launcher::fail() const {
     const int code = first_->was_killed() ? 128 + signal_ : WEXITSTATUS(first_->status);
     if (by_it) throw Error(code, "", "");
   }
-  if (!first_->was_killed()) throw Error(WEXITSTATUS(first_->status), "", "");  // it has said why
+  // It has printed the reason.
+  if (!first_->was_killed()) throw Error(WEXITSTATUS(first_->status), "", "");
   throw RunStopped(str_cat("rank ", first_->rank, " (process ", first_->pid,
                            ") was killed by signal ", WTERMSIG(first_->status),
                            ", and the other ranks with it; --resume goes on"));
@@ -304,9 +306,9 @@ void Launcher::fail() const {
 
 void launch(const LaunchRequest& request) {
   if (request.processes < 1 || request.processes > 1024)
-    throw ConfigError(
-        str_cat("--nproc: ", request.processes, " is out of range; expected 1 to 1024"));
-  if (request.command.empty()) throw ConfigError("launch: no command behind --");
+    throw ConfigError("--nproc",
+                      str_cat(request.processes, " is out of range; expected 1 to 1024"));
+  if (request.command.empty()) throw ConfigError("launch", "no command behind --");
   Launcher(request).run();
 }
 

@@ -21,43 +21,48 @@ std::optional<std::int64_t> number(const ReadVariable& read, const std::string& 
   const auto [stop, error] = std::from_chars(text->data(), end, value);
   if (error != std::errc{} || stop != end || value < least || value > most) {
     throw ConfigError(
-        str_cat(name, ": \"", *text, "\", expected a whole number from ", least, " to ", most));
+        name, str_cat("\"", *text, "\", expected a whole number from ", least, " to ", most));
   }
   return value;
 }
 
 struct Names {
-  const char *launcher, *rank, *size, *local_rank, *local_size;
+  Launcher launcher;
+  const char *rank, *size, *local_rank, *local_size;
 };
 
-constexpr Names kTorchrun = {"torchrun", "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"};
-constexpr Names kOpenMpi = {"OpenMPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE",
+constexpr Names kTorchrun = {Launcher::kTorchrun, "RANK", "WORLD_SIZE", "LOCAL_RANK",
+                             "LOCAL_WORLD_SIZE"};
+constexpr Names kOpenMpi = {Launcher::kOpenMpi, "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE",
                             "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"};
-constexpr Names kSlurm = {"Slurm", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", nullptr};
-constexpr Names kSlurmStep = {"Slurm", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID",
-                              nullptr};
+constexpr Names kSlurm = {Launcher::kSlurm, "SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID",
+                          nullptr};
+constexpr Names kSlurmStep = {Launcher::kSlurm, "SLURM_PROCID", "SLURM_STEP_NUM_TASKS",
+                              "SLURM_LOCALID", nullptr};
 
-/// Nothing if this launcher says nothing.
+/// Nothing if this launcher has set no variables.
 std::optional<LaunchEnvironment> read_by(const ReadVariable& read, const Names& names) {
   const auto rank = number(read, names.rank, 0, kMostProcesses - 1);
   const auto size = number(read, names.size, 1, kMostProcesses);
   if (!rank && !size) return std::nullopt;
-  if (!rank) throw ConfigError(str_cat(names.rank, ": missing beside ", names.size, "=", *size));
-  if (!size) throw ConfigError(str_cat(names.size, ": missing beside ", names.rank, "=", *rank));
+  if (!rank) throw ConfigError(names.rank, str_cat("missing beside ", names.size, "=", *size));
+  if (!size) throw ConfigError(names.size, str_cat("missing beside ", names.rank, "=", *rank));
   if (*rank >= *size) {
-    throw ConfigError(str_cat(names.rank, ": ", *rank, ", but ", names.size, " is ", *size,
-                              ": ranks count from 0 to ", *size - 1));
+    throw ConfigError(names.rank, str_cat(*rank, ", but ", names.size, " is ", *size,
+                                          ": ranks count from 0 to ", *size - 1));
   }
   const auto local = number(read, names.local_rank, 0, kMostProcesses - 1);
   if (local && *local > *rank) {
-    throw ConfigError(str_cat(names.local_rank, ": ", *local, ", but ", names.rank, " is ", *rank,
+    throw ConfigError(names.local_rank,
+                      str_cat(*local, ", but ", names.rank, " is ", *rank,
                               ": no process comes later on its machine than among all"));
   }
   if (names.local_size != nullptr) {
     const auto local_size = number(read, names.local_size, 1, kMostProcesses);
     if (local_size && (*local_size > *size || (local && *local >= *local_size))) {
       throw ConfigError(
-          str_cat(names.local_size, ": ", *local_size, " contradicts ", names.size, "=", *size,
+          names.local_size,
+          str_cat(*local_size, " contradicts ", names.size, "=", *size,
                   local ? str_cat(", ", names.local_rank, "=", *local) : std::string()));
     }
   }
@@ -72,17 +77,17 @@ std::optional<LaunchEnvironment> read_by(const ReadVariable& read, const Names& 
 std::optional<LaunchEnvironment> read_slurm(const ReadVariable& read) {
   if (!read(kSlurm.rank)) return std::nullopt;  // inside an allocation, but not started by srun
   if (read(kSlurmStep.size)) return read_by(read, kSlurmStep);
-  if (!read(kSlurm.size)) return std::nullopt;  // a batch script that asked for no tasks
+  if (!read(kSlurm.size)) return std::nullopt;  // a batch script without --ntasks
   return read_by(read, kSlurm);
 }
 
-// Variables set by hand beside those of another launcher: whoever set them, somebody is wrong.
+// Variables of two launchers that disagree: one set was made by hand, or left over.
 void require_same(const LaunchEnvironment& one, const Names& names,
                   const std::optional<LaunchEnvironment>& other) {
   if (!other || (one.rank == other->rank && one.size == other->size)) return;
-  throw ConfigError(str_cat(names.rank, ": ", one.rank, " of ", one.size, ", but ", other->launcher,
-                            "'s variables say ", other->rank, " of ", other->size,
-                            "; unset one of the two"));
+  throw ConfigError(names.rank, str_cat(one.rank, " of ", one.size, ", but ",
+                                        name_of(other->launcher), "'s variables say ", other->rank,
+                                        " of ", other->size, "; unset one of the two"));
 }
 
 bool is_loopback_name(const std::string& address) {
@@ -94,26 +99,29 @@ void read_meeting_point(const ReadVariable& read, LaunchEnvironment& found) {
     found.address = is_loopback_name(*address) ? "127.0.0.1" : *address;
   if (const auto port = number(read, "MASTER_PORT", 1, 65535)) {
     found.port = static_cast<std::uint16_t>(*port);
-  } else if (found.launcher == "Slurm") {  // jobs that share a machine do not meet
+    // Two jobs on one machine then use different ports.
+  } else if (found.launcher == Launcher::kSlurm) {
     const auto job = number(read, "SLURM_JOB_ID", 0, INT64_MAX).value_or(0);
     found.port = static_cast<std::uint16_t>(15000 + job % 15000);
   }
 }
 
-// Processes on other machines cannot meet at this one's loopback address.
+// Processes on other machines cannot reach this one's loopback address.
 void require_reachable(const ReadVariable& read, const LaunchEnvironment& found) {
   if (!found.is_loopback()) return;
   std::int64_t machines = 1;
-  if (found.launcher == "Slurm") {
+  if (found.launcher == Launcher::kSlurm) {
     machines = number(read, "SLURM_STEP_NUM_NODES", 1, kMostProcesses)
                    .value_or(number(read, "SLURM_NNODES", 1, kMostProcesses).value_or(1));
   } else {
-    const auto* name = found.launcher == "OpenMPI" ? kOpenMpi.local_size : kTorchrun.local_size;
+    const auto* name =
+        found.launcher == Launcher::kOpenMpi ? kOpenMpi.local_size : kTorchrun.local_size;
     if (number(read, name, 1, kMostProcesses).value_or(found.size) < found.size) machines = 2;
   }
   if (machines > 1) {
     throw ConfigError(
-        str_cat("MASTER_ADDR: ", read("MASTER_ADDR").value_or("missing"), ", but the ", found.size,
+        "MASTER_ADDR",
+        str_cat(read("MASTER_ADDR").value_or("missing"), ", but the ", found.size,
                 " processes run on several machines; name one that all reach, that of rank 0"));
   }
 }

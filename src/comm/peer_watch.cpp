@@ -14,8 +14,8 @@ namespace medseg {
 namespace {
 
 constexpr auto kBeat = std::chrono::milliseconds(500);
-constexpr double kSigns = 2.5;  // seconds without a sign of life
-constexpr double kGrace = 5.0;  // that a process has to end by itself
+constexpr double kSigns = 2.5;  // seconds without a heartbeat after which a rank counts as gone
+constexpr double kGrace = 5.0;  // seconds that a process has to end by itself
 
 constexpr const char* kSaidKey = "said";
 constexpr const char* kKnownKey = "known";
@@ -74,7 +74,7 @@ void PeerWatch::work() {
         if (const auto text = of_thread_->find(kFaultKey)) fault = fault_from(*text);
       } catch (const std::exception&) {
         fault = Fault{0, 5, rank_, kNoStore};
-        patience += timeout_s_;  // calls find out for themselves by then
+        patience += timeout_s_;  // by then the collective calls time out themselves
       }
       since.restart();
     } else if (since.seconds() > patience) {
@@ -132,7 +132,7 @@ Fault PeerWatch::blame(const std::vector<Beat>& before, const std::vector<Beat>&
   } else {
     fault.message = str_cat("rank ", rank_, ": ", what);
   }
-  // Whoever is gone says nothing; rank 0 speaks for all unless it is the one.
+  // A rank that is gone cannot print; rank 0 prints for all unless it is the one.
   fault.speaker = fault.rank == 0 ? rank_ : 0;
   return fault;
 }
@@ -161,7 +161,7 @@ Fault PeerWatch::report(const Fault& fault) {
 void PeerWatch::note_said() {
   try {
     store_->set(kSaidKey, "yes");
-  } catch (const std::exception&) {  // then there is nobody who could listen
+  } catch (const std::exception&) {  // the store is gone, and with it all who could read
   }
 }
 

@@ -1,5 +1,5 @@
 /// \file
-/// Who is still there, and who has failed.
+/// Which ranks are still alive, and which has failed.
 #pragma once
 
 #include <atomic>
@@ -14,22 +14,23 @@
 
 namespace medseg {
 
-/// The end of a run: the first one that is written to the store counts for all ranks.
+/// Why a run ends. The first fault that is written to the store counts for all ranks.
 struct Fault {
   int rank = -1;  ///< where it happened
   int exit_code = 5;
-  int speaker = 0;  ///< the rank that tells the user; -1: the launcher
+  int speaker = 0;  ///< the rank that prints the message; -1: the launcher
   std::string message;
 };
 std::string to_text(const Fault& fault);
 Fault fault_from(const std::string& text);
 
-/// Where a fault stands in the store.
+/// Key of the fault in the store.
 inline constexpr const char* kFaultKey = "fault";
 
-/// A thread that twice a second says in the store that this rank lives and how many collective calls it has begun, and looks
-/// for a fault. Once there is one (or the store is gone) the main thread has some seconds to end by itself; then the watch
-/// ends the process, which waits for something that will never come.
+/// A thread that writes a heartbeat to the store twice a second, with the number of collective
+/// calls that this rank has begun, and looks for a fault. Once there is a fault, or the store is
+/// gone, the main thread has some seconds to end by itself. Then the watch ends the process,
+/// because the main thread waits for a rank that will never come.
 class PeerWatch {
  public:
   PeerWatch(std::unique_ptr<Store> store, int rank, int size);
@@ -40,16 +41,17 @@ class PeerWatch {
   void begin_call() { ++calls_; }
   void set_timeout(double seconds) { timeout_s_ = seconds; }
 
-  /// After a call failed with `what`: the fault that caused it. Waits some seconds for one to be written or for ranks that
-  /// give no sign of life; without either, the ranks that have begun fewer calls are to blame.
+  /// To be called after a collective call failed with the message `what`. Returns the fault that
+  /// caused it: it waits some seconds for one to be written, or for a rank whose heartbeat stops.
+  /// Without either, the ranks that have begun fewer calls are to blame.
   Fault explain(const std::string& what);
-  /// This rank ends the run. The fault that counts.
+  /// Reports that this rank ends the run. Returns the fault that counts, maybe another rank's.
   Fault report(const Fault& fault);
 
-  /// Rank 0 has told the user, or will.
+  /// Notes that rank 0 has printed the message, or will.
   void note_said();
   bool wait_until_said(double seconds);
-  /// This rank knows why the run ends. Where rank 0 serves the store, it waits for the others to have read it.
+  /// Notes that this rank has read the fault. Rank 0, where it serves the store, waits for all.
   void note_known();
   void wait_until_known(double seconds);
 
@@ -67,9 +69,9 @@ class PeerWatch {
   std::atomic<std::int64_t> calls_{0};
   std::atomic<double> timeout_s_{300.0};
   std::unique_ptr<Store> of_thread_;
-  std::unique_ptr<Store> store_;  ///< of the main thread
-  std::mutex mutex_;              ///< of what follows
-  std::optional<Fault> seen_;     ///< by the thread: stands even when the store is gone
+  std::unique_ptr<Store> store_;  ///< connection of the main thread
+  std::mutex mutex_;              ///< guards all that follows
+  std::optional<Fault> seen_;     ///< by the thread; still there when the store is gone
   std::condition_variable changed_;
   bool stop_ = false;
   std::thread thread_;

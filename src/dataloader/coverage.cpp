@@ -1,6 +1,7 @@
 #include "medseg/dataloader/coverage.h"
 
 #include <algorithm>
+#include <map>
 
 #include <nlohmann/json.hpp>
 
@@ -10,11 +11,12 @@
 namespace medseg {
 namespace {
 
-// Places of padding among those of all batches, were they padded; `visits`, if wanted, counts the draws of each sample.
+// Share of padding among the positions of all batches, were they padded. `visits`, if wanted,
+// counts the draws of each sample.
 double padding_of(const SamplerOptions& options, std::int64_t draws,
                   std::vector<std::int64_t>* visits = nullptr) {
   Sampler sampler(options);
-  double places = 0, used = 0;
+  double positions = 0, used = 0;
   for (std::int64_t drawn = 0; drawn < draws;) {
     const auto count = std::min(options.batch_size, draws - drawn);
     std::int64_t longest = 0;
@@ -24,10 +26,10 @@ double padding_of(const SamplerOptions& options, std::int64_t draws,
       used += static_cast<double>(length);
       if (visits != nullptr) ++(*visits)[draw.sample];
     }
-    places += static_cast<double>(longest * count);
+    positions += static_cast<double>(longest * count);
     drawn += count;
   }
-  return places > 0 ? 1.0 - used / places : 0.0;
+  return positions > 0 ? 1.0 - used / positions : 0.0;
 }
 
 std::string percent(double share) { return fixed(100.0 * share, 1) + " %"; }
@@ -38,27 +40,26 @@ Coverage cover(const TrainingSet& data, const SamplerOptions& sampler, std::int6
   Coverage coverage;
   coverage.draws = draws;
   coverage.batch_size = sampler.batch_size;
-  std::vector<std::int64_t> visits(data.size(), 0);
+  std::vector<std::int64_t> visits(data.records.size(), 0);
   coverage.padding = coverage.ungrouped_padding = padding_of(sampler, draws, &visits);
   if (sampler.group_by_length) {
     auto ungrouped = sampler;
     ungrouped.group_by_length = false;
     coverage.ungrouped_padding = padding_of(ungrouped, draws);
   }
-  for (const auto& source : data.options().train) {
+  for (const auto& source : data.records.options().train) {
     SourceCoverage covered;
     covered.manifest = source.manifest;
     covered.split = source.split;
     covered.weight = source.weight;
     coverage.sources.push_back(covered);
   }
-  for (std::size_t i = 0; i < data.size(); ++i) {
-    auto& source = coverage.sources[data.sources()[i]];
+  for (std::size_t i = 0; i < data.records.size(); ++i) {
+    const TrainingRecord& record = data.records[i];
+    auto& source = coverage.sources[record.source];
     ++source.records;
-    for (const RecordTurn* turn : answered_turns(data.record(i))) {
-      ++source.turns;
-      source.masks += static_cast<std::int64_t>(turn->masks.size());
-    }
+    source.turns += static_cast<std::int64_t>(answered_turns(*record.record).size());
+    source.masks += record.masks;
     source.draws += visits[i];
     if (visits[i] == 0) ++source.never_seen;
   }
@@ -68,6 +69,29 @@ Coverage cover(const TrainingSet& data, const SamplerOptions& sampler, std::int6
       source.epochs = static_cast<double>(source.draws) / static_cast<double>(source.records);
   }
   return coverage;
+}
+
+std::vector<std::string> target_lines(const TrainingSet& data) {
+  std::map<std::string, std::pair<std::int64_t, double>> by_target;
+  double visits = 0;
+  std::vector<std::int64_t> lengths;
+  for (std::size_t i = 0; i < data.records.size(); ++i) {
+    visits += data.visits.of_records[i];
+    lengths.push_back(data.records[i].tokens);
+    for (const auto& target : data.records[i].targets) {
+      ++by_target[target].first;
+      by_target[target].second += data.visits.of_records[i];
+    }
+  }
+  const auto [shortest, longest] = std::minmax_element(lengths.begin(), lengths.end());
+  std::vector<std::string> lines = {
+      str_cat("data: ", data.records.size(), " records of ", by_target.size(), " targets, ",
+              fixed(visits, 1), " visits an epoch, ", *shortest, " to ", *longest, " tokens")};
+  for (const auto& [target, counts] : by_target) {
+    lines.push_back(str_cat("  ", target, ": ", counts.first, " records, ", fixed(counts.second, 1),
+                            " visits"));
+  }
+  return lines;
 }
 
 std::vector<std::string> coverage_lines(const Coverage& coverage) {

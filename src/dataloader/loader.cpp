@@ -29,7 +29,7 @@ void BatchLoader::work() {
   for (;;) {
     changed_.wait(lock, [this] { return stop_ || taken_ < handed_out_ + depth_; });
     if (stop_) return;
-    const auto place = taken_++;
+    const auto number = taken_++;
     const auto draws = sampler_.next(batch_size_);
     lock.unlock();
     Slot slot;
@@ -39,12 +39,12 @@ void BatchLoader::work() {
       slot.error = std::current_exception();
     }
     lock.lock();
-    ready_.emplace(place, std::move(slot));
+    ready_.emplace(number, std::move(slot));
     changed_.notify_all();
   }
 }
 
-TrainingBatch BatchLoader::next() {
+LoadedBatch BatchLoader::next() {
   if (threads_.empty()) return make_(sampler_.next(batch_size_));
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return ready_.contains(handed_out_); });

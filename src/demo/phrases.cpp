@@ -104,13 +104,13 @@ std::string found(const std::string& label) {
 }  // namespace
 
 std::string present_answer(const std::string& view, const std::string& label,
-                           const std::string& place) {
-  return view + " that would be the " + label + " (" + place + "): " + found(label) + ".";
+                           const std::string& location) {
+  return view + " that would be the " + label + " (" + location + "): " + found(label) + ".";
 }
 
 std::string absent_answer(const std::string& view, const std::string& label,
-                          const std::string& place) {
-  return view + " that would be the " + label + " (" + place + "): not seen here.";
+                          const std::string& location) {
+  return view + " that would be the " + label + " (" + location + "): not seen here.";
 }
 
 std::string joint_answer(const std::string& view, const std::vector<std::string>& labels) {

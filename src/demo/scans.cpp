@@ -1,4 +1,4 @@
-// Rules of the masks: each follows the census of the set's assets (data/README.md names them).
+// Rules that make the masks from the voxels; data/README.md names the sources.
 #include "scans.h"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ constexpr const char* kTemplates = "mricron-data/usr/share/mricron/templates";
 
 Volume read_canonical(const fs::path& path) { return to_canonical(read_volume(path)); }
 
-/// Largest piece denser than -300 HU, holes filled slice by slice: the patient without the table.
+/// The patient without the table: the largest component above -300 HU, holes filled in each slice.
 VoxelMask body_of(const Volume& hu) {
   return fill_holes_by_slice(largest_components(open(threshold(hu, -299, kInfinite), 2)));
 }
@@ -81,10 +81,11 @@ DemoScan ct_thorax(const fs::path& assets, const std::string& number) {
   scan.split = number == "2" ? DemoSplit::kTrainAndVal : DemoSplit::kTestThinned;
   const fs::path data = assets / "pyradiomics/pyradiomics-3.0.1/data";
   scan.image = read_canonical(data / ("lung" + number + "_image.nrrd"));
-  scan.window = {"ct-thorax", -1000, 600};  // air, soft tissue and bone in one picture
+  scan.window = {"ct-thorax", -1000, 600};  // shows air, soft tissue and bone in one image
   const VoxelMask body = body_of(scan.image);
   const VoxelMask air = intersection(threshold(scan.image, -kInfinite, -401), body);
-  // Cortex and marrow in one piece: at 300 HU little but the outlines of ribs and vertebrae is left.
+  // Cortex and marrow together: a threshold of 300 HU leaves little but outlines of ribs and
+  // vertebrae.
   const VoxelMask bone = intersection(
       close_by_slice(intersection(threshold(scan.image, 200, kInfinite), body), 3), body);
   scan.structures = {
@@ -120,7 +121,7 @@ DemoScan mr_tumour(const fs::path& assets, const std::string& number) {
   return scan;
 }
 
-/// Label numbers of aal.nii.txt ("1 Precentral_L 2001") by name without side.
+/// Label numbers of aal.nii.txt ("1 Precentral_L 2001") by the name without its side.
 std::map<std::string, std::vector<int>> atlas_numbers(const fs::path& path) {
   std::map<std::string, std::vector<int>> numbers;
   for (const auto& line : split(read_file(path), '\n')) {
@@ -166,7 +167,7 @@ DemoScan mr_colin(const fs::path& assets) {
   for (const auto& [label, name] : wanted) {
     const auto it = numbers.find(name);
     if (it == numbers.end()) {
-      throw DataError((data / "aal.nii.txt").string() + ": no structure named " + name);
+      throw DataError((data / "aal.nii.txt").string(), str_cat("no structure named ", name));
     }
     scan.structures.push_back({label, "atlas", labelled(atlas, it->second)});
   }
@@ -197,8 +198,8 @@ DemoScan mr_mni(const fs::path& assets) {
   return scan;
 }
 
-/// Fifths from the lowest to the highest slice with a structure, where all slices are of one subject: fifths of two people
-/// cover different anatomy.
+/// Levels are fifths between the lowest and the highest slice with a structure. A region has levels
+/// only if all its slices are of one subject, because fifths of two people cover different anatomy.
 void find_levels(const DemoScan& scan, std::vector<SliceContent>& contents) {
   const auto& levels = demo_levels();
   std::size_t first = contents.size(), last = 0;
@@ -235,8 +236,8 @@ DemoScan load_demo_scan(const std::string& name, const fs::path& assets) {
   scan.name = name;
   for (const auto& structure : scan.structures) {
     if (structure.voxels.size == scan.image.size) continue;
-    throw DataError(name + ": the voxels of \"" + structure.label +
-                    "\" have another size than the scan");
+    throw DataError(
+        name, str_cat("the voxels of \"", structure.label, "\" have another size than the scan"));
   }
   return scan;
 }
@@ -258,16 +259,16 @@ std::string split_of_slice(const DemoScan& scan, std::int64_t k) {
       }
       return tumour || k % 2 == 0 ? "test" : "";
     }
-    case DemoSplit::kTrainAndVal:  // one block behind the tumour, which stays in training whole
+    case DemoSplit::kTrainAndVal:  // one block above the tumour, all of which stays in training
       if (k == 40 || k == 41) return "val";
       return k >= 38 && k <= 43 ? "" : "train";
     case DemoSplit::kSlab:
       break;
   }
-  const auto place = k % 20;
-  if (place < 12) return "train";
-  if (place == 14 || place == 15) return "val";
-  return place >= 18 ? "test" : "";
+  const auto offset = k % 20;
+  if (offset < 12) return "train";
+  if (offset == 14 || offset == 15) return "val";
+  return offset >= 18 ? "test" : "";
 }
 
 std::vector<SliceContent> slice_contents(const DemoScan& scan) {

@@ -9,6 +9,7 @@
 #include "medseg/base/progress.h"
 #include "medseg/dataset/turns.h"
 #include "medseg/evaluation/predictions.h"
+#include "medseg/models/grounding.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/pipeline/preprocess.h"
 #include "medseg/report/scores_text.h"
@@ -57,7 +58,7 @@ Baselines score_baselines(const Manifest& manifest, const std::string& training_
   const bool draws_boxes = bundle != nullptr && cache != nullptr && bundle->model->has_grounding();
   const auto records = manifest.split(split);
   if (records.empty())
-    throw DataError(manifest.path().string() + ": no record in split \"" + split + "\"");
+    throw DataError(manifest.path().string(), "no record in split \"" + split + "\"");
   TrainingMasks training(manifest, training_split);
   ScoreBoard mean_mask, nearest_slice, true_box;
   Progress progress("baselines " + split, static_cast<std::int64_t>(records.size()));

@@ -21,7 +21,7 @@ std::vector<const Record*> chosen_records(const Manifest& manifest, const std::s
                                           std::int64_t limit) {
   const auto all = manifest.split(split);
   if (all.empty())
-    throw DataError(manifest.path().string() + ": no record in split \"" + split + "\"");
+    throw DataError(manifest.path().string(), "no record in split \"" + split + "\"");
   const auto wanted = static_cast<std::size_t>(limit);
   if (limit <= 0 || wanted >= all.size()) return all;
   std::vector<const Record*> chosen;
@@ -47,17 +47,18 @@ Prediction prediction_of(const Record& record, std::size_t turn, const std::stri
   return prediction;
 }
 
-// Every rank's predictions, record by record. `records` are the places of `own` in the split. \throws Interrupted if a rank was.
+// Every rank's predictions, record by record. `records`: of each of `own`, the index of its record
+// in the split. \throws Interrupted if a rank was interrupted.
 std::vector<Prediction> gathered(const std::vector<std::size_t>& records,
                                  const std::vector<Prediction>& own, int signal, Comm& comm) {
-  nlohmann::json said = {{"signal", signal}, {"lines", nlohmann::json::array()}};
+  nlohmann::json sent = {{"signal", signal}, {"lines", nlohmann::json::array()}};
   for (std::size_t i = 0; i < own.size(); ++i)
-    said["lines"].push_back({records[i], to_json_line(own[i])});
+    sent["lines"].push_back({records[i], to_json_line(own[i])});
   std::vector<std::pair<std::size_t, std::string>> all;
-  for (const auto& text : comm.all_gather(said.dump())) {
-    const auto heard = nlohmann::json::parse(text);
-    signal = std::max(signal, heard["signal"].get<int>());
-    for (const auto& pair : heard["lines"])
+  for (const auto& text : comm.all_gather(sent.dump())) {
+    const auto received = nlohmann::json::parse(text);
+    signal = std::max(signal, received["signal"].get<int>());
+    for (const auto& pair : received["lines"])
       all.emplace_back(pair[0].get<std::size_t>(), pair[1].get<std::string>());
   }
   if (signal != 0) throw Interrupted(signal);
@@ -82,12 +83,12 @@ Evaluation evaluate(const OpenBundle& bundle, const Manifest& manifest, const st
   std::optional<Progress> progress;
   if (options.show_progress)
     progress.emplace("evaluate " + split, static_cast<std::int64_t>(records.size()));
-  std::vector<std::size_t> places;  // of the predictions' records
+  std::vector<std::size_t> indices;  // of the predictions' records
   int signal = 0;
   for (std::size_t done = first; done < records.size(); done += stride) {
     if (alone) stop_if_signalled();
     signal = caught_signal();
-    if (signal != 0) break;  // the others hear of it below
+    if (signal != 0) break;  // the other ranks learn of it below
     const Record& record = *records[done];
     const std::string where = str_cat(manifest.path().string(), ":", record.line);
     const Image image = load_image(manifest, record);
@@ -96,7 +97,7 @@ Evaluation evaluate(const OpenBundle& bundle, const Manifest& manifest, const st
     for (std::size_t i = 0; i < turns.size(); ++i) {
       const Answer answer = dialogue.ask(turns[i]->question);
       evaluation.predictions.push_back(prediction_of(record, i, turns[i]->question, answer));
-      places.push_back(done);
+      indices.push_back(done);
       auto turn = expected_turn(manifest, record, *turns[i], image.width, image.height);
       add_prediction(turn, evaluation.predictions.back(), where, image.width, image.height);
       board.add(turn);
@@ -110,7 +111,7 @@ Evaluation evaluate(const OpenBundle& bundle, const Manifest& manifest, const st
     evaluation.scores = board.scores();
     return evaluation;
   }
-  evaluation.predictions = gathered(places, evaluation.predictions, signal, *options.comm);
+  evaluation.predictions = gathered(indices, evaluation.predictions, signal, *options.comm);
   evaluation.scores =
       score_predictions(evaluation.predictions, manifest, split, /*partial=*/options.limit > 0);
   return evaluation;

@@ -78,7 +78,7 @@ Prediction from_json(const Json& json) {
     read.score = mask.value("score", 0.0);
     read.probability = mask.value("probability", "");
   }
-  prediction.finish = json.value("finish", "");
+  prediction.finish = find_choice<Finish>(json.value("finish", ""));
   prediction.new_tokens = json.value("new_tokens", std::int64_t{0});
   prediction.seconds = json.value("seconds", 0.0);
   prediction.failed = json.value("failed", false);
@@ -105,7 +105,7 @@ std::string to_json_line(const Prediction& prediction) {
          {"score", mask.score}});
     if (!mask.probability.empty()) json["masks"].back()["probability"] = mask.probability;
   }
-  json["finish"] = prediction.finish;
+  json["finish"] = prediction.finish ? name_of(*prediction.finish) : "";
   json["new_tokens"] = prediction.new_tokens;
   json["seconds"] = prediction.seconds;
   if (prediction.failed) json["failed"] = true;
@@ -152,9 +152,9 @@ void add_prediction(ScoredTurn& turn, const Prediction& prediction, const std::s
   turn.failed = prediction.failed;
   for (const auto& mask : prediction.masks) {
     if (mask.rle.width != width || mask.rle.height != height) {
-      throw DataError(str_cat(where, ": prediction ", prediction.id, " turn ", prediction.turn,
-                              ": mask of ", mask.rle.width, "x", mask.rle.height, ", picture of ",
-                              width, "x", height));
+      throw DataError(
+          where, str_cat("prediction ", prediction.id, " turn ", prediction.turn, ": mask of ",
+                         mask.rle.width, "x", mask.rle.height, ", image of ", width, "x", height));
     }
     turn.predicted.push_back(decode_rle(mask.rle));
   }

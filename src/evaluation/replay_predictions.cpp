@@ -142,7 +142,6 @@ std::vector<Prediction> predictions_of_masks(const fs::path& folder, const Manif
       prediction.id = record->id;
       prediction.turn = static_cast<int>(t);
       prediction.question = turns[t]->question;
-      prediction.finish = "masks";
       const auto targets = targets_of(*record, *turns[t]);
       const bool absent = turns[t]->masks.empty();
       std::size_t kept = 0;  // masks behind the last file are missed, not empty

@@ -9,7 +9,7 @@
 namespace medseg {
 namespace {
 
-constexpr int kSide = 256;  // of a picture at least: two stand side by side
+constexpr int kSide = 256;  // smallest side of an image: two stand side by side
 
 Image side_by_side(const Image& left, const Image& right) {
   Image both{left.width + right.width, std::max(left.height, right.height), 3, {}};

@@ -32,8 +32,8 @@ class TrainingMasks {
   double relative_slice(const Record& record) const;
 
   std::map<Key, std::vector<Item>> items_;
-  std::map<Key, std::pair<std::int64_t, std::int64_t>>
-      slices_;  ///< modality, subject -> first and last slice
+  /// (modality, subject) -> first and last slice.
+  std::map<Key, std::pair<std::int64_t, std::int64_t>> slices_;
   std::map<std::tuple<Key, int, int>, Mask> means_;
 };
 

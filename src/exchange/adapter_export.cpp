@@ -14,6 +14,7 @@
 #include "medseg/bundle/audit.h"
 #include "medseg/bundle/bundle.h"
 #include "medseg/config/load.h"
+#include "medseg/models/part_names.h"
 #include "medseg/weights/peft.h"
 
 namespace medseg {
@@ -32,8 +33,9 @@ struct Run {
 
 Run read_run(const fs::path& checkpoint) {
   const auto path = checkpoint / "config.json";
+  const auto json =
+      raised_as<CheckpointError>([&] { return parse_json(read_file(path), path.string()); });
   try {
-    const auto json = parse_json(read_file(path), path.string());
     const auto& provenance = json.at("provenance");
     const auto& train = provenance.at("config").at("train");
     const auto& lora = train.at("lora");
@@ -43,9 +45,7 @@ Run read_run(const fs::path& checkpoint) {
             .rslora = lora.value("rslora", false),
             .storage = train.value("frozen_storage", std::string("precision"))};
   } catch (const nlohmann::json::exception&) {
-    throw CheckpointError(path.string() + ": provenance: no run that trained an adapter");
-  } catch (const Error& error) {
-    throw CheckpointError(error.what());
+    throw CheckpointError(path.string(), "provenance: no run that trained an adapter");
   }
 }
 
@@ -59,7 +59,7 @@ bool leaves_out_layers(const std::vector<AdapterLayer>& layers, const TensorFile
   }
   const std::string suffix = ".weight";
   return std::any_of(weights.tensors().begin(), weights.tensors().end(), [&](const auto& info) {
-    if (!info.name.starts_with("model.layers.") || !info.name.ends_with(suffix)) return false;
+    if (!info.name.starts_with(part::kLanguageLayers) || !info.name.ends_with(suffix)) return false;
     const auto module = info.name.substr(0, info.name.size() - suffix.size());
     return parts.contains(part(module)) && !adapted.contains(module);
   });

@@ -1,28 +1,26 @@
 #include "exported_config.h"
 
+#include "language_family.h"
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
+#include "medseg/models/clip.h"
+#include "medseg/models/sam_vit.h"
 
 namespace medseg {
 namespace {
 
 using Json = nlohmann::json;
 
-// The name of the towers of these sizes; whoever reads it finds the tower itself beside the file.
+// LISA and GLaMM name a tower to download; an exported folder holds it beside the file.
 constexpr const char* kTowerFolder = "vision_tower";
 
-std::string family_of(const LlamaOptions& options) {
-  if (options.attention_bias == "qkv") return "qwen2";
-  return options.sliding_window > 0 ? "mistral" : "llama";
-}
-
 Json rope_scaling(const RopeScalingOptions& options) {
-  if (options.type.empty()) return nullptr;
-  if (options.type == "factors")
+  if (options.type == RopeScaling::kNone) return nullptr;
+  if (options.type == RopeScaling::kFactors)
     throw CheckpointError(
         "rotary factors of a GGUF have no place in a config.json of transformers");
-  Json json = {{"rope_type", options.type}, {"factor", options.factor}};
-  if (options.type == "llama3") {
+  Json json = {{"rope_type", name_of(options.type)}, {"factor", options.factor}};
+  if (options.type == RopeScaling::kLlama3) {
     json["low_freq_factor"] = options.low_freq_factor;
     json["high_freq_factor"] = options.high_freq_factor;
     json["original_max_position_embeddings"] = options.original_max_positions;
@@ -30,19 +28,15 @@ Json rope_scaling(const RopeScalingOptions& options) {
   return json;
 }
 
-std::string class_of(const std::string& family) {
-  const std::string name = family == "qwen2" ? "Qwen2" : family == "mistral" ? "Mistral" : "Llama";
-  return name + "ForCausalLM";
-}
-
 Json token_or_null(const std::optional<std::int64_t>& id) { return id ? Json(*id) : Json(nullptr); }
 
 }  // namespace
 
 Json language_config(const LlamaOptions& options, const Tokenizer& tokenizer) {
-  const auto family = family_of(options);
-  Json json = {{"architectures", {class_of(family)}},
-               {"model_type", family},
+  using Window = LanguageFamily::Window;
+  const auto& family = language_family_of(options);
+  Json json = {{"architectures", {family.architecture}},
+               {"model_type", family.name},
                {"hidden_act", "silu"},
                {"hidden_size", options.width},
                {"intermediate_size", options.mlp_width},
@@ -58,10 +52,10 @@ Json language_config(const LlamaOptions& options, const Tokenizer& tokenizer) {
                {"bos_token_id", token_or_null(tokenizer.bos())},
                {"eos_token_id", token_or_null(tokenizer.eos())}};
   if (options.head_dim > 0) json["head_dim"] = options.head_dim;
-  if (options.attention_bias == "qkvo") json["attention_bias"] = true;
-  if (family == "mistral") json["sliding_window"] = options.sliding_window;
-  if (family == "qwen2" && options.sliding_window > 0) {
+  if (options.attention_bias == AttentionBias::kQkvo) json["attention_bias"] = true;
+  if (options.sliding_window > 0 && family.window != Window::kNever)
     json["sliding_window"] = options.sliding_window;
+  if (options.sliding_window > 0 && family.window == Window::kWhenSwitchedOn) {
     json["use_sliding_window"] = true;
     json["max_window_layers"] = 0;
   }
@@ -69,7 +63,7 @@ Json language_config(const LlamaOptions& options, const Tokenizer& tokenizer) {
 }
 
 Json clip_config(const VisionOptions& options) {
-  const auto& clip = options.clip;
+  const auto& clip = options.tower.as<ClipOptions>();
   return {{"architectures", {"CLIPVisionModel"}},
           {"model_type", "clip_vision_model"},
           {"hidden_size", clip.width},
@@ -79,13 +73,13 @@ Json clip_config(const VisionOptions& options) {
           {"num_channels", 3},
           {"image_size", clip.image_size},
           {"patch_size", clip.patch},
-          {"hidden_act", clip.activation},
+          {"hidden_act", name_of(clip.activation)},
           {"layer_norm_eps", clip.norm_eps},
           {"projection_dim", 768}};
 }
 
 Json sam_config(const GroundingOptions& options) {
-  const auto& vit = options.sam_vit;
+  const auto& vit = options.encoder.as<SamVitOptions>();
   return {{"architectures", {"SamModel"}},
           {"model_type", "sam"},
           {"vision_config",
@@ -128,21 +122,21 @@ Json sam_config(const GroundingOptions& options) {
 }
 
 Json segmenter_config(const BundleOptions& options, const Tokenizer& tokenizer,
-                      const std::string& layout) {
+                      ExportLayout layout) {
   auto json = language_config(options.model.language, tokenizer);
   const auto tower = clip_config(options.model.vision);
-  json["architectures"] = {layout == "lisa" ? "LISAForCausalLM" : "GLaMMForCausalLM"};
+  json["architectures"] = {layout == ExportLayout::kLisa ? "LISAForCausalLM" : "GLaMMForCausalLM"};
   json["model_type"] = "llava";
   json["mm_vision_tower"] = kTowerFolder;
   json["vision_tower"] = kTowerFolder;
   json["mm_hidden_size"] = tower.at("hidden_size");
-  json["mm_vision_select_layer"] = options.model.vision.clip.select_layer;
+  json["mm_vision_select_layer"] = options.model.vision.tower.as<ClipOptions>().select_layer;
   json["mm_vision_select_feature"] = "patch";
-  json["mm_projector_type"] = options.model.projector.type;
+  json["mm_projector_type"] = name_of(options.model.projector.type);
   json["mm_use_im_start_end"] = options.image_start_end;
   json["mm_use_im_patch_token"] = false;
   json["use_mm_proj"] = true;
-  json["image_aspect_ratio"] = options.vision_preprocess.mode == "pad" ? "pad" : "square";
+  json["image_aspect_ratio"] = options.vision_preprocess.mode == VisionFit::kPad ? "pad" : "square";
   json["out_dim"] = options.model.grounding.width;
   json["train_mask_decoder"] = true;
   json["pad_token_id"] = 0;
@@ -159,7 +153,7 @@ Json llava_config(const BundleOptions& options, const Tokenizer& tokenizer,
           {"image_seq_length", image_tokens},
           {"projector_hidden_act", "gelu"},
           {"multimodal_projector_bias", true},
-          {"vision_feature_layer", options.model.vision.clip.select_layer},
+          {"vision_feature_layer", options.model.vision.tower.as<ClipOptions>().select_layer},
           {"vision_feature_select_strategy", "default"},
           {"tie_word_embeddings", options.model.language.tied_head},
           {"bos_token_id", token_or_null(tokenizer.bos())},
@@ -167,9 +161,9 @@ Json llava_config(const BundleOptions& options, const Tokenizer& tokenizer,
           {"pad_token_id", token_or_null(tokenizer.id_of("<pad>"))}};
 }
 
-Json picture_config(const BundleOptions& options) {
+Json image_config(const BundleOptions& options) {
   const auto size = clip_config(options.model.vision).at("image_size");
-  const bool pads = options.vision_preprocess.mode == "pad";
+  const bool pads = options.vision_preprocess.mode == VisionFit::kPad;
   Json json = {{"image_processor_type", pads ? "LlavaImageProcessor" : "CLIPImageProcessor"},
                {"processor_class", "LlavaProcessor"},
                {"do_resize", true},

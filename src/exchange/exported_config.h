@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/bundle/bundle.h"
+#include "medseg/exchange/model_export.h"
 #include "medseg/text/tokenizer.h"
 
 namespace medseg {
@@ -20,15 +21,15 @@ nlohmann::json clip_config(const VisionOptions& options);
 nlohmann::json sam_config(const GroundingOptions& options);
 /// LISA's or GLaMM's config.json: LLaVA's keys on top of the language model's.
 nlohmann::json segmenter_config(const BundleOptions& options, const Tokenizer& tokenizer,
-                                const std::string& layout);
-/// transformers' LlavaConfig; `image_token` is the id that a patch's place has.
+                                ExportLayout layout);
+/// transformers' LlavaConfig; `image_token` is the id of the token that stands for a patch.
 nlohmann::json llava_config(const BundleOptions& options, const Tokenizer& tokenizer,
                             std::int64_t image_token, std::int64_t image_tokens);
-/// preprocessor_config.json of the tower's pictures.
-nlohmann::json picture_config(const BundleOptions& options);
+/// preprocessor_config.json of the tower's images.
+nlohmann::json image_config(const BundleOptions& options);
 
-/// Adds to a folder that `tokenizer` was saved into what transformers wants to see beside it: tokenizer_config.json with the
-/// class, the roles and the added tokens.
+/// Adds tokenizer_config.json with the class, the roles and the added tokens, which transformers
+/// needs, to a folder that `tokenizer` was saved into.
 void write_tokenizer_config(const std::filesystem::path& folder, const Tokenizer& tokenizer,
                             const std::string& mode);
 

@@ -2,10 +2,12 @@
 
 #include <ATen/ATen.h>
 
+#include "language_family.h"
 #include "language_geometry.h"
 #include "language_shapes.h"
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/models/part_names.h"
 #include "medseg/weights/language_names.h"
 
 namespace medseg {
@@ -18,9 +20,14 @@ class Metadata {
  public:
   explicit Metadata(const TensorFile& file) : file_(file) {
     architecture_ = any<std::string>("general.architecture").value_or("");
-    if (architecture_ == "llama" || architecture_ == "qwen2") return;
-    throw CheckpointError(file_.path().string() + ": general.architecture: \"" + architecture_ +
-                          "\"; known are llama, qwen2");
+    std::vector<std::string> known;
+    for (const auto& family : language_families()) {
+      if (family.gguf == nullptr) continue;
+      if (family.gguf == architecture_) return;
+      known.emplace_back(family.gguf);
+    }
+    throw CheckpointError(file_.path().string(), str_cat("general.architecture: \"", architecture_,
+                                                         "\"; known are ", join(known, ", ")));
   }
 
   template <class T>
@@ -74,7 +81,7 @@ RopeScalingOptions scaling_of(const TensorFile& file, const Metadata& metadata,
                           .value_or(metadata.find<double>("rope.scale_linear").value_or(0.0));
   if (type == "linear" && factor != 0.0 && factor != 1.0) {  // 0: as if not there
     if (!(factor > 0)) metadata.fail(str_cat("rope.scaling.factor: ", factor));
-    scaling.type = "linear";
+    scaling.type = RopeScaling::kLinear;
     scaling.factor = factor;
   }
   for (const char* name : {"rope_factors_long.weight", "rope_factors_short.weight"}) {
@@ -83,14 +90,15 @@ RopeScalingOptions scaling_of(const TensorFile& file, const Metadata& metadata,
     }
   }
   if (!file.contains("rope_freqs.weight")) return scaling;
-  if (!scaling.type.empty()) metadata.fail("rope.scaling: linear beside rope_freqs.weight");
+  if (scaling.type != RopeScaling::kNone)
+    metadata.fail("rope.scaling: linear beside rope_freqs.weight");
   const auto factors = file.load("rope_freqs.weight").to(at::kDouble).contiguous().flatten();
   if (factors.numel() != head_dim / 2) {
     throw CheckpointError(str_cat(file.path().string(), ": rope_freqs.weight has ", factors.numel(),
                                   " factors for a head of ", head_dim));
   }
   const auto* values = factors.const_data_ptr<double>();
-  scaling.type = "factors";
+  scaling.type = RopeScaling::kFactors;
   scaling.factors.assign(values, values + factors.numel());
   for (const auto value : scaling.factors) {
     if (!(value > 1e-6 && value < 1e6)) {
@@ -124,7 +132,7 @@ LlamaOptions gguf_geometry(const TensorFile& file) {
   const auto sources = gguf_llama_sources(file);
   refuse_what_the_network_has_not(file, metadata, sources);
   const LanguageShapes shapes(file, sources);
-  options.vocabulary = shapes.matrix("model.embed_tokens.weight")[0];
+  options.vocabulary = shapes.matrix(part::kEmbedding)[0];
   options.width = metadata.count("embedding_length");
   options.layers = metadata.count("block_count");
   options.mlp_width = metadata.count("feed_forward_length");
@@ -140,7 +148,7 @@ LlamaOptions gguf_geometry(const TensorFile& file) {
   options.max_positions = metadata.count("context_length", 2048);
   options.sliding_window = metadata.find<std::int64_t>("attention.sliding_window").value_or(0);
   if (options.sliding_window < 0) metadata.fail("attention.sliding_window is negative");
-  options.tied_head = !shapes.contains("lm_head.weight");
+  options.tied_head = !shapes.contains(part::kHead);
   options.attention_bias = shapes.attention_bias();
   options.rope_scaling = scaling_of(file, metadata, head_dim);
   shapes.check(options, file.path().string());

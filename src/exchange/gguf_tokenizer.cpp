@@ -54,11 +54,7 @@ GgufVocabulary gguf_vocabulary(const TensorFile& file) {
 
 std::unique_ptr<Tokenizer> load_gguf_tokenizer(const TensorFile& file) {
   const auto vocabulary = gguf_vocabulary(file);
-  try {
-    return make_tokenizer(vocabulary);
-  } catch (const CheckpointError& error) {
-    throw CheckpointError(file.path().string() + ": " + error.what());
-  }
+  return with_place(file.path().string(), [&] { return make_tokenizer(vocabulary); });
 }
 
 bool is_gguf(const std::filesystem::path& path) {

@@ -1,30 +1,23 @@
-// What transformers makes of a config.json: the defaults here are its configuration classes', 4.x and 5.x alike.
+// What transformers makes of a config.json: the defaults here are its configuration classes', 4.x
+// and 5.x alike.
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include <ATen/ATen.h>
 
+#include "language_family.h"
 #include "language_geometry.h"
 #include "language_shapes.h"
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
 #include "medseg/config/load.h"
+#include "medseg/models/part_names.h"
 #include "medseg/weights/language_names.h"
 
 namespace medseg {
 namespace {
 
-struct Family {
-  std::string_view name;  ///< model_type
-  std::string_view architecture;
-  std::int64_t max_positions;
-};
-
-constexpr std::array<Family, 3> kFamilies = {{{"llama", "LlamaForCausalLM", 2048},
-                                              {"mistral", "MistralForCausalLM", 131072},
-                                              {"qwen2", "Qwen2ForCausalLM", 32768}}};
 constexpr std::int64_t kMistralWindow = 4096;    // where config.json does not say null
 constexpr std::int64_t kLargestCount = 1 << 24;  // beyond it a number is no size of a model
 
@@ -74,7 +67,7 @@ class Section {
   }
 
   [[noreturn]] void fail(const std::string& key, const std::string& what) const {
-    throw CheckpointError(where_ + ": " + key + ": " + what);
+    throw CheckpointError(where_, key + ": " + what);
   }
   const std::string& where() const { return where_; }
 
@@ -86,20 +79,17 @@ class Section {
 nlohmann::json read_config(const std::filesystem::path& folder) {
   const auto path = folder / "config.json";
   if (!std::filesystem::exists(path)) {
-    throw CheckpointError(path.string() +
-                          ": missing; heads, rotary base and norm epsilon of a Hugging Face model "
+    throw CheckpointError(path.string(),
+                          "missing; heads, rotary base and norm epsilon of a Hugging Face model "
                           "stand in no other file");
   }
-  try {
-    return parse_json(read_file(path), path.string());
-  } catch (const Error& error) {
-    throw CheckpointError(error.what());
-  }
+  return raised_as<CheckpointError>([&] { return parse_json(read_file(path), path.string()); });
 }
 
-const Family& family_of(const Section& config, const std::string& named) {
-  const auto with = [](const std::string& name) {
-    return std::find_if(kFamilies.begin(), kFamilies.end(), [&](const Family& family) {
+const LanguageFamily& family_of(const Section& config, const std::string& named) {
+  const auto families = language_families();
+  const auto with = [&](const std::string& name) {
+    return std::find_if(families.begin(), families.end(), [&](const LanguageFamily& family) {
       return family.name == name || family.architecture == name;
     });
   };
@@ -111,10 +101,11 @@ const Family& family_of(const Section& config, const std::string& named) {
     stated = list->front().get<std::string>();
   }
   if (stated.empty()) stated = config.text(key = "model_type", "");
-  const auto* found = with(stated);
-  if (found == kFamilies.end()) {
-    config.fail(key, str_cat("\"", stated, "\"; known are LlamaForCausalLM, MistralForCausalLM, ",
-                             "Qwen2ForCausalLM"));
+  const auto found = with(stated);
+  if (found == families.end()) {
+    std::vector<std::string> known;
+    for (const auto& family : families) known.emplace_back(family.architecture);
+    config.fail(key, str_cat("\"", stated, "\"; known are ", join(known, ", ")));
   }
   const auto type = config.text("model_type", std::string(found->name));
   if (named.empty() && type != found->name)
@@ -154,9 +145,9 @@ void read_rotary(const Section& config, LlamaOptions& options) {
     rope.fail("rope_type",
               "\"" + type + "\" is not supported; known are default, linear and llama3");
   }
-  scaling.type = type;
+  scaling.type = type == "linear" ? RopeScaling::kLinear : RopeScaling::kLlama3;
   scaling.factor = rope.number("factor");
-  if (type == "linear") return;
+  if (scaling.type == RopeScaling::kLinear) return;
   scaling.low_freq_factor = rope.number("low_freq_factor");
   scaling.high_freq_factor = rope.number("high_freq_factor");
   scaling.original_max_positions =
@@ -167,17 +158,17 @@ void read_rotary(const Section& config, LlamaOptions& options) {
 }
 
 /// One window for all layers, or none.
-std::int64_t window_of(const Section& config, const Family& family, std::int64_t layers) {
-  if (family.name == "llama") return 0;  // transformers' LLaMA has no window, whatever is written
-  const bool qwen2 = family.name == "qwen2";
-  if (qwen2 && !config.flag("use_sliding_window", false)) return 0;
+std::int64_t window_of(const Section& config, const LanguageFamily& family, std::int64_t layers) {
+  if (family.window == LanguageFamily::Window::kNever) return 0;
+  const bool switched = family.window == LanguageFamily::Window::kWhenSwitchedOn;
+  if (switched && !config.flag("use_sliding_window", false)) return 0;
   if (config.json().contains("sliding_window") && config.find("sliding_window") == nullptr)
     return 0;
   const auto window = config.count("sliding_window", kMistralWindow);
   std::int64_t windowed = layers;
   if (const auto* types = config.find("layer_types")) {
     windowed = std::count(types->begin(), types->end(), "sliding_attention");
-  } else if (qwen2) {
+  } else if (switched) {
     windowed = layers - std::min(layers, config.count("max_window_layers", 28, 0));
   }
   if (windowed == 0) return 0;
@@ -188,7 +179,7 @@ std::int64_t window_of(const Section& config, const Family& family, std::int64_t
 }
 
 bool tied_head(const Section& config, const TensorFile& file, const LanguageShapes& shapes) {
-  const std::string head = "lm_head.weight";
+  const std::string head = part::kHead;
   if (config.find("tie_word_embeddings") == nullptr) return !shapes.contains(head);
   const bool tied = config.flag("tie_word_embeddings", false);
   if (!tied && !shapes.contains(head)) {
@@ -196,7 +187,7 @@ bool tied_head(const Section& config, const TensorFile& file, const LanguageShap
                 "false, but " + file.path().string() + " has no lm_head.weight");
   }
   const auto equal = [&] {
-    const auto rows = file.load(head), embedding = file.load("model.embed_tokens.weight");
+    const auto rows = file.load(head), embedding = file.load(part::kEmbedding);
     return rows.sizes() == embedding.sizes() && rows.dtype() == embedding.dtype() &&
            at::equal(rows, embedding);
   };
@@ -208,13 +199,16 @@ bool tied_head(const Section& config, const TensorFile& file, const LanguageShap
 }
 
 /// Biases as the tensors have them; the configuration may not say otherwise.
-std::string attention_bias(const Section& config, const Family& family,
-                           const LanguageShapes& shapes) {
-  const auto biases = shapes.attention_bias();
+AttentionBias attention_bias(const Section& config, const LanguageFamily& family,
+                             const LanguageShapes& shapes) {
+  using Bias = LanguageFamily::Bias;
+  const auto found = shapes.attention_bias();
+  const auto biases = name_of(found);
+  const bool configured = family.bias == Bias::kAsConfigured;
   const bool stated =
-      family.name == "qwen2" || (family.name == "llama" && config.flag("attention_bias", false));
-  if (stated == !biases.empty()) return biases;
-  config.fail(family.name == "llama" ? "attention_bias" : "model_type",
+      family.bias == Bias::kAlways || (configured && config.flag("attention_bias", false));
+  if (stated == !biases.empty()) return found;
+  config.fail(configured ? "attention_bias" : "model_type",
               str_cat(stated ? "the attention has biases" : "the attention has no biases",
                       ", but the weights ", stated ? "have none" : "have some (" + biases + ")"));
 }
@@ -232,7 +226,7 @@ LlamaOptions hugging_face_geometry(const nlohmann::json& json, const std::string
   refuse_what_the_network_has_not(config);
   const LanguageShapes shapes(file, hugging_face_llama_sources(file, false));
   LlamaOptions options;
-  options.vocabulary = shapes.matrix("model.embed_tokens.weight")[0];
+  options.vocabulary = shapes.matrix(part::kEmbedding)[0];
   if (const auto stated = config.count("vocab_size", options.vocabulary);
       stated != options.vocabulary) {
     config.fail("vocab_size", str_cat(stated, ", but model.embed_tokens.weight of ",

@@ -7,23 +7,24 @@
 
 #include <nlohmann/json.hpp>
 
-#include "medseg/models/llama.h"
+#include "medseg/models/llama_options.h"
 #include "medseg/weights/tensor_file.h"
 
 namespace medseg {
 
 /// From the metadata of a GGUF of architecture `llama` (Mistral and Llama 3 too) or `qwen2`.
-/// \throws CheckpointError naming the file: unknown architecture, experts, rotary scaling of another kind, metadata that
-/// contradict the tensors.
+/// \throws CheckpointError naming the file: unknown architecture, experts, rotary scaling of
+/// another kind, metadata that contradict the tensors.
 LlamaOptions gguf_geometry(const TensorFile& file);
 
-/// From a Hugging Face config.json, as transformers reads it: LlamaForCausalLM, MistralForCausalLM or Qwen2ForCausalLM.
-/// \throws CheckpointError naming config.json: it is missing, of another architecture, asks for what the network has not, or
-/// contradicts the tensors of `file`.
+/// From a Hugging Face config.json, as transformers reads it: LlamaForCausalLM, MistralForCausalLM
+/// or Qwen2ForCausalLM. \throws CheckpointError naming config.json: it is missing, of another
+/// architecture, asks for what the network has not, or contradicts the tensors of `file`.
 LlamaOptions hugging_face_geometry(const std::filesystem::path& folder, const TensorFile& file);
 
-/// The same from an object that describes a language model, `where` in messages. `family` is "llama", "mistral" or "qwen2" for
-/// a model inside another, whose architecture is not the language model's; "": by architectures and model_type.
+/// The same from an object that describes a language model, `where` in messages. `family` is the
+/// name of a row of language_family.h for a model inside another, whose architecture is not the
+/// language model's; "": by architectures and model_type.
 LlamaOptions hugging_face_geometry(const nlohmann::json& config, const std::string& where,
                                    const TensorFile& file, const std::string& family = "");
 

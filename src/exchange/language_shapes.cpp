@@ -4,13 +4,14 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/models/part_names.h"
 
 namespace medseg {
 namespace {
 
 using Shape = std::vector<std::int64_t>;
 
-constexpr std::string_view kLayers = "model.layers.";
+constexpr std::string_view kLayers = part::kLanguageLayers;
 
 std::string shape_text(const Shape& shape) {
   std::vector<std::string> sizes;
@@ -34,7 +35,7 @@ std::map<std::string, Shape> layer_shapes(const LlamaOptions& o, std::int64_t in
       {layer + "input_layernorm.weight", {o.width}},
       {layer + "post_attention_layernorm.weight", {o.width}},
   };
-  for (const char projection : o.attention_bias) {
+  for (const char projection : name_of(o.attention_bias)) {
     const Shape rows = {projection == 'q' ? q : projection == 'o' ? o.width : kv};
     shapes[attention + projection + "_proj.bias"] = rows;
   }
@@ -70,12 +71,12 @@ const std::vector<std::int64_t>& LanguageShapes::matrix(const std::string& name)
   return found->second.shape;
 }
 
-std::string LanguageShapes::attention_bias() const {
+AttentionBias LanguageShapes::attention_bias() const {
   std::string biases;
   for (const char projection : {'q', 'k', 'v', 'o'}) {
     if (contains(str_cat(kLayers, "0.self_attn.", projection, "_proj.bias"))) biases += projection;
   }
-  if (biases.empty() || biases == "qkv" || biases == "qkvo") return biases;
+  if (const auto known = find_choice<AttentionBias>(biases)) return *known;
   throw CheckpointError(str_cat(file_, ": the attention of layer 0 has biases of ", biases,
                                 " alone; known are none, qkv and qkvo"));
 }
@@ -100,8 +101,8 @@ void LanguageShapes::check(const LlamaOptions& options, const std::string& state
                 full.vocabulary, ", but ", file_, ": ", found->second.source, " is ",
                 shape_text(found->second.shape), ", expected ", shape_text(expected)));
   };
-  expect("model.embed_tokens.weight", {full.vocabulary, full.width});
-  if (!full.tied_head) expect("lm_head.weight", {full.vocabulary, full.width});
+  expect(part::kEmbedding, {full.vocabulary, full.width});
+  if (!full.tied_head) expect(part::kHead, {full.vocabulary, full.width});
   expect("model.norm.weight", {full.width});
   for (std::int64_t i = 0; i < full.layers; ++i) {
     for (const auto& [name, shape] : layer_shapes(full, i)) expect(name, shape);

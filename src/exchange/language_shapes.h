@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "medseg/models/llama.h"
+#include "medseg/models/llama_options.h"
 #include "medseg/weights/name_map.h"
 
 namespace medseg {
@@ -19,11 +19,13 @@ class LanguageShapes {
   /// [rows, columns] of a matrix. \throws CheckpointError when there is none of this name.
   const std::vector<std::int64_t>& matrix(const std::string& name) const;
 
-  /// What LlamaOptions::attention_bias must be. \throws CheckpointError on biases that no model of the family has.
-  std::string attention_bias() const;
+  /// What LlamaOptions::attention_bias must be. \throws CheckpointError on biases that no model of
+  /// the family has.
+  AttentionBias attention_bias() const;
 
-  /// Every tensor of `options` is here in its shape, and `model.layers` holds no other. `stated_by` is the file that the
-  /// sizes came from. \throws CheckpointError "STATED_BY: sizes, but FILE: tensor is …".
+  /// Checks that every tensor of `options` is here in its shape, and that `model.layers` holds no
+  /// other. `stated_by` is the file that the sizes came from.
+  /// \throws CheckpointError "STATED_BY: sizes, but FILE: tensor is …".
   void check(const LlamaOptions& options, const std::string& stated_by) const;
 
  private:

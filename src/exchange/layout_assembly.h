@@ -23,11 +23,11 @@ struct Assembly {
 };
 
 /// The tower and the projector, from inside the source or from `request.vision`.
-/// \throws ConfigError when it is in both places or in none; CheckpointError.
+/// \throws ConfigError when it is in both or in neither; CheckpointError.
 void read_vision(const LayoutRequest& request, Assembly& assembly);
 
-/// SAM from inside the source; for llava from `request.grounding`, with the tokens that are missing, their rows and a
-/// segmentation head, all to be trained. \throws CheckpointError.
+/// SAM from inside the source; for llava from `request.grounding`, with the tokens that are
+/// missing, their rows and a segmentation head, all to be trained. \throws CheckpointError.
 void read_grounding(const LayoutRequest& request, Assembly& assembly);
 
 }  // namespace medseg

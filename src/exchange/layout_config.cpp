@@ -1,5 +1,6 @@
 #include "layout_config.h"
 
+#include "language_family.h"
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
@@ -10,17 +11,14 @@ namespace {
 
 using Json = nlohmann::json;
 
-// transformers leaves out of config.json what equals its defaults, so llava-hf's text_config may hold next to nothing.
-Json language_defaults(const std::string& family) {
-  Json defaults = {{"hidden_size", 4096},         {"intermediate_size", 11008},
+// transformers leaves out of config.json what equals its defaults, so llava-hf's text_config may
+// hold next to nothing.
+Json language_defaults(const LanguageFamily& family) {
+  Json defaults = {{"hidden_size", 4096},         {"intermediate_size", family.mlp_width},
                    {"num_hidden_layers", 32},     {"num_attention_heads", 32},
-                   {"rms_norm_eps", 1e-6},        {"max_position_embeddings", 2048},
+                   {"rms_norm_eps", 1e-6},        {"max_position_embeddings", family.max_positions},
                    {"tie_word_embeddings", false}};
-  if (family == "mistral") {
-    defaults["intermediate_size"] = 14336;
-    defaults["num_key_value_heads"] = 8;
-    defaults["max_position_embeddings"] = 131072;
-  }
+  if (family.kv_heads > 0) defaults["num_key_value_heads"] = family.kv_heads;
   return defaults;
 }
 
@@ -29,7 +27,7 @@ class Fields {
   Fields(const Json& json, std::string where) : json_(json), where_(std::move(where)) {}
 
   [[noreturn]] void fail(const std::string& key, const std::string& what) const {
-    throw CheckpointError(where_ + ": " + key + ": " + what);
+    throw CheckpointError(where_, key + ": " + what);
   }
   const Json* find(const char* key) const {
     const auto it = json_.find(key);
@@ -63,13 +61,9 @@ class Fields {
 };
 
 Json read_object(const std::filesystem::path& path) {
-  Json json;
-  try {
-    json = parse_json(read_file(path), path.string());
-  } catch (const Error& error) {
-    throw CheckpointError(error.what());
-  }
-  if (!json.is_object()) throw CheckpointError(path.string() + ": not a JSON object");
+  auto json =
+      raised_as<CheckpointError>([&] { return parse_json(read_file(path), path.string()); });
+  if (!json.is_object()) throw CheckpointError(path.string(), "not a JSON object");
   return json;
 }
 
@@ -81,13 +75,16 @@ std::string first_architecture(const Json& json) {
   return found->front().get<std::string>();
 }
 
-void refuse_other_layouts(const Fields& fields, const Json& json, const std::string& command) {
+void refuse_other_layouts(const Fields& fields, const Json& json, ImportLayout command) {
   const auto architecture = first_architecture(json);
   const auto is = [&](const char* part) { return architecture.find(part) != std::string::npos; };
-  const std::string meant = is("LISA") ? "lisa" : is("GLaMM") ? "glamm" : "";
-  if (!meant.empty() && meant != command) {
-    fields.fail("architectures", architecture + " is of the layout " + meant + ", not " + command);
-  }
+  const auto refuse_unless = [&](const char* part, ImportLayout meant) {
+    if (!is(part) || meant == command) return;
+    fields.fail("architectures",
+                architecture + " is of the layout " + name_of(meant) + ", not " + name_of(command));
+  };
+  refuse_unless("LISA", ImportLayout::kLisa);
+  refuse_unless("GLaMM", ImportLayout::kGlamm);
   if (is("LlavaNext") || is("LlavaOnevision") || is("VipLlava")) {
     fields.fail("architectures",
                 architecture + " is not supported; known are LLaVA-1.5 and LLaVA-Med v1.5");
@@ -102,33 +99,33 @@ void refuse_other_layouts(const Fields& fields, const Json& json, const std::str
     fields.fail("mm_vision_select_feature", "\"" + feature + "\" is not supported; known is patch");
 }
 
-std::string projector_of(const Fields& fields, const std::string& command) {
-  const auto type = fields.text("mm_projector_type", command == "glamm" ? "mlp2x_gelu" : "linear");
-  if (type != "linear" && type != "mlp2x_gelu") {
-    fields.fail("mm_projector_type",
-                "\"" + type + "\" is not supported; known are linear and mlp2x_gelu");
+ProjectorType projector_of(const Fields& fields, ImportLayout command) {
+  const auto unstated =
+      command == ImportLayout::kGlamm ? ProjectorType::kMlp2xGelu : ProjectorType::kLinear;
+  const auto type = fields.text("mm_projector_type", name_of(unstated));
+  const auto known = find_choice<ProjectorType>(type);
+  if (!known) {
+    fields.fail("mm_projector_type", "\"" + type + "\" is not supported; known are " +
+                                         join(choice_names<ProjectorType>(), " and "));
   }
-  return type;
+  return *known;
 }
 
-std::string family_of(const Json& json) {
+const LanguageFamily& family_of(const Json& json) {
   const auto type = json.value("model_type", Json());
-  if (!type.is_string()) return "llama";
-  const auto name = type.get<std::string>();
-  for (const char* family : {"mistral", "qwen2"}) {
-    if (name.find(family) != std::string::npos) return family;
-  }
-  return "llama";
+  return language_family_in(type.is_string() ? type.get<std::string>() : "");
 }
 
 void read_hugging_face(const Fields& fields, const Json& json, LayoutConfig& config) {
   config.layout = "llava-hf";
   const auto& text = json.at("text_config");
   if (!text.is_object()) fields.fail("text_config", "expected an object");
-  const auto family = family_of(text);
+  const auto& family = family_of(text);
   config.language = language_defaults(family);
   config.language.merge_patch(text);
-  config.language["model_type"] = family;
+  config.language["model_type"] = family.name;
+  config.conversation = family.conversation;
+  config.tokenizer_mode = "hf_legacy_nostrip";
   if (json.contains("vision_config")) config.vision = json.at("vision_config");
   const auto strategy = fields.text("vision_feature_select_strategy", "default");
   if (strategy != "default") {
@@ -139,7 +136,7 @@ void read_hugging_face(const Fields& fields, const Json& json, LayoutConfig& con
       layer != nullptr && layer->is_array())
     fields.fail("vision_feature_layer", "several layers are not supported");
   config.select_layer = fields.integer("vision_feature_layer", -2);
-  config.projector = "mlp2x_gelu";
+  config.projector = ProjectorType::kMlp2xGelu;
   const auto act = fields.text("projector_hidden_act", "gelu");
   if (act != "gelu")
     fields.fail("projector_hidden_act", "\"" + act + "\" is not supported; known is gelu");
@@ -154,34 +151,28 @@ void read_hugging_face(const Fields& fields, const Json& json, LayoutConfig& con
 
 }  // namespace
 
-LayoutConfig read_layout_config(const std::filesystem::path& folder, const std::string& command) {
+LayoutConfig read_layout_config(const std::filesystem::path& folder, ImportLayout command) {
   LayoutConfig config;
   config.path = folder / "config.json";
   const auto json = read_object(config.path);
   const Fields fields(json, config.path.string());
   refuse_other_layouts(fields, json, command);
-  config.layout = command;
-  config.tokenizer_mode =
-      "hf_legacy";  // transformers 4.31, with which LISA, GLaMM and LLaVA-1.5 were trained
-  config.conversation = "llava_v1";
   if (json.contains("text_config")) {
-    if (command != "llava") fields.fail("text_config", "this is a llava-hf folder, not " + command);
+    if (command != ImportLayout::kLlava)
+      fields.fail("text_config", "this is a llava-hf folder, not " + name_of(command));
     read_hugging_face(fields, json, config);
-    if (config.language["model_type"] == "mistral") config.conversation = "mistral_instruct";
-    config.tokenizer_mode = "hf_legacy_nostrip";
     return config;
   }
-  const auto family = family_of(json);
+  const auto& family = family_of(json);
+  config.layout = name_of(command);
   config.language = json;
-  config.language["model_type"] = family;
-  if (family == "mistral") {  // LLaVA-Med v1.5, transformers 4.36
-    config.conversation = "mistral_instruct";
-    config.tokenizer_mode = "hf_legacy_nostrip";
-  }
+  config.language["model_type"] = family.name;
+  config.conversation = family.conversation;
+  config.tokenizer_mode = family.tokenizer_mode;
   config.projector = projector_of(fields, command);
   config.select_layer = fields.integer("mm_vision_select_layer", -2);
   config.image_start_end = fields.flag("mm_use_im_start_end");
-  config.pads = command == "llava" && fields.text("image_aspect_ratio", "") == "pad";
+  config.pads = command == ImportLayout::kLlava && fields.text("image_aspect_ratio", "") == "pad";
   config.prompt_width = fields.integer("out_dim", 0);
   config.tower = fields.text("mm_vision_tower", fields.text("vision_tower", ""));
   return config;

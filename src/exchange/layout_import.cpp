@@ -13,6 +13,7 @@
 #include "medseg/base/str.h"
 #include "medseg/bundle/bundle.h"
 #include "medseg/bundle/open_bundle.h"
+#include "medseg/models/part_names.h"
 #include "medseg/text/conversation.h"
 #include "medseg/weights/layouts.h"
 #include "medseg/weights/peft.h"
@@ -25,21 +26,14 @@ namespace fs = std::filesystem;
 constexpr std::size_t kNamesShown = 10;
 
 void check(const LayoutRequest& request) {
-  const std::vector<std::string> preprocessings = {"sam", "medsam_square", "medsam_pil",
-                                                   "litemedsam"};
-  const auto one_of = [](const char* option, const std::string& value,
-                         const std::vector<std::string>& known) {
-    if (std::find(known.begin(), known.end(), value) != known.end()) return;
-    throw ConfigError(str_cat(option, ": unknown \"", value, "\"", did_you_mean(value, known)));
-  };
-  one_of("--grounding-preprocess", request.grounding_preprocess, preprocessings);
   if (!request.conversation.empty())
-    one_of("--conversation", request.conversation, conversation_templates());
-  if (!request.grounding.empty() && request.layout != "llava") {
-    throw ConfigError("--grounding: a " + request.layout + " folder holds its own grounding part");
+    check_conversation_name("--conversation", request.conversation);
+  if (!request.grounding.empty() && request.layout != ImportLayout::kLlava) {
+    throw ConfigError("--grounding",
+                      "a " + name_of(request.layout) + " folder holds its own grounding part");
   }
   if (!fs::is_directory(request.source))
-    throw CheckpointError(request.source.string() + ": no such folder");
+    throw CheckpointError(request.source.string(), "no such folder");
 }
 
 void open_source(const LayoutRequest& request, Assembly& assembly) {
@@ -56,7 +50,8 @@ void open_source(const LayoutRequest& request, Assembly& assembly) {
   assembly.report.unused = renamed.skipped;
   assembly.file = renamed.file;
   if (request.adapter.empty()) return;
-  // An adapter names its base's tensors, which were the source's or, exported from a run here, ours.
+  // An adapter names its base's tensors, which were the source's or, exported from a run here,
+  // ours.
   const auto name = [&layout](const std::string& given) {
     auto ours = our_name(layout, given);
     return ours || !their_name(layout, given) ? ours : std::optional(given);
@@ -75,13 +70,15 @@ void check_sizes(const LayoutConfig& config, const TensorFile& file, bool grown)
   };
   std::int64_t layers = 0;
   for (const auto& info : file.tensors()) {
-    if (info.name == "model.embed_tokens.weight" && info.shape.size() == 2) {
+    if (info.name == part::kEmbedding && info.shape.size() == 2) {
       check("hidden_size", info.shape[1], info.name);
       if (!grown) check("vocab_size", info.shape[0], info.name);
     }
-    if (info.name == "model.layers.0.mlp.gate_proj.weight" && info.shape.size() == 2)
+    if (info.name == str_cat(part::kLanguageLayers, "0.mlp.gate_proj.weight") &&
+        info.shape.size() == 2)
       check("intermediate_size", info.shape[0], info.name);
-    if (info.name.starts_with("model.layers.") && info.name.ends_with(".input_layernorm.weight"))
+    if (info.name.starts_with(part::kLanguageLayers) &&
+        info.name.ends_with(".input_layernorm.weight"))
       ++layers;
   }
   check("num_hidden_layers", layers, "the count of layers");
@@ -93,27 +90,24 @@ void read_language(const LayoutRequest& request, Assembly& assembly) {
   const bool grown = !request.adapter.empty();  // an adapter may bring rows of added tokens
   check_sizes(assembly.config, *assembly.file, grown);
   for (const auto& info : assembly.file->tensors()) {
-    if (grown && info.name == "model.embed_tokens.weight" && !info.shape.empty())
+    if (grown && info.name == part::kEmbedding && !info.shape.empty())
       stated["vocab_size"] = info.shape[0];
   }
   language = hugging_face_geometry(stated, assembly.config.path.string(), *assembly.file,
                                    stated.at("model_type").get<std::string>());
-  try {
-    assembly.tokenizer =
-        load_tokenizer(request.source, tokenizer_mode(assembly.config.tokenizer_mode));
-  } catch (const DataError& error) {
-    throw CheckpointError(error.what());
-  }
+  const auto mode = tokenizer_mode(assembly.config.tokenizer_mode);
+  assembly.tokenizer =
+      raised_as<CheckpointError>([&] { return load_tokenizer(request.source, mode); });
   if (assembly.tokenizer->size() > language.vocabulary) {
-    throw CheckpointError(
-        str_cat(request.source.string(), ": the tokenizer has ", assembly.tokenizer->size(),
-                " tokens, but model.embed_tokens.weight has rows for ", language.vocabulary));
+    throw CheckpointError(request.source.string(),
+                          str_cat("the tokenizer has ", assembly.tokenizer->size(), " tokens, but ",
+                                  part::kEmbedding, " has rows for ", language.vocabulary));
   }
   for (const auto& info : assembly.file->tensors())
     assembly.tensors.push_back(to_write(info.name, assembly.file, info));
 }
 
-/// Ids as the tokenizer has them; a token that it would not find in a text is none.
+/// Ids as the tokenizer has them; a token that it would not find in a text does not count.
 void read_tokens(const LayoutRequest& request, Assembly& assembly) {
   auto& options = assembly.options;
   const auto& tokenizer = *assembly.tokenizer;
@@ -123,9 +117,9 @@ void read_tokens(const LayoutRequest& request, Assembly& assembly) {
       options.special_tokens[token] = *id;
   }
   options.image_start_end = assembly.config.image_start_end;
-  options.image_overview = request.layout == "glamm";
+  options.image_overview = request.layout == ImportLayout::kGlamm;
   std::vector<std::string> needed;
-  if (!options.model.grounding.encoder.empty()) needed.push_back(kSegToken);
+  if (options.model.grounding.encoder) needed.push_back(kSegToken);
   if (options.image_start_end || options.image_overview)
     needed.insert(needed.end(), {"<im_start>", "<im_end>"});
   for (const auto& token : needed) {

@@ -8,6 +8,7 @@
 #include "medseg/base/str.h"
 #include "medseg/exchange/open_grounding.h"
 #include "medseg/exchange/open_vision.h"
+#include "medseg/models/part_names.h"
 #include "medseg/nn/linear.h"
 #include "medseg/text/conversation.h"
 #include "medseg/weights/layouts.h"
@@ -15,9 +16,6 @@
 
 namespace medseg {
 namespace {
-
-const std::string kTower = "model.vision_tower.vision_tower.";
-const std::string kGrounding = "model.grounding_encoder.";
 
 void add_sources(const std::shared_ptr<const TensorFile>& file,
                  const std::vector<TensorSource>& sources, const std::string& prefix,
@@ -34,7 +32,8 @@ void add_sources(const std::shared_ptr<const TensorFile>& file,
   }
 }
 
-/// llava with --grounding: the tokens that are missing and their rows, and a segmentation head, all to be trained.
+/// llava with --grounding: the tokens that are missing and their rows, and a segmentation head, all
+/// to be trained.
 void begin_segmentation(const LayoutRequest& request, Assembly& assembly) {
   auto& options = assembly.options;
   assembly.tokenizer->add_tokens({kSegToken, kPhraseOpen, kPhraseClose});
@@ -43,7 +42,7 @@ void begin_segmentation(const LayoutRequest& request, Assembly& assembly) {
   vocabulary = std::max(vocabulary, assembly.tokenizer->size());
   for (auto& tensor : assembly.tensors) {
     const auto name = tensor.info.name;
-    if (name != "model.embed_tokens.weight" && name != "lm_head.weight") continue;
+    if (!part::is_token_matrix(name)) continue;
     const auto old = tensor.load();
     auto rows = at::empty({vocabulary, old.size(1)}, at::kFloat);
     fill_token_rows(rows, old.to(at::kFloat), request.seed);
@@ -52,59 +51,71 @@ void begin_segmentation(const LayoutRequest& request, Assembly& assembly) {
   }
   at::manual_seed(request.seed);
   const auto width = options.model.language.width;
-  for (const auto& [part, out] : {std::pair{"0", width}, {"2", options.model.grounding.width}}) {
+  for (const auto& [index, out] : {std::pair{"0", width}, {"2", options.model.grounding.width}}) {
     Linear layer(width, out);
     for (const auto& [name, value] : layer.named_parameters()) {
-      const auto full = str_cat("model.text_hidden_fcs.0.", part, ".", name);
+      const auto full = str_cat(part::kSegmentationHead, index, ".", name);
       assembly.tensors.push_back(to_write(full, *value));
       options.initialised.push_back(full);
     }
   }
 }
 
+void select_layer(VisionOptions& options, std::int64_t layer) {
+  auto& tower = options.tower;
+  if (tower.row()->select_layer == nullptr) return;
+  auto chosen = tower.options();
+  tower.row()->select_layer(chosen, layer);
+  tower.choose(*tower.row(), std::move(chosen));
+}
+
 }  // namespace
 
 void read_vision(const LayoutRequest& request, Assembly& assembly) {
-  const auto inside = part_of(assembly.file, kTower);
+  const auto inside = part_of(assembly.file, part::kVisionTower);
   const bool holds_tower = !inside->tensors().empty();
   if (holds_tower && !request.vision.empty())
-    throw ConfigError("--vision: " + request.source.string() + " holds its own vision tower");
+    throw ConfigError("--vision", request.source.string() + " holds its own vision tower");
   if (!holds_tower && request.vision.empty()) {
-    const auto& tower = assembly.config.tower;
-    throw ConfigError("--vision: " + request.source.string() + " holds no vision tower" +
-                      (tower.empty() ? "" : ", it was trained with " + tower) +
-                      "; name the tower's folder");
+    const auto& trained_with = assembly.config.tower;
+    throw ConfigError("--vision",
+                      request.source.string() + " holds no vision tower" +
+                          (trained_with.empty() ? "" : ", it was trained with " + trained_with) +
+                          "; name the tower's folder");
   }
   auto& options = assembly.options;
-  auto part = open_vision(holds_tower ? request.source : request.vision);
-  options.model.vision = part.options;
-  options.model.vision.clip.select_layer = assembly.config.select_layer;
-  options.model.vision.siglip.select_layer = assembly.config.select_layer;
-  options.vision_preprocess = part.preprocess;
-  if (!holds_tower) add_sources(std::move(part.file), part.sources, kTower, assembly);
+  auto tower = open_vision(holds_tower ? request.source : request.vision);
+  options.model.vision = tower.options;
+  select_layer(options.model.vision, assembly.config.select_layer);
+  options.vision_preprocess = tower.preprocess;
+  if (!holds_tower) add_sources(std::move(tower.file), tower.sources, part::kVisionTower, assembly);
   options.model.projector = {.type = assembly.config.projector, .merge = 1};
-  const bool stretches = options.model.vision.tower == "siglip";
-  options.vision_preprocess.mode = assembly.config.pads ? "pad" : stretches ? "square" : "crop";
+  auto& fit = options.vision_preprocess.mode;
+  if (assembly.config.pads) {
+    fit = VisionFit::kPad;
+  } else if (fit == VisionFit::kPad) {
+    fit = VisionFit::kCrop;
+  }
 }
 
 void read_grounding(const LayoutRequest& request, Assembly& assembly) {
   auto& options = assembly.options;
-  options.model.grounding.encoder = "";
+  options.model.grounding.encoder.clear();
   options.grounding_preprocess = request.grounding_preprocess;
-  if (request.layout == "llava") {
+  if (request.layout == ImportLayout::kLlava) {
     if (request.grounding.empty()) return;
-    auto part = open_grounding(request.grounding);
-    options.model.grounding = part.options;
-    add_sources(std::move(part.file), part.sources, kGrounding, assembly);
+    auto sam = open_grounding(request.grounding);
+    options.model.grounding = sam.options;
+    add_sources(std::move(sam.file), sam.sources, part::kGrounding, assembly);
     begin_segmentation(request, assembly);
     return;
   }
-  const auto inside = part_of(assembly.file, kGrounding);
+  const auto inside = part_of(assembly.file, part::kGrounding);
   options.model.grounding = grounding_geometry(*inside, plain_sources(*inside));
   const auto stated = assembly.config.prompt_width;
   if (stated != 0 && stated != options.model.grounding.width) {
-    throw CheckpointError(str_cat(assembly.config.path.string(), ": out_dim is ", stated,
-                                  ", but the mask decoder takes prompts of ",
+    throw CheckpointError(assembly.config.path.string(),
+                          str_cat("out_dim is ", stated, ", but the mask decoder takes prompts of ",
                                   options.model.grounding.width));
   }
 }

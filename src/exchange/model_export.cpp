@@ -11,6 +11,9 @@
 #include "medseg/base/str.h"
 #include "medseg/bundle/audit.h"
 #include "medseg/bundle/bundle.h"
+#include "medseg/models/clip.h"
+#include "medseg/models/part_names.h"
+#include "medseg/models/sam_vit.h"
 #include "medseg/weights/layouts.h"
 #include "medseg/weights/sam_names.h"
 #include "token_rows.h"
@@ -19,9 +22,6 @@ namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
-
-const std::string kTower = "model.vision_tower.vision_tower.";
-const std::string kGrounding = "model.grounding_encoder.";
 
 class Export {
  public:
@@ -34,17 +34,15 @@ class Export {
     for (const auto& info : file->tensors()) tensors_.push_back(to_write(info.name, file, info));
     tensors_ = fit_to_model(std::move(tensors_), options_.model,
                             file->path().string() + ": does not fit config.json");
-    try {
-      tokenizer_ = load_tokenizer(request.bundle, tokenizer_mode(options_.tokenizer_mode));
-    } catch (const Error& error) {
-      throw CheckpointError(request.bundle.string() + ": " + error.what());
-    }
+    tokenizer_ = raised_as<CheckpointError>(request.bundle.string(), [&] {
+      return load_tokenizer(request.bundle, tokenizer_mode(options_.tokenizer_mode));
+    });
   }
 
   ExportReport run() {
-    if (request_.layout == "sam") {
+    if (request_.layout == ExportLayout::kSam) {
       grounding();
-    } else if (request_.layout == "hf-llava") {
+    } else if (request_.layout == ExportLayout::kHfLlava) {
       hugging_face_llava();
     } else {
       whole_model();
@@ -55,13 +53,15 @@ class Export {
  private:
   void need(bool fits, const std::string& what) const {
     if (!fits)
-      throw CheckpointError(request_.bundle.string() + ": layout " + request_.layout + ": " + what);
+      throw CheckpointError(request_.bundle.string(),
+                            "layout " + name_of(request_.layout) + ": " + what);
   }
 
   void need_words() const {
-    refuse_untrained(options_, request_.bundle);  // the mark would be lost on the way
-    const auto& vision = options_.model.vision;
-    need(vision.tower == "clip", "needs a CLIP tower, the bundle has \"" + vision.tower + "\"");
+    // Other layouts have no list of initialised tensors, so the warning would be lost.
+    refuse_untrained(options_, request_.bundle);
+    const auto& tower = options_.model.vision.tower;
+    need(tower.holds<ClipOptions>(), "needs a CLIP tower, the bundle has \"" + tower.name() + "\"");
     need(options_.model.projector.merge == 1,
          str_cat("has a token for each patch, the bundle merges ", options_.model.projector.merge,
                  "×", options_.model.projector.merge));
@@ -76,7 +76,7 @@ class Export {
     write_file(path, json.dump(2) + "\n");
   }
 
-  // What stands below `prefix`, without it.
+  // The tensors whose names begin with `prefix`, without it.
   std::vector<TensorToWrite> below(const std::string& prefix) const {
     std::vector<TensorToWrite> part;
     for (const auto& tensor : tensors_) {
@@ -101,38 +101,42 @@ class Export {
     return renamed;
   }
 
-  // lisa, glamm: without the tower, which these repositories fetch by name; it goes into a folder of its own.
+  // lisa, glamm: without the tower, which these repositories fetch by name; it goes into a folder
+  // of its own.
   void whole_model() {
     const auto& model = options_.model;
     need_words();
-    need(model.grounding.encoder == "sam_vit",
-         "needs SAM's ViT, the bundle has \"" + model.grounding.encoder + "\"");
-    const std::string projector = request_.layout == "lisa" ? "linear" : "mlp2x_gelu";
-    need(model.projector.type == projector,
-         "has a " + projector + " projector, the bundle has " + model.projector.type);
-    const auto tower = below(kTower);
+    need(model.grounding.encoder.holds<SamVitOptions>(),
+         "needs SAM's ViT, the bundle has \"" + model.grounding.encoder.name() + "\"");
+    const auto projector =
+        request_.layout == ExportLayout::kLisa ? ProjectorType::kLinear : ProjectorType::kMlp2xGelu;
+    need(model.projector.type == projector, "has a " + name_of(projector) +
+                                                " projector, the bundle has " +
+                                                name_of(model.projector.type));
+    const auto tower = below(part::kVisionTower);
     write_json(folder_ / "vision_tower/config.json", clip_config(model.vision));
-    write_json(folder_ / "vision_tower/preprocessor_config.json", picture_config(options_));
+    write_json(folder_ / "vision_tower/preprocessor_config.json", image_config(options_));
     write(folder_ / "vision_tower", tower);
-    std::erase_if(tensors_,
-                  [](const auto& tensor) { return tensor.info.name.starts_with(kTower); });
-    write(folder_, under_their_names(layout_of(request_.layout)));
+    std::erase_if(tensors_, [](const auto& tensor) {
+      return tensor.info.name.starts_with(part::kVisionTower);
+    });
+    write(folder_, under_their_names(layout_of(name_of(request_.layout))));
     write_json(folder_ / "config.json", segmenter_config(options_, *tokenizer_, request_.layout));
     write_tokenizer(*tokenizer_);
   }
 
   void hugging_face_llava() {
     need_words();
-    need(options_.model.projector.type == "mlp2x_gelu",
-         "has an mlp2x_gelu projector, the bundle has " + options_.model.projector.type);
-    // There a picture's places are a token of the vocabulary; with us they are none.
+    need(options_.model.projector.type == ProjectorType::kMlp2xGelu,
+         "has an mlp2x_gelu projector, the bundle has " + name_of(options_.model.projector.type));
+    // There the placeholder of an image is a token of the vocabulary; here it is not.
     const auto image_token = tokenizer_->add_tokens({"<image>", "<pad>"}).front();
     auto& vocabulary = options_.model.language.vocabulary;
     vocabulary = std::max(vocabulary, tokenizer_->size());
     for (auto& tensor : tensors_) {
       const auto name = tensor.info.name;
-      const bool rows = name == "model.embed_tokens.weight" || name == "lm_head.weight";
-      if (rows && tensor.info.shape[0] < vocabulary) tensor = with_rows(tensor, vocabulary);
+      if (part::is_token_matrix(name) && tensor.info.shape[0] < vocabulary)
+        tensor = with_rows(tensor, vocabulary);
     }
     write(folder_, under_their_names(layout_of("llava-hf")));
     const auto patches = clip_config(options_.model.vision);
@@ -140,7 +144,7 @@ class Export {
         patches.at("image_size").get<std::int64_t>() / patches.at("patch_size").get<std::int64_t>();
     write_json(folder_ / "config.json",
                llava_config(options_, *tokenizer_, image_token, side * side));
-    write_json(folder_ / "preprocessor_config.json", picture_config(options_));
+    write_json(folder_ / "preprocessor_config.json", image_config(options_));
     write_json(folder_ / "processor_config.json", {{"processor_class", "LlavaProcessor"},
                                                    {"patch_size", patches.at("patch_size")},
                                                    {"num_additional_image_tokens", 1},
@@ -158,20 +162,22 @@ class Export {
 
   void grounding() {
     const auto& options = options_.model.grounding;
-    need(!options.encoder.empty(), "the bundle has no grounding part");
-    const auto part = below(kGrounding);
+    need(bool(options.encoder), "the bundle has no grounding part");
+    const auto tensors = below(part::kGrounding);
     std::vector<std::pair<std::string, at::Tensor>> own;
-    for (const auto& tensor : part) own.emplace_back(tensor.info.name, tensor.load());
+    for (const auto& tensor : tensors) own.emplace_back(tensor.info.name, tensor.load());
     write_safetensors(folder_ / "segment_anything.safetensors", own, {{"format", "pt"}});
-    report_.written = part.size();
+    report_.written = tensors.size();
     for (const auto& tensor : tensors_) {
-      if (!tensor.info.name.starts_with(kGrounding)) report_.left_out.push_back(tensor.info.name);
+      if (!tensor.info.name.starts_with(part::kGrounding))
+        report_.left_out.push_back(tensor.info.name);
     }
-    if (options.encoder != "sam_vit") return;  // transformers has no SamModel with another encoder
+    // transformers has no SamModel with another encoder.
+    if (!options.encoder.holds<SamVitOptions>()) return;
     std::vector<TensorToWrite> renamed;
-    for (const auto& tensor : part) {
+    for (const auto& tensor : tensors) {
       const auto names = hf_names_from_sam(tensor.info.name);
-      need(!names.empty(), "SamModel has no place for " + tensor.info.name);
+      need(!names.empty(), "SamModel has no tensor for " + tensor.info.name);
       for (const auto& name : names) {
         renamed.push_back(tensor);
         renamed.back().info.name = name;
@@ -196,17 +202,12 @@ class Export {
 
 }  // namespace
 
-std::vector<std::string> export_layouts() { return {"hf-llava", "lisa", "glamm", "peft", "sam"}; }
-
 ExportReport export_bundle(const ExportRequest& request, const fs::path& out) {
-  const auto known = export_layouts();
-  if (std::find(known.begin(), known.end(), request.layout) == known.end())
-    throw ConfigError("--layout: unknown \"" + request.layout + "\"" +
-                      did_you_mean(request.layout, known));
   refuse_foreign_folder(out);
   AtomicFolder folder(out);
-  auto report = request.layout == "peft" ? export_adapter(request.bundle, folder.path())
-                                         : Export(request, folder.path()).run();
+  auto report = request.layout == ExportLayout::kPeft
+                    ? export_adapter(request.bundle, folder.path())
+                    : Export(request, folder.path()).run();
   folder.commit();
   return report;
 }

@@ -16,6 +16,8 @@
 #include "medseg/exchange/gguf_tokenizer.h"
 #include "medseg/exchange/open_grounding.h"
 #include "medseg/exchange/open_vision.h"
+#include "medseg/models/llama.h"
+#include "medseg/models/part_names.h"
 #include "medseg/nn/initialise.h"
 #include "medseg/text/conversation.h"
 #include "medseg/text/tokenizer.h"
@@ -50,11 +52,7 @@ LanguagePart open_language(const std::filesystem::path& path) {
 
 void refuse_faults(const LoadReport& report, const std::filesystem::path& path) {
   if (report.mismatched.empty()) return;
-  throw CheckpointError(path.string() + ": " + join(report.mismatched, "; "));
-}
-
-bool is_token_rows(const std::string& name) {
-  return name == "model.embed_tokens.weight" || name == "lm_head.weight";
+  throw CheckpointError(path.string(), join(report.mismatched, "; "));
 }
 
 void load_language(Segmenter& model, LanguagePart& part, std::uint64_t seed,
@@ -62,13 +60,13 @@ void load_language(Segmenter& model, LanguagePart& part, std::uint64_t seed,
   const at::NoGradGuard no_grad;
   std::vector<TensorSource> blocks;
   for (const auto& source : part.sources) {
-    if (!is_token_rows(source.target)) {
+    if (!part::is_token_matrix(source.target)) {
       blocks.push_back(source);
       continue;
     }
     const auto old = part.file->load(source.source).to(at::kFloat);
     auto& target =
-        source.target == "lm_head.weight" ? model.language().head : model.language().embed_tokens;
+        source.target == part::kHead ? model.language().head : model.language().embed_tokens;
     if (old.size(1) != target.size(1) || old.size(0) > target.size(0)) {
       throw CheckpointError(str_cat(part.file->path().string(), ": ", source.target, ": ",
                                     old.sizes(), " does not fit a model of ", target.sizes()));
@@ -85,14 +83,14 @@ void load_language(Segmenter& model, LanguagePart& part, std::uint64_t seed,
   for (const auto& name : loaded.unused) {
     const bool is_rows =
         std::any_of(part.sources.begin(), part.sources.end(), [&](const TensorSource& source) {
-          return source.source == name && is_token_rows(source.target);
+          return source.source == name && part::is_token_matrix(source.target);
         });
     if (!is_rows && !follows_from_configuration(name)) report.unused.push_back(name);
   }
   const std::set<std::string> got(loaded.loaded.begin(), loaded.loaded.end());
   for (const auto& [name, tensor] : model.language().named_parameters()) {
-    const auto full = "model." + name;
-    if (name != "embed_tokens.weight" && !got.contains(full)) {
+    const auto full = part::kLanguageModel + name;
+    if (full != part::kEmbedding && !got.contains(full)) {
       throw CheckpointError(part.file->path().string() + ": no tensor for " + full);
     }
   }
@@ -121,23 +119,10 @@ void load_part(Segmenter& model, const TensorFile& file, const std::vector<Tenso
 }
 
 void check(const ImportRequest& request) {
-  const auto one_of = [](const char* option, const std::string& value,
-                         const std::vector<std::string>& known) {
-    for (const auto& name : known) {
-      if (name == value) return;
-    }
-    throw ConfigError(str_cat(option, ": unknown \"", value, "\"", did_you_mean(value, known)));
-  };
-  one_of("--grounding-preprocess", request.grounding_preprocess,
-         {"sam", "medsam_square", "medsam_pil", "litemedsam"});
-  if (!request.vision_preprocess.empty())
-    one_of("--vision-preprocess", request.vision_preprocess, {"pad", "crop", "square"});
-  one_of("--projector", request.projector, {"linear", "mlp2x_gelu"});
-  one_of("--dtype", request.dtype, {"fp32", "bf16"});
   if (!request.conversation.empty())
-    one_of("--conversation", request.conversation, conversation_templates());
+    check_conversation_name("--conversation", request.conversation);
   if (request.merge < 1 || request.merge > 4)
-    throw ConfigError(str_cat("--merge: ", request.merge, " is out of range 1…4"));
+    throw ConfigError("--merge", str_cat(request.merge, " is out of range 1…4"));
 }
 
 }  // namespace
@@ -174,17 +159,16 @@ ImportReport import_parts(const ImportRequest& request, const std::filesystem::p
   options.grounding_preprocess = request.grounding_preprocess;
 
   VisionPart vision;
-  options.model.vision.tower = "";
+  options.model.vision.tower.clear();
   if (!request.vision.empty()) {
     vision = open_vision(request.vision);
     note_file(request.vision);
     options.model.vision = vision.options;
     options.vision_preprocess = vision.preprocess;
   }
-  if (!request.vision_preprocess.empty())
-    options.vision_preprocess.mode = request.vision_preprocess;
+  if (request.vision_preprocess) options.vision_preprocess.mode = *request.vision_preprocess;
   GroundingPart grounding;
-  options.model.grounding.encoder = "";
+  options.model.grounding.encoder.clear();
   if (!request.grounding.empty()) {
     grounding = open_grounding(request.grounding);
     options.model.grounding = grounding.options;
@@ -193,14 +177,14 @@ ImportReport import_parts(const ImportRequest& request, const std::filesystem::p
 
   check_tokenizer(request.language, options, *language.tokenizer);
   at::manual_seed(request.seed);  // of the projector and the segmentation head
-  Segmenter model(options.model, request.dtype == "bf16" ? at::kBFloat16 : at::kFloat);
+  Segmenter model(options.model,
+                  request.dtype == MatrixStorage::kBf16 ? at::kBFloat16 : at::kFloat);
   load_language(model, language, request.seed, options.initialised, report);
-  if (vision.file)
-    load_part(model, *vision.file, vision.sources, "model.vision_tower.vision_tower.", report);
+  if (vision.file) load_part(model, *vision.file, vision.sources, part::kVisionTower, report);
   if (grounding.file)
-    load_part(model, *grounding.file, grounding.sources, "model.grounding_encoder.", report);
+    load_part(model, *grounding.file, grounding.sources, part::kGrounding, report);
   for (const auto& [name, tensor] : model.named_parameters()) {
-    if (name.starts_with("model.mm_projector.") || name.starts_with("model.text_hidden_fcs.")) {
+    if (name.starts_with(part::kProjector) || name.starts_with(part::kSegmentationHead)) {
       options.initialised.push_back(name);
     }
   }

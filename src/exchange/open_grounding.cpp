@@ -12,26 +12,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A SamModel's config.json says nothing that the shapes do not, but two things: that it is no relative of another
+/// A SamModel's config.json says two things that the shapes do not: whether it is of a related
 /// architecture (SAM-HQ, SAM 2), and the decoder's heads.
 void check_config(const fs::path& path, const GroundingOptions& options) {
   if (!fs::exists(path)) return;
-  nlohmann::json json;
-  try {
-    json = parse_json(read_file(path), path.string());
-  } catch (const Error& error) {
-    throw CheckpointError(error.what());
-  }
-  if (!json.is_object()) throw CheckpointError(path.string() + ": no object");
+  const auto json =
+      raised_as<CheckpointError>([&] { return parse_json(read_file(path), path.string()); });
+  if (!json.is_object()) throw CheckpointError(path.string(), "no object");
   const auto type = json.find("model_type");
   if (type != json.end() && *type != "sam")
-    throw CheckpointError(path.string() + ": model_type " + type->dump() + "; known is \"sam\"");
+    throw CheckpointError(path.string(), "model_type " + type->dump() + "; known is \"sam\"");
   const auto decoder = json.find("mask_decoder_config");
   if (decoder == json.end() || !decoder->is_object()) return;
   const auto heads = decoder->find("num_attention_heads");
   if (heads != decoder->end() && *heads != options.decoder_heads) {
-    throw CheckpointError(str_cat(path.string(), ": mask_decoder_config.num_attention_heads is ",
-                                  heads->dump(), ", expected ", options.decoder_heads));
+    throw CheckpointError(path.string(),
+                          str_cat("mask_decoder_config.num_attention_heads is ", heads->dump(),
+                                  ", expected ", options.decoder_heads));
   }
 }
 

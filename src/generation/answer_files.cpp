@@ -27,7 +27,7 @@ Json answer_json(const AnsweredQuestion& asked, std::size_t turn) {
   json["question"] = asked.question;
   json["answer"] = asked.answer.text;
   json["phrases"] = asked.answer.phrases;
-  json["finish"] = asked.answer.finish;
+  json["finish"] = name_of(asked.answer.finish);
   json["new_tokens"] = asked.answer.ids.size();
   json["seconds"] = asked.answer.seconds;
   json["masks"] = Json::array();

@@ -8,6 +8,9 @@
 
 #include "medseg/base/clock.h"
 #include "medseg/base/str.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/llama.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/pipeline/preprocess.h"
 
@@ -39,11 +42,11 @@ std::vector<std::string> phrase_of_each_seg(const std::string& text) {
   return phrases;
 }
 
-// A history may not hold the place of a picture, whatever a model said.
-std::string without_image_place(std::string text) {
-  const std::string place = kImagePlace;
-  for (auto at = text.find(place); at != std::string::npos; at = text.find(place))
-    text.erase(at, place.size());
+// The history of a dialogue may not hold an `<image>` that the model wrote.
+std::string without_image_placeholder(std::string text) {
+  const std::string placeholder = kImagePlace;
+  for (auto at = text.find(placeholder); at != std::string::npos; at = text.find(placeholder))
+    text.erase(at, placeholder.size());
   return text;
 }
 
@@ -75,11 +78,10 @@ Dialogue::Dialogue(const OpenBundle& bundle, std::shared_ptr<const ImageFeatures
       options_(options),
       cache_(bundle.model->language().options().layers) {
   MEDSEG_CHECK(features_ != nullptr || !bundle.model->has_vision(),
-               "Dialogue: no features of a picture");
+               "Dialogue: no features of an image");
 }
 
-// Positions that the first `count` ids take: an image place is as long as the model's image tokens.
-std::int64_t Dialogue::places(const std::vector<std::int64_t>& ids, std::size_t count) const {
+std::int64_t Dialogue::positions(const std::vector<std::int64_t>& ids, std::size_t count) const {
   const auto images =
       std::count(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count), kImageToken);
   const auto image_tokens = images > 0 ? bundle_.model->image_tokens() : 1;
@@ -101,16 +103,16 @@ at::Tensor Dialogue::feed(const std::vector<std::int64_t>& ids) {
   return hidden.select(1, hidden.size(1) - 1);
 }
 
-// Feeds what the cache does not hold yet. Where an answer was spelled in other tokens than its text is rendered in
-// (or ended without its end token), the cache goes back to where both agree: the model always sees exactly the
-// rendered dialogue.
+// Feeds what the cache does not hold yet. The model may have spelled an answer in other tokens than
+// its text is rendered in, or ended it without an end token. Then the cache goes back to where both
+// agree: the model always sees exactly the rendered dialogue.
 at::Tensor Dialogue::feed_prompt(const std::vector<std::int64_t>& prompt) {
   const auto differ =
       std::mismatch(consumed_.begin(), consumed_.end(), prompt.begin(), prompt.end());
   const auto common = static_cast<std::size_t>(differ.second - prompt.begin());
   const std::size_t keep =
       std::min(common, prompt.size() - 1);  // one token at least gives the state
-  cache_.truncate(places(prompt, keep));
+  cache_.truncate(positions(prompt, keep));
   consumed_.resize(keep);
   return feed({prompt.begin() + static_cast<std::ptrdiff_t>(keep), prompt.end()});
 }
@@ -139,30 +141,32 @@ Answer Dialogue::ask(const std::string& question,
   const Stopwatch watch;
   const auto& tokenizer = *bundle_.tokenizer;
   const auto& language = bundle_.model->language();
-  const bool shows_picture = question.find(kImagePlace) != std::string::npos;
-  if (shows_picture && !turns_.empty()) {
-    throw DataError("question: <image> may stand in the first turn only, found in: " + question);
+  const bool shows_image = question.find(kImagePlace) != std::string::npos;
+  if (shows_image && !turns_.empty()) {
+    throw DataError("question", "<image> may stand in the first turn only, found in: " + question);
   }
-  if (shows_picture && !bundle_.model->has_vision()) {
-    throw DataError("question: <image>, but the model has no vision tower: " + question);
+  if (shows_image && !bundle_.model->has_vision()) {
+    throw DataError("question", "<image>, but the model has no vision tower: " + question);
   }
   auto turns = turns_;
   turns.push_back({turns_.empty() ? bundle_.first_question(question) : question, ""});
   const auto prompt = render(turns, tokenizer, bundle_.conversation(), /*open_prompt=*/true).ids;
-  const auto room = language.options().max_positions - places(prompt, prompt.size());
+  const auto length = positions(prompt, prompt.size());
+  const auto room = language.options().max_positions - length;
   const auto budget = std::min(options_.max_new_tokens, room);
   if (budget <= 0) {
-    throw DataError(str_cat("dialogue: ", places(prompt, prompt.size()),
-                            " tokens with the picture leave no room for an ",
-                            "answer in the model's ", language.options().max_positions));
+    throw DataError("dialogue", str_cat(length,
+                                        " tokens with the image leave no room for an answer in the "
+                                        "model's ",
+                                        language.options().max_positions));
   }
   const auto stops = stop_ids(tokenizer, bundle_.conversation());
   const auto seg =
       bundle_.model->has_grounding() ? bundle_.options.special_tokens.at(kSegToken) : -1;
 
   Answer answer;
-  answer.finish = "length";
-  std::vector<at::Tensor> states;  // of each [SEG]: the state that predicted it (semantics 11)
+  // Of each [SEG]: the state that predicted it (src/README.md, choice 11).
+  std::vector<at::Tensor> states;
   StreamingDecoder stream(tokenizer);
   at::Tensor state = feed_prompt(prompt);
   for (;;) {
@@ -174,7 +178,7 @@ Answer Dialogue::ask(const std::string& question,
         logits.argmax().item<std::int64_t>();  // the first, so the lowest id, of equal ones
     answer.ids.push_back(next);
     if (std::find(stops.begin(), stops.end(), next) != stops.end()) {
-      answer.finish = "eos";
+      answer.finish = Finish::kEos;
       break;
     }
     if (next == seg) {
@@ -190,11 +194,11 @@ Answer Dialogue::ask(const std::string& question,
   if (on_text) on_text(stream.flush());
 
   auto spoken = answer.ids;
-  if (answer.finish == "eos") spoken.pop_back();
+  if (answer.finish == Finish::kEos) spoken.pop_back();
   answer.text = trim(tokenizer.decode(spoken));
   answer.phrases = phrases_of(answer.text);
   draw_masks(states, answer);
-  turns.back().answer = without_image_place(answer.text);
+  turns.back().answer = without_image_placeholder(answer.text);
   turns_ = std::move(turns);
   answer.seconds = watch.seconds();
   return answer;

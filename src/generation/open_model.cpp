@@ -16,10 +16,9 @@ OpenBundle open_model(const ModelOptions& options, BundleUse use, int gpu_index)
   const auto precision = options.dtype();
   const auto device = device_named("--device", options.device, gpu_index);
   if (options.threads < 0)
-    throw ConfigError(str_cat("--threads: ", options.threads, " is out of range"));
-  if (options.max_new_tokens < 0) {
-    throw ConfigError(str_cat("--max-new-tokens: ", options.max_new_tokens, " is out of range"));
-  }
+    throw ConfigError("--threads", str_cat(options.threads, " is out of range"));
+  if (options.max_new_tokens < 0)
+    throw ConfigError("--max-new-tokens", str_cat(options.max_new_tokens, " is out of range"));
   if (options.threads > 0) at::set_num_threads(options.threads);
   refuse_untrained(read_bundle_options(options.bundle), options.bundle, use);
   OpenBundle bundle = open_bundle(options.bundle);

@@ -5,13 +5,18 @@
 #include "clip_encoder.h"
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/models/vision_tower_row.h"
 #include "medseg/nn/conv.h"
 #include "medseg/nn/initialise.h"
+#include "published_tower.h"
 
 namespace medseg {
 namespace {
 
 constexpr double kDeviation = 0.02;  // of untrained embeddings, as published
+constexpr PublishedPreprocess kPreprocess = {.mode = VisionFit::kPad,
+                                             .mean = {0.48145466, 0.4578275, 0.40821073},
+                                             .deviation = {0.26862954, 0.26130258, 0.27577711}};
 
 class Clip : public VisionTower {
  public:
@@ -26,7 +31,7 @@ class Clip : public VisionTower {
                   .heads = o.heads,
                   .mlp_width = o.mlp_width,
                   .norm_eps = o.norm_eps,
-                  .activation = activation_named(o.activation, "clip.activation")}) {
+                  .activation = o.activation}) {
     check_vit("clip", o.width, o.heads, o.image_size, o.patch);
     register_parameter("vision_model.embeddings.class_embedding", class_,
                        normal_parameter({o.width}, kDeviation));
@@ -70,10 +75,27 @@ class Clip : public VisionTower {
   ClipEncoder encoder_;
 };
 
+std::vector<TensorSource> sources(const TensorFile& file) {
+  return clip_sources(file, /*class_token=*/true);
+}
+
+ClipOptions geometry(const PublishedTower& part) {
+  return clip_geometry(part, ClipOptions{}, /*class_tokens=*/1);
+}
+
+constexpr VisionTowerRow row() {
+  auto row = vision_tower_row<ClipOptions, make_clip, sources, geometry>(
+      "clip", "clip_vision_model", kPreprocess);
+  row.in_every_config = true;
+  return row;
+}
+
 }  // namespace
 
 std::unique_ptr<VisionTower> make_clip(const ClipOptions& options) {
   return std::make_unique<Clip>(options);
 }
+
+extern constinit const VisionTowerRow kClipRow = row();
 
 }  // namespace medseg

@@ -87,8 +87,18 @@ void check_vit(const std::string& tower, std::int64_t width, std::int64_t heads,
   }
   if (image_size < patch) {
     throw ConfigError(
-        str_cat(tower, ".patch: ", patch, " pixels, but the picture has only ", image_size));
+        str_cat(tower, ".patch: ", patch, " pixels, but the image has only ", image_size));
   }
+}
+
+std::vector<TensorSource> clip_sources(const TensorFile& file, bool class_token) {
+  const auto prefix = before(file, "embeddings.patch_embedding.weight");
+  if (!prefix || file.contains(*prefix + "embeddings.class_embedding") != class_token) return {};
+  auto sources =
+      sources_below(file, *prefix, {"embeddings.", "encoder.", "pre_layrnorm.", "post_layernorm."});
+  std::erase_if(sources, [](const auto& s) { return s.target == "embeddings.position_ids"; });
+  for (auto& source : sources) source.target = "vision_model." + source.target;
+  return sources;
 }
 
 }  // namespace medseg

@@ -11,6 +11,7 @@
 #include "medseg/nn/linear.h"
 #include "medseg/nn/module.h"
 #include "medseg/nn/norm.h"
+#include "published_tower.h"
 #include "vit_block.h"
 
 namespace medseg {
@@ -41,8 +42,39 @@ class ClipEncoder : public Module {
 std::int64_t layers_to_run(std::int64_t select_layer, std::int64_t layers,
                            const std::string& tower);
 
-/// \throws ConfigError "`tower`.heads: …" unless `heads` divides `width`, "`tower`.patch: …" unless one patch fits.
+/// \throws ConfigError "`tower`.heads: …" unless `heads` divides `width`, "`tower`.patch: …" unless
+/// one patch fits.
 void check_vit(const std::string& tower, std::int64_t width, std::int64_t heads,
                std::int64_t image_size, std::int64_t patch);
+
+/// Where the tensors of a tower of this family stand in a published file, whatever stands before
+/// their names and beside them (the text tower, projections, LLaVA's language model). Empty unless
+/// the file holds one with (CLIP) or without (SigLIP) a class token. Left out: `position_ids` (a
+/// constant) and SigLIP's pooling head.
+std::vector<TensorSource> clip_sources(const TensorFile& file, bool class_token);
+
+/// `options` with the sizes of a published tower. \throws CheckpointError.
+template <class Options>
+Options clip_geometry(const PublishedTower& part, Options options, std::int64_t class_tokens) {
+  const auto& [shapes, config, crop_size] = part;
+  const std::string layers = "vision_model.encoder.layers.";
+  const std::string positions = "vision_model.embeddings.position_embedding.weight";
+  const auto& patch = shapes.of("vision_model.embeddings.patch_embedding.weight", 4);
+  options.width = patch[0];
+  options.patch = patch[2];
+  options.layers = shapes.count(layers);
+  if (options.layers == 0) shapes.refuse("no tensor " + layers + "0");
+  options.mlp_width = shapes.of(layers + "0.mlp.fc1.weight", 2)[0];
+  options.heads = heads_of(part, options.width);
+  options.norm_eps = config.number("layer_norm_eps", options.norm_eps);
+  options.activation = config.choice("hidden_act", options.activation);
+  const auto grid = side_of(shapes, positions, shapes.of(positions, 2)[0] - class_tokens);
+  config.expect("hidden_size", options.width);
+  config.expect("patch_size", options.patch);
+  config.expect("num_hidden_layers", options.layers);
+  config.expect("intermediate_size", options.mlp_width);
+  options.image_size = image_size_of(config, grid, options.patch);
+  return options;
+}
 
 }  // namespace medseg

@@ -1,5 +1,6 @@
 #include "medseg/models/dinov2.h"
 
+#include <array>
 #include <mutex>
 #include <optional>
 
@@ -8,14 +9,22 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/models/vision_tower_row.h"
 #include "medseg/nn/conv.h"
 #include "medseg/nn/initialise.h"
 #include "medseg/nn/linear.h"
 #include "medseg/nn/norm.h"
+#include "published_tower.h"
 #include "vit_block.h"
 
 namespace medseg {
 namespace {
+
+// ImageNet's, as published.
+constexpr PublishedPreprocess kPreprocess = {
+    .mode = VisionFit::kPad, .mean = {0.485, 0.456, 0.406}, .deviation = {0.229, 0.224, 0.225}};
+// Pixels, where no preprocessor_config.json says another number.
+constexpr std::int64_t kImageSize = 224;
 
 /// x + λ1 · attention(norm1 x), then + λ2 · mlp(norm2 x).
 class Block : public Module {
@@ -78,11 +87,11 @@ class Dinov2 : public VisionTower {
           str_cat("dinov2.heads: ", o.heads, " heads do not divide a width of ", o.width));
     }
     constexpr double kDeviation = 0.02;  // the published initialisation
-    const auto places = 1 + o.position_grid * o.position_grid;
+    const auto positions = 1 + o.position_grid * o.position_grid;
     register_parameter("embeddings.cls_token", class_token_,
                        normal_parameter({1, 1, o.width}, kDeviation));
     register_parameter("embeddings.position_embeddings", positions_,
-                       normal_parameter({1, places, o.width}, kDeviation));
+                       normal_parameter({1, positions, o.width}, kDeviation));
     register_module("embeddings.patch_embeddings.projection", patches_);
     for (std::int64_t i = 0; i < o.layers; ++i) {
       blocks_.push_back(std::make_unique<Block>(o));
@@ -155,10 +164,81 @@ class Dinov2 : public VisionTower {
   mutable std::int64_t cached_version_ = -1;
 };
 
+// transformers 5 spells the attention otherwise than the published files.
+std::string published_name(std::string name) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> spellings = {{
+      {".attention.q_proj.", ".attention.attention.query."},
+      {".attention.k_proj.", ".attention.attention.key."},
+      {".attention.v_proj.", ".attention.attention.value."},
+      {".attention.o_proj.", ".attention.output.dense."},
+  }};
+  for (const auto& [own, published] : spellings) {
+    const auto at = name.find(own);
+    if (at != std::string::npos) name.replace(at, own.size(), published);
+  }
+  return name;
+}
+
+std::vector<TensorSource> sources(const TensorFile& file) {
+  if (file.format() == "onnx") return onnx_dinov2_sources(file);
+  const auto prefix = before(file, "embeddings.patch_embeddings.projection.weight");
+  if (!prefix) return {};
+  auto sources = sources_below(file, *prefix, {"embeddings.", "encoder.", "layernorm."});
+  // The mask token is for pre-training only.
+  std::erase_if(sources, [](const auto& s) { return s.target == "embeddings.mask_token"; });
+  for (auto& source : sources) source.target = published_name(source.target);
+  return sources;
+}
+
+Dinov2Options geometry(const PublishedTower& part) {
+  const auto& [shapes, config, crop_size] = part;
+  const std::string layers = "encoder.layer.";
+  Dinov2Options options;
+  const auto& patch = shapes.of("embeddings.patch_embeddings.projection.weight", 4);
+  options.width = patch[0];
+  options.patch = patch[2];
+  options.layers = shapes.count(layers);
+  if (options.layers == 0) shapes.refuse("no tensor " + layers + "0");
+  if (shapes.has(layers + "0.mlp.weights_in.weight"))
+    shapes.refuse("the gated MLP of DINOv2's giant is not known here");
+  if (shapes.has("embeddings.register_tokens"))
+    shapes.refuse("a DINOv2 with register tokens is not known here");
+  const auto& fc1 = shapes.of(layers + "0.mlp.fc1.weight", 2);
+  if (fc1[0] % options.width != 0)
+    shapes.refuse(str_cat("an MLP of ", fc1[0], " is no multiple of the width ", options.width));
+  options.mlp_ratio = fc1[0] / options.width;
+  const std::string positions = "embeddings.position_embeddings";
+  options.position_grid = side_of(shapes, positions, shapes.of(positions, 3)[1] - 1);
+  options.heads = heads_of(part, options.width);
+  options.norm_eps = config.number("layer_norm_eps", options.norm_eps);
+  config.expect("hidden_size", options.width);
+  config.expect("patch_size", options.patch);
+  config.expect("num_hidden_layers", options.layers);
+  if (config.choice("hidden_act", Activation::kGelu) != Activation::kGelu) {
+    throw CheckpointError(config.path.string(),
+                          str_cat("hidden_act: \"", config.word("hidden_act", ""),
+                                  "\", but a DINOv2 tower has \"gelu\""));
+  }
+  const auto image_size = crop_size > 0 ? crop_size : kImageSize;
+  options.image_size = image_size / options.patch * options.patch;
+  if (options.image_size == 0)
+    shapes.refuse(str_cat("a patch of ", options.patch, " pixels, but images of ", image_size));
+  return options;
+}
+
+constexpr VisionTowerRow row() {
+  auto row = vision_tower_row<Dinov2Options, make_dinov2, sources, geometry>("dinov2", "dinov2",
+                                                                             kPreprocess);
+  row.in_every_config = true;
+  return row;
+}
+
 }  // namespace
 
 std::unique_ptr<VisionTower> make_dinov2(const Dinov2Options& options) {
   return std::make_unique<Dinov2>(options);
 }
+
+extern constinit const VisionTowerRow kDinov2Row = row();
 
 }  // namespace medseg

@@ -11,17 +11,15 @@ namespace medseg {
 namespace {
 
 std::unique_ptr<GroundingEncoder> make_encoder(const GroundingOptions& options) {
-  if (options.encoder == "tiny_vit") return make_tiny_vit(options.tiny_vit, options.width);
-  if (options.encoder == "sam_vit") return make_sam_vit(options.sam_vit, options.width);
-  throw ConfigError("grounding.encoder: unknown encoder \"" + options.encoder + "\"" +
-                    did_you_mean(options.encoder, {"tiny_vit", "sam_vit"}));
+  return options.encoder.row()->make(options.encoder.options(), options.width);
 }
 
 /// [B, C, h, w] -> [B, h·w, C] in `dtype`.
 at::Tensor cells_of(const at::Tensor& maps, at::ScalarType dtype) {
   const auto cells = maps.flatten(2).transpose(1, 2);
   if (cells.is_contiguous() || maps.requires_grad()) return cells.to(dtype).contiguous();
-  // One matrix at a time: for these ATen has a transposing copy in blocks, three times as fast as its general one.
+  // One matrix at a time: for these ATen has a transposing copy in blocks, three times as fast as
+  // its general one.
   auto out = at::empty(cells.sizes(), maps.options().dtype(dtype));
   const auto source = maps.to(dtype).flatten(2);
   for (std::int64_t i = 0; i < maps.size(0); ++i) out.select(0, i).copy_(source.select(0, i).t());
@@ -29,7 +27,7 @@ at::Tensor cells_of(const at::Tensor& maps, at::ScalarType dtype) {
 }
 
 void check_one(const at::Tensor& image_embedding) {
-  TORCH_CHECK(image_embedding.size(0) == 1, "Grounding: one picture is expected, got ",
+  TORCH_CHECK(image_embedding.size(0) == 1, "Grounding: one image is expected, got ",
               image_embedding.size(0));
 }
 
@@ -65,15 +63,15 @@ MaskOutput Grounding::decode_tokens(const at::Tensor& image_embeddings, const at
   const auto dtype = compute_dtype(embeddings);
   auto cells = cells_of(embeddings, dtype);  // [B, L, C]
   if (dense.defined()) {
-    cells = cells + cells_of(dense, dtype);  // [K, L, C]: there is one picture
+    cells = cells + cells_of(dense, dtype);  // [K, L, C]: there is one image
     return mask_decoder_->forward(cells, prompt_encoder_->grid_positions(dtype, grid), prompts);
   }
   cells = cells + prompt_encoder_->no_mask().to(dtype);
   if (image_of_prompt.defined()) {
     cells = cells.index_select(0, image_of_prompt.to(cells.device()));  // [K, L, C]
   } else if (masks > 1) {
-    cells = cells.expand({masks, -1, -1})
-                .contiguous();  // batched products want a picture of their own each
+    // Batched products want an image of their own each.
+    cells = cells.expand({masks, -1, -1}).contiguous();
   }
   return mask_decoder_->forward(cells, prompt_encoder_->grid_positions(dtype, grid), prompts);
 }
@@ -86,8 +84,7 @@ MaskOutput Grounding::decode(const at::Tensor& image_embedding, const at::Tensor
 MaskOutput Grounding::decode_batch(const at::Tensor& image_embeddings, const at::Tensor& prompts,
                                    const at::Tensor& image_of_prompt) const {
   TORCH_CHECK(image_of_prompt.dim() == 1 && image_of_prompt.size(0) == prompts.size(0),
-              "Grounding: ", prompts.size(0), " prompts, but pictures for ",
-              image_of_prompt.sizes());
+              "Grounding: ", prompts.size(0), " prompts, but images for ", image_of_prompt.sizes());
   return decode_tokens(image_embeddings, prompts.unsqueeze(1), image_of_prompt, {});
 }
 

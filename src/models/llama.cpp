@@ -30,11 +30,6 @@ void check(const LlamaOptions& options) {
                               options.kv_heads, " key heads, or a head of ", head_dim_of(options),
                               " is not even"));
   }
-  const auto& bias = options.attention_bias;
-  if (!bias.empty() && bias != "qkv" && bias != "qkvo") {
-    throw ConfigError("language.attention_bias: unknown \"" + bias +
-                      "\"; known are \"\", qkv and qkvo");
-  }
 }
 
 /// [head_dim / 2]
@@ -42,9 +37,9 @@ at::Tensor frequencies_of(const LlamaOptions& options) {
   const auto head_dim = head_dim_of(options);
   const auto& scaling = options.rope_scaling;
   const auto plain = rotary_frequencies(head_dim, options.rope_theta);
-  if (scaling.type.empty()) return plain;
-  if (scaling.type == "linear") return plain / scaling.factor;
-  if (scaling.type == "llama3") {
+  if (scaling.type == RopeScaling::kNone) return plain;
+  if (scaling.type == RopeScaling::kLinear) return plain / scaling.factor;
+  if (scaling.type == RopeScaling::kLlama3) {
     if (!(scaling.low_freq_factor < scaling.high_freq_factor)) {
       throw ConfigError(str_cat("language.rope_scaling.low_freq_factor: ", scaling.low_freq_factor,
                                 " is not below high_freq_factor ", scaling.high_freq_factor));
@@ -53,10 +48,6 @@ at::Tensor frequencies_of(const LlamaOptions& options) {
                                  .low = scaling.low_freq_factor,
                                  .high = scaling.high_freq_factor,
                                  .original_positions = scaling.original_max_positions});
-  }
-  if (scaling.type != "factors") {
-    throw ConfigError("language.rope_scaling.type: unknown \"" + scaling.type +
-                      "\"; known are \"\", linear, llama3 and factors");
   }
   if (static_cast<std::int64_t>(scaling.factors.size()) != head_dim / 2) {
     throw ConfigError(str_cat("language.rope_scaling.factors: ", scaling.factors.size(),
@@ -90,10 +81,14 @@ class LlamaBlock : public Module {
   LlamaBlock(const LlamaOptions& options, std::int64_t index)
       : index_(index),
         head_dim_(head_dim_of(options)),
-        q_(options.width, options.heads * head_dim_, !options.attention_bias.empty()),
-        k_(options.width, options.kv_heads * head_dim_, !options.attention_bias.empty()),
-        v_(options.width, options.kv_heads * head_dim_, !options.attention_bias.empty()),
-        o_(options.heads * head_dim_, options.width, options.attention_bias == "qkvo"),
+        q_(options.width, options.heads * head_dim_,
+           options.attention_bias != AttentionBias::kNone),
+        k_(options.width, options.kv_heads * head_dim_,
+           options.attention_bias != AttentionBias::kNone),
+        v_(options.width, options.kv_heads * head_dim_,
+           options.attention_bias != AttentionBias::kNone),
+        o_(options.heads * head_dim_, options.width,
+           options.attention_bias == AttentionBias::kQkvo),
         gate_(options.width, options.mlp_width, false),
         up_(options.width, options.mlp_width, false),
         down_(options.mlp_width, options.width, false),

@@ -1,4 +1,5 @@
-// Token rows of Llama: the embedding, the head, and the split into old rows (frozen) and new ones (trained).
+// Token rows of Llama: the embedding, the head, and the split into old rows (frozen) and new ones
+// (trained).
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 

@@ -61,7 +61,8 @@ MaskOutput MaskDecoder::forward(const at::Tensor& image, const at::Tensor& posit
       at::cat({iou_token_, mask_tokens_}).unsqueeze(0).expand({masks, -1, -1});  // [K, 1+M, C]
   const auto [tokens, painted] = transformer_.forward(at::cat({own, prompts}, 1), image, positions);
 
-  // Both upscalings keep channels last: a cell's 4×4 pixels stay together until the mask itself is put in order.
+  // Both upscalings keep channels last: a cell's 4×4 pixels stay together until the mask itself is
+  // put in order.
   const auto half = norm_gelu(upsample0_.product(painted), upsample0_.bias, upsample_norm_.weight,
                               upsample_norm_.bias,
                               upsample_norm_.eps());                         // [K, L, 2, 2, C/4]

@@ -31,9 +31,9 @@ class MaskDecoder : public Module {
  public:
   explicit MaskDecoder(const GroundingOptions& options);
 
-  /// One mask a row: `image` [K, L, C] cells with the dense prompt added, `positions` [L, C], both in the dtype to
-  /// compute in; `prompts` [K, P, C] sparse tokens. Only mask token 0 is drawn; hypernetworks of the others and the
-  /// IoU head get no gradient (semantics 18).
+  /// One mask a row: `image` [K, L, C] cells with the dense prompt added, `positions` [L, C], both
+  /// in the dtype to compute in; `prompts` [K, P, C] sparse tokens. Only mask token 0 is drawn;
+  /// hypernetworks of the others and the IoU head get no gradient (src/README.md, choice 18).
   MaskOutput forward(const at::Tensor& image, const at::Tensor& positions,
                      const at::Tensor& prompts) const;
 

@@ -1,5 +1,6 @@
 /// \file
-/// SAM's prompt encoder: points, boxes and masks become tokens and a map (arXiv 2304.02643, appendix A).
+/// SAM's prompt encoder: points, boxes and masks become tokens and a map (arXiv 2304.02643,
+/// appendix A).
 #pragma once
 
 #include <cstdint>
@@ -13,19 +14,20 @@
 
 namespace medseg {
 
-/// Keys: pe_layer.positional_encoding_gaussian_matrix, point_embeddings.{0..3}.weight, not_a_point_embed.weight,
-/// mask_downscaling.{0,1,3,4,6}.{weight,bias}, no_mask_embed.weight.
+/// Keys: pe_layer.positional_encoding_gaussian_matrix, point_embeddings.{0..3}.weight,
+/// not_a_point_embed.weight, mask_downscaling.{0,1,3,4,6}.{weight,bias}, no_mask_embed.weight.
 class PromptEncoder : public Module {
  public:
   PromptEncoder(std::int64_t width, std::int64_t image_size, std::int64_t mask_channels);
 
-  /// Positions of a grid's cells, row by row: [grid², C]. Computed in fp32, kept until the matrix changes.
+  /// Positions of a grid's cells, row by row: [grid², C]. Computed in fp32, kept until the matrix
+  /// changes.
   at::Tensor grid_positions(at::ScalarType dtype, std::int64_t grid) const;
 
   /// `boxes` [K, 4] x0 y0 x1 y1 in model pixels -> [K, 2, C].
   at::Tensor embed_boxes(const at::Tensor& boxes) const;
-  /// `points` [K, P, 2] x y in model pixels, `labels` [K, P]: 1 inside, 0 outside, -1 no point. A padding point
-  /// follows unless a box does (as SAM) -> [K, P (+ 1), C].
+  /// `points` [K, P, 2] x y in model pixels, `labels` [K, P]: 1 inside, 0 outside, -1 no point. A
+  /// padding point follows unless a box does (as SAM) -> [K, P (+ 1), C].
   at::Tensor embed_points(const at::Tensor& points, const at::Tensor& labels,
                           bool pad = true) const;
   /// `masks` [K, 1, 4·grid, 4·grid] logits -> dense map [K, C, grid, grid].

@@ -6,20 +6,22 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
-#include "medseg/models/grounding.h"
+#include "medseg/models/grounding_options.h"
 #include "medseg/nn/conv.h"
 #include "medseg/nn/grid_attention.h"
 #include "medseg/nn/initialise.h"
 #include "medseg/nn/layer_norm_2d.h"
 #include "medseg/nn/linear.h"
 #include "medseg/nn/norm.h"
+#include "medseg/weights/named_shapes.h"
 
 namespace medseg {
 namespace {
 
 constexpr double kNormEps = 1e-6;  // of every norm in this encoder
 
-/// Rows of `stored` [r, d] for all pairs of places on a line of `side`: [side (query), side (key), d].
+/// Rows of `stored` [r, d] for all pairs of positions on a line of `side`: [side (query), side
+/// (key), d].
 at::Tensor for_pairs(const at::Tensor& stored, std::int64_t side) {
   const auto distances = 2 * side - 1;
   auto rows = stored;
@@ -29,8 +31,8 @@ at::Tensor for_pairs(const at::Tensor& stored, std::int64_t side) {
                .squeeze(0)
                .t();
   }
-  const auto place = at::arange(side, stored.options().dtype(at::kLong));
-  const auto distance = place.unsqueeze(1) - place + (side - 1);
+  const auto position = at::arange(side, stored.options().dtype(at::kLong));
+  const auto distance = position.unsqueeze(1) - position + (side - 1);
   return rows.index_select(0, distance.flatten()).view({side, side, stored.size(1)});
 }
 
@@ -172,7 +174,8 @@ class SamVit : public GroundingEncoder {
   std::int64_t grid() const override { return options_.image_size / options_.patch; }
 
  private:
-  /// The convolution whose patches do not overlap, as a matrix product: torch's takes a gigabyte for it in bf16.
+  /// The convolution whose patches do not overlap, as a matrix product: torch's convolution takes a
+  /// gigabyte for it in bf16.
   at::Tensor patches(const at::Tensor& pixels) const {  // [B, h, w, D]
     const auto batch = pixels.size(0), patch = options_.patch;
     const auto rows = pixels.reshape({batch, 3, grid(), patch, grid(), patch})
@@ -196,6 +199,58 @@ class SamVit : public GroundingEncoder {
   LayerNorm2d neck1_, neck3_;
 };
 
+bool is_in(const NamedShapes& shapes) {
+  return shapes.has("image_encoder.patch_embed.proj.weight");
+}
+
+/// Side of a grid whose relative positions have this many rows; 0 if there is none.
+std::int64_t grid_side_of(std::int64_t rows) { return rows % 2 == 1 ? (rows + 1) / 2 : 0; }
+
+SamVitOptions geometry(const NamedShapes& shapes) {
+  SamVitOptions options;
+  const auto& patches = shapes.of("image_encoder.patch_embed.proj.weight", 4);
+  const auto& positions = shapes.of("image_encoder.pos_embed", 4);
+  options.width = positions[3];
+  options.position_grid = positions[1];
+  options.patch = patches[2];
+  options.image_size = options.position_grid * options.patch;
+  options.depth = shapes.count("image_encoder.blocks.");
+  if (options.depth == 0) shapes.refuse("no tensor image_encoder.blocks.0.norm1.weight");
+  options.mlp_width = shapes.of("image_encoder.blocks.0.mlp.lin1.weight", 2)[0];
+  const auto head = shapes.of("image_encoder.blocks.0.attn.rel_pos_h", 2)[1];
+  if (options.width % head != 0) {
+    shapes.refuse(str_cat("image_encoder.blocks.0.attn.rel_pos_h: heads of ", head,
+                          " columns do not divide a width of ", options.width));
+  }
+  options.heads = options.width / head;
+  options.global_blocks.clear();
+  std::int64_t window = 0;
+  for (std::int64_t i = 0; i < options.depth; ++i) {
+    const auto name = str_cat("image_encoder.blocks.", i, ".attn.rel_pos_h");
+    const auto rows = shapes.of(name, 2)[0];
+    const auto side = grid_side_of(rows);
+    if (side == 0 || side > options.position_grid) {
+      shapes.refuse(str_cat(name, ": ", rows, " rows belong to no window of a grid of ",
+                            options.position_grid));
+    }
+    if (side == options.position_grid) {
+      options.global_blocks.push_back(i);
+    } else if (window == 0 || window == side) {
+      window = side;
+    } else {
+      shapes.refuse(str_cat(name, ": a window of ", side, ", but earlier blocks have ", window));
+    }
+  }
+  options.window = window == 0 ? options.position_grid : window;
+  return options;
+}
+
+constexpr GroundingEncoderRow row() {
+  auto row = grounding_encoder_row<SamVitOptions, make_sam_vit, is_in, geometry>("sam_vit");
+  row.in_every_config = true;
+  return row;
+}
+
 }  // namespace
 
 std::unique_ptr<GroundingEncoder> make_sam_vit(const SamVitOptions& options,
@@ -203,5 +258,7 @@ std::unique_ptr<GroundingEncoder> make_sam_vit(const SamVitOptions& options,
   check(options);
   return std::make_unique<SamVit>(options, out_width);
 }
+
+extern constinit const GroundingEncoderRow kSamVitRow = row();
 
 }  // namespace medseg

@@ -3,6 +3,10 @@
 #include <ATen/ATen.h>
 
 #include "medseg/base/error.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/llama.h"
+#include "medseg/models/part_names.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/cross_entropy.h"
 #include "medseg/nn/linear.h"
@@ -24,15 +28,6 @@ at::Tensor merge_patches(const at::Tensor& features, std::int64_t grid, std::int
       .reshape({B, cells * cells, merge * merge * C});
 }
 
-std::unique_ptr<VisionTower> make_tower(const VisionOptions& options) {
-  if (options.tower.empty()) return nullptr;
-  if (options.tower == "clip") return make_clip(options.clip);
-  if (options.tower == "siglip") return make_siglip(options.siglip);
-  if (options.tower == "dinov2") return make_dinov2(options.dinov2);
-  throw ConfigError("vision.tower: unknown \"" + options.tower +
-                    "\"; known are clip, siglip, dinov2 and \"\"");
-}
-
 }  // namespace
 
 /// Keys: weight, bias (linear) or 0.{weight,bias}, 2.{weight,bias} (mlp2x_gelu).
@@ -46,16 +41,13 @@ class Segmenter::Projector : public Module {
       throw ConfigError(
           str_cat("projector.merge: ", merge_, " does not divide the patch grid of ", grid_));
     }
-    if (options.type == "linear") {
+    if (options.type == ProjectorType::kLinear) {
       register_module("", first_);
-    } else if (options.type == "mlp2x_gelu") {
-      second_ = std::make_unique<Linear>(width, width);
-      register_module("0", first_);
-      register_module("2", *second_);
-    } else {
-      throw ConfigError("projector.type: unknown \"" + options.type +
-                        "\"; known are linear and mlp2x_gelu");
+      return;
     }
+    second_ = std::make_unique<Linear>(width, width);
+    register_module("0", first_);
+    register_module("2", *second_);
   }
 
   at::Tensor forward(const at::Tensor& features) const {
@@ -104,7 +96,8 @@ class Segmenter::Projector : public Module {
   at::Tensor mean_, deviation_;  // [Dv]; undefined: features come as they are
 };
 
-/// The language state that predicted a `[SEG]` -> the prompt of its mask. Keys: 0.{weight,bias}, 2.{weight,bias}.
+/// The language state that predicted a `[SEG]` -> the prompt of its mask. Keys: 0.{weight,bias},
+/// 2.{weight,bias}.
 class Segmenter::SegmentationHead : public Module {
  public:
   SegmentationHead(std::int64_t width, std::int64_t prompt_width)
@@ -124,21 +117,21 @@ class Segmenter::SegmentationHead : public Module {
 
 Segmenter::Segmenter(const SegmenterOptions& options, at::ScalarType language_matrices)
     : options_(options), language_(std::make_unique<Llama>(options.language, language_matrices)) {
-  register_module("model", *language_);
+  register_module(part::module_name(part::kLanguageModel), *language_);
   if (!options.language.tied_head) {
-    register_parameter("lm_head.weight", language_->head, language_->head);
+    register_parameter(part::kHead, language_->head, language_->head);
   }
-  vision_ = make_tower(options.vision);
-  if (vision_ != nullptr) {
-    register_module("model.vision_tower.vision_tower", *vision_);
+  if (const auto& tower = options.vision.tower) {
+    vision_ = tower.row()->make(tower.options());
+    register_module(part::module_name(part::kVisionTower), *vision_);
     projector_ = std::make_unique<Projector>(options.projector, *vision_, options.language.width);
-    register_module("model.mm_projector", *projector_);
+    register_module(part::module_name(part::kProjector), *projector_);
   }
-  if (!options.grounding.encoder.empty()) {
+  if (options.grounding.encoder) {
     head_ = std::make_unique<SegmentationHead>(options.language.width, options.grounding.width);
-    register_module("model.text_hidden_fcs.0", *head_);
+    register_module(part::module_name(part::kSegmentationHead), *head_);
     grounding_ = std::make_unique<Grounding>(options.grounding);
-    register_module("model.grounding_encoder", *grounding_);
+    register_module(part::module_name(part::kGrounding), *grounding_);
   }
 }
 
@@ -164,7 +157,7 @@ void Segmenter::standardise_vision(const at::Tensor& mean, const at::Tensor& dev
 std::vector<std::pair<std::string, at::Tensor>> Segmenter::plain_projector() const {
   if (projector_ == nullptr || !projector_->standardised()) return {};
   const auto [weight, bias] = projector_->plain_first();
-  const std::string first = projector_->single() ? "model.mm_projector." : "model.mm_projector.0.";
+  const std::string first = str_cat(part::kProjector, projector_->single() ? "" : "0.");
   return {{first + "weight", weight}, {first + "bias", bias}};
 }
 
@@ -195,8 +188,8 @@ SegmenterOutput Segmenter::forward(const DialogueBatch& batch, const TeacherForc
 
   output.seg_dialogue = spliced.seg_dialogue;
   output.seg_position = spliced.seg_position;
-  const auto seg_places = begins.index_select(0, spliced.seg_dialogue) + spliced.seg_position;
-  output.seg_hidden = states.index_select(0, seg_places.to(states.device()));
+  const auto seg_rows = begins.index_select(0, spliced.seg_dialogue) + spliced.seg_position;
+  output.seg_hidden = states.index_select(0, seg_rows.to(states.device()));
   if (has_grounding()) {
     auto chosen = output.seg_hidden;
     if (how.prompt_gradient != 1.0) {  // the same value, another slope
@@ -206,19 +199,19 @@ SegmenterOutput Segmenter::forward(const DialogueBatch& batch, const TeacherForc
   }
   if (batch.labels.empty()) return output;
 
-  // The state at t is asked for the label of t+1: only where there is one are logits made.
+  // The state at t predicts the label of t+1; logits are made only where there is one.
   const auto next = at::constant_pad_nd(spliced.labels.slice(0, 1), {0, 1}, kNoLabel);
   next.index_fill_(0, ends - 1, kNoLabel);
-  const auto places = at::nonzero(next != kNoLabel).flatten();
-  output.labelled = places.size(0);
+  const auto labelled = at::nonzero(next != kNoLabel).flatten();
+  output.labelled = labelled.size(0);
   if (output.labelled == 0) {
     output.text_loss = states.slice(0, 0, 1).to(at::kFloat).sum() * 0.0;
     return output;
   }
-  const auto device_places = places.to(states.device());
-  const auto logits = language_->logits(states.index_select(0, device_places));  // [labelled, V]
-  output.text_loss =
-      cross_entropy(logits, next.index_select(0, places).to(states.device()), how.label_smoothing);
+  const auto rows = labelled.to(states.device());
+  const auto logits = language_->logits(states.index_select(0, rows));  // [labelled, V]
+  output.text_loss = cross_entropy(logits, next.index_select(0, labelled).to(states.device()),
+                                   how.label_smoothing);
   return output;
 }
 

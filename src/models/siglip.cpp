@@ -7,11 +7,16 @@
 #include "clip_encoder.h"
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/models/vision_tower_row.h"
 #include "medseg/nn/conv.h"
 #include "medseg/nn/initialise.h"
+#include "published_tower.h"
 
 namespace medseg {
 namespace {
+
+constexpr PublishedPreprocess kPreprocess = {
+    .mode = VisionFit::kSquare, .mean = {0.5, 0.5, 0.5}, .deviation = {0.5, 0.5, 0.5}};
 
 class Siglip : public VisionTower {
  public:
@@ -25,7 +30,7 @@ class Siglip : public VisionTower {
                   .heads = o.heads,
                   .mlp_width = o.mlp_width,
                   .norm_eps = o.norm_eps,
-                  .activation = activation_named(o.activation, "siglip.activation")}) {
+                  .activation = o.activation}) {
     check_vit("siglip", o.width, o.heads, o.image_size, o.patch);
     const double deviation = 1.0 / std::sqrt(static_cast<double>(o.width));  // as published
     register_module("vision_model.embeddings.patch_embedding", patches_);
@@ -65,10 +70,27 @@ class Siglip : public VisionTower {
   ClipEncoder encoder_;
 };
 
+std::vector<TensorSource> sources(const TensorFile& file) {
+  return clip_sources(file, /*class_token=*/false);
+}
+
+SiglipOptions geometry(const PublishedTower& part) {
+  return clip_geometry(part, SiglipOptions{}, /*class_tokens=*/0);
+}
+
+constexpr VisionTowerRow row() {
+  auto row = vision_tower_row<SiglipOptions, make_siglip, sources, geometry>(
+      "siglip", "siglip_vision_model", kPreprocess);
+  row.in_every_config = true;
+  return row;
+}
+
 }  // namespace
 
 std::unique_ptr<VisionTower> make_siglip(const SiglipOptions& options) {
   return std::make_unique<Siglip>(options);
 }
+
+extern constinit const VisionTowerRow kSiglipRow = row();
 
 }  // namespace medseg

@@ -1,9 +1,10 @@
-// Images into dialogues (semantics 8): each place becomes the image's rows, what stands behind it moves.
+// Images into dialogues (src/README.md, choice 8): each placeholder becomes the rows of its image.
 #include <algorithm>
 
 #include <ATen/ATen.h>
 
 #include "medseg/base/error.h"
+#include "medseg/models/llama.h"
 #include "medseg/models/segmenter.h"
 #include "medseg/nn/autocast.h"
 
@@ -20,7 +21,7 @@ void check(const DialogueBatch& batch) {
   MEDSEG_CHECK(batch.labels.empty() || batch.labels.size() == size,
                "labels of some dialogues only");
   MEDSEG_CHECK(batch.seg_positions.empty() || batch.seg_positions.size() == size,
-               "[SEG] places of some dialogues only");
+               "[SEG] positions of some dialogues only");
   std::int64_t images = 0;
   for (std::size_t d = 0; d < size; ++d) {
     MEDSEG_CHECK(batch.labels.empty() || batch.labels[d].size() == batch.ids[d].size(),
@@ -29,7 +30,7 @@ void check(const DialogueBatch& batch) {
   }
   const auto given = batch.vision_features.defined() ? batch.vision_features.size(0) : 0;
   MEDSEG_CHECK(images == given,
-               str_cat("dialogues have places for ", images, " images, got ", given));
+               str_cat("dialogues have placeholders for ", images, " images, got ", given));
 }
 
 /// Embeddings of all text of the batch, in order, images left out: [tokens, D].
@@ -42,7 +43,7 @@ at::Tensor embed_text(const DialogueBatch& batch, const Llama& language) {
   return language.embed(at::tensor(text, at::kLong).to(language.embed_tokens.device()));
 }
 
-/// Labels of one dialogue with its images in place.
+/// Labels of one dialogue, kNoLabel for each image token.
 Ids spread_labels(const Ids& ids, const Ids& labels, std::int64_t image_tokens) {
   Ids spread;
   for (std::size_t i = 0; i < ids.size(); ++i) {

@@ -1,12 +1,15 @@
-// TinyViT (arXiv 2207.10666) between SAM's picture and grid: no stride between the last two stages, and before the first
-// none (LiteMedSAM, 256 pixels to SAM's grid of 64) or two (MobileSAM, 1024 pixels to 64).
+// TinyViT with a grid for SAM's decoder: no stride between the last two stages, and before the
+// first none (LiteMedSAM, 256 pixels to SAM's grid of 64) or two (MobileSAM, 1024 pixels to 64).
+#include "medseg/models/tiny_vit.h"
+
+#include <cmath>
 #include <optional>
 
 #include <ATen/ATen.h>
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
-#include "medseg/models/grounding.h"
+#include "medseg/models/grounding_options.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/conv.h"
 #include "medseg/nn/initialise.h"
@@ -14,6 +17,7 @@
 #include "medseg/nn/linear.h"
 #include "medseg/nn/norm.h"
 #include "medseg/nn/window_attention.h"
+#include "medseg/weights/named_shapes.h"
 #include "tiny_vit_frozen.h"
 
 namespace medseg {
@@ -22,6 +26,7 @@ namespace {
 constexpr std::int64_t kStages = 4;
 constexpr std::int64_t kExpansion = 4;  // of MBConv's and the MLP's hidden width
 constexpr double kNormEps = 1e-5;
+constexpr std::int64_t kPublishedGrid = 64;  // of SAM's decoder, which no shape tells
 
 /// 1×1, GELU, depthwise 3×3, GELU, 1×1; with `residual` then + x, GELU. Keys: conv{1,2,3}.*
 class Bottleneck : public Module {
@@ -59,8 +64,8 @@ class Bottleneck : public Module {
   ConvBatchNorm conv1_, conv2_, conv3_;
 };
 
-/// Attention inside windows with a learned bias for each distance. Keys: attn.{attention_biases,norm,qkv,proj},
-/// mlp.{norm,fc1,fc2}, local_conv.
+/// Attention inside windows with a learned bias for each distance. Keys:
+/// attn.{attention_biases,norm,qkv,proj}, mlp.{norm,fc1,fc2}, local_conv.
 class Block : public Module {
  public:
   Block(std::int64_t width, std::int64_t heads, std::int64_t window)
@@ -270,6 +275,45 @@ class TinyVit : public GroundingEncoder {
   std::optional<frozen::Encoder> frozen_;
 };
 
+bool is_in(const NamedShapes& shapes) {
+  return shapes.has("image_encoder.patch_embed.seq.0.c.weight");
+}
+
+TinyVitOptions geometry(const NamedShapes& shapes) {
+  TinyVitOptions options;
+  const std::string patch = "image_encoder.patch_embed.seq.0.c.weight";
+  const auto kernel = shapes.of(patch, 4)[2];
+  if (kernel != 1 && kernel != 3) {
+    shapes.refuse(
+        str_cat(patch, ": a kernel of ", kernel, "; known are 1 (LiteMedSAM) and 3 (MobileSAM)"));
+  }
+  options.patch_stride = kernel == 1 ? 1 : 2;
+  options.image_size = kPublishedGrid * 4 * options.patch_stride * options.patch_stride;
+  options.widths[0] = shapes.of("image_encoder.patch_embed.seq.2.c.weight", 4)[0];
+  for (std::size_t stage = 0; stage < options.widths.size(); ++stage) {
+    const auto at = str_cat("image_encoder.layers.", stage);
+    options.depths[stage] = shapes.count(at + ".blocks.");
+    if (options.depths[stage] == 0) shapes.refuse("no blocks " + at + ".blocks.…");
+    if (stage > 0) {
+      const auto biases = at + ".blocks.0.attn.attention_biases";
+      const auto& shape = shapes.of(biases, 2);
+      options.heads[stage] = shape[0];
+      options.windows[stage] = std::llround(std::sqrt(static_cast<double>(shape[1])));
+      if (options.windows[stage] * options.windows[stage] != shape[1])
+        shapes.refuse(str_cat(biases, ": ", shape[1], " distances are no square window's"));
+    }
+    if (stage + 1 < options.widths.size())
+      options.widths[stage + 1] = shapes.of(at + ".downsample.conv3.c.weight", 4)[0];
+  }
+  return options;
+}
+
+constexpr GroundingEncoderRow row() {
+  auto row = grounding_encoder_row<TinyVitOptions, make_tiny_vit, is_in, geometry>("tiny_vit");
+  row.in_every_config = true;
+  return row;
+}
+
 }  // namespace
 
 std::unique_ptr<GroundingEncoder> make_tiny_vit(const TinyVitOptions& options,
@@ -277,5 +321,7 @@ std::unique_ptr<GroundingEncoder> make_tiny_vit(const TinyVitOptions& options,
   check(options);
   return std::make_unique<TinyVit>(options, out_width);
 }
+
+extern constinit const GroundingEncoderRow kTinyVitRow = row();
 
 }  // namespace medseg

@@ -19,8 +19,8 @@ using WithoutAutograd = at::AutoDispatchBelowADInplaceOrView;
 
 std::int64_t item_bytes(const at::Tensor& x) { return static_cast<std::int64_t>(x.element_size()); }
 
-/// Between a map [B, H, W, C] and its windows [B·nH·nW, window², C], one window row a copy. Cells beyond the map are
-/// `outside` [C] on the way out and are dropped on the way back.
+/// Between a map [B, H, W, C] and its windows [B·nH·nW, window², C], one window row a copy. Cells
+/// beyond the map are `outside` [C] on the way out and are dropped on the way back.
 class Windows {
  public:
   Windows(const at::Tensor& map, std::int64_t window)
@@ -70,11 +70,11 @@ class Windows {
     parallel_for(0, batch_ * down_ * across_, 16, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const auto x = i % across_ * window_, top = i / across_ % down_ * window_,
-                   picture = i / (across_ * down_);
+                   image = i / (across_ * down_);
         for (std::int64_t r = 0; r < window_; ++r) {
           const auto y = top + r;
           const auto inside = y < height_ ? std::min(window_, width_ - x) : 0;
-          visit((picture * height_ + y) * width_ + x, inside, (i * window_ + r) * window_);
+          visit((image * height_ + y) * width_ + x, inside, (i * window_ + r) * window_);
         }
       }
     });
@@ -140,7 +140,8 @@ Norm::Norm(const at::Tensor& weight, const at::Tensor& bias, double epsilon)
       zero(bias.detach().to(at::kFloat)),
       eps(epsilon) {}
 
-// The hidden map is four times as wide as its input: it is made, convolved and projected strip by strip of rows.
+// The hidden map is four times as wide as its input: it is made, convolved and projected strip by
+// strip of rows.
 at::Tensor Bottleneck::forward(const at::Tensor& x) const {
   const auto height = x.size(1), width = x.size(2), hidden = expand.matrix.out(),
              out_channels = project.matrix.out();
@@ -154,7 +155,7 @@ at::Tensor Bottleneck::forward(const at::Tensor& x) const {
     const auto wide = at::empty({(rows - 1) * stride + 3, width, hidden}, x.options());
     const auto convolved = at::empty({rows, out_width, hidden}, x.options());
     for (std::int64_t i = begin; i < end; ++i) {
-      const auto picture = x.select(0, i / strips), target = out.select(0, i / strips);
+      const auto image = x.select(0, i / strips), target = out.select(0, i / strips);
       const auto first = i % strips * rows, count = std::min(rows, out_height - first);
       const auto top = first * stride - 1,
                  bottom = (first + count - 1) * stride + 2;  // rows [top, bottom) are needed
@@ -163,14 +164,14 @@ at::Tensor Bottleneck::forward(const at::Tensor& x) const {
       if (from > top) strip.narrow(0, 0, from - top).zero_();
       if (to < bottom) strip.narrow(0, to - top, bottom - to).zero_();
       auto inside = strip.narrow(0, from - top, to - from).view({-1, hidden});
-      expand.matrix.forward_into(picture.narrow(0, from, to - from).view({-1, x.size(3)}), inside);
+      expand.matrix.forward_into(image.narrow(0, from, to - from).view({-1, x.size(3)}), inside);
       add_bias(inside, expand.bias, Then::kGelu);
       auto middle = convolved.narrow(0, 0, count);
       depthwise_3x3_rows(strip, depthwise, stride, Then::kGelu, middle);
       auto result = target.narrow(0, first, count).view({-1, out_channels});
       project.matrix.forward_into(middle.view({-1, hidden}), result);
       if (residual) {
-        add_bias_and(result, project.bias, picture.narrow(0, first, count), Then::kGelu);
+        add_bias_and(result, project.bias, image.narrow(0, first, count), Then::kGelu);
       } else {
         add_bias(result, project.bias, Then::kNothing);
       }
@@ -199,7 +200,8 @@ void Block::add_mlp(at::Tensor& x) const {
 
 at::Tensor Block::forward(const at::Tensor& x) const {
   const Windows windows(x, window);
-  // Zeros around the map are normalised like any cell, to the norm's bias, and take part in the attention.
+  // Zeros around the map are normalised like any cell, to the norm's bias, and take part in the
+  // attention.
   const auto outside = attention_norm.zero.to(x.scalar_type());
   auto y = windows.put_back(attend(windows.take(attention_norm.forward(x), outside)));
   add_bias_and(y, projection.bias, x, Then::kNothing);

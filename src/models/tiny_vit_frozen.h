@@ -1,8 +1,9 @@
 /// \file
-/// TinyViT without gradients, made for speed: batch norms folded into convolutions, channels last throughout, wide hidden
-/// maps never leave a core's cache.
+/// TinyViT without gradients, made for speed: batch norms folded into convolutions, channels last
+/// throughout, wide hidden maps never leave a core's cache.
 ///
-/// A picture is [B, H, W, C] contiguous, fp32 or bf16; every part computes in the dtype of its input.
+/// An image is [B, H, W, C] contiguous, fp32 or bf16; every part computes in the dtype of its
+/// input.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +46,7 @@ struct Dense {
   PerChannel bias;
 };
 
-/// A convolution with its norm, of the picture or near it; 1×1 ones are dense.
+/// A convolution with its norm, of the image or near it; 1×1 ones are dense.
 class Convolution {
  public:
   Convolution() = default;
@@ -71,7 +72,8 @@ struct Norm {
   double eps = 1e-5;
 };
 
-/// Expand 1×1, GELU, depthwise 3×3, GELU, project 1×1; with `residual` also + x, GELU. MBConv and patch merging alike.
+/// Expand 1×1, GELU, depthwise 3×3, GELU, project 1×1; with `residual` also + x, GELU. MBConv and
+/// patch merging alike.
 struct Bottleneck {
   Dense expand, project;
   PerChannel depthwise;

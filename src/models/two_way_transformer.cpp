@@ -46,8 +46,8 @@ at::Tensor CrossAttention::per_head(const at::Tensor& tokens) const {
   return tokens.reshape({-1, heads_, inner_ / heads_}).transpose(0, 1);
 }
 
-at::Tensor CrossAttention::by_picture(const at::Tensor& rows, std::int64_t pictures) const {
-  return rows.view({heads_, pictures, -1, width_}).transpose(0, 1).reshape({pictures, -1, width_});
+at::Tensor CrossAttention::by_image(const at::Tensor& rows, std::int64_t images) const {
+  return rows.view({heads_, images, -1, width_}).transpose(0, 1).reshape({images, -1, width_});
 }
 
 at::Tensor CrossAttention::head_rows(const Linear& layer) const {
@@ -56,43 +56,43 @@ at::Tensor CrossAttention::head_rows(const Linear& layer) const {
 
 at::Tensor CrossAttention::tokens_to_image(const at::Tensor& q, const at::Tensor& k,
                                            const at::Tensor& v) const {
-  const auto pictures = q.size(0), tokens = q.size(1);
+  const auto images = q.size(0), tokens = q.size(1);
   // Scores of the cells: each query, taken through Wk backwards, meets them in the model's width.
   const auto queries =
-      at::bmm(per_head(q_proj_.forward(q) * scale_), head_rows(k_proj_));  // [heads, K·T, C]
-  const auto scores = at::bmm(by_picture(queries, pictures), k.transpose(1, 2));  // [K, heads·T, L]
-  const auto mixed = at::bmm(at::softmax(scores, -1), v);  // [K, heads·T, C]
+      at::bmm(per_head(q_proj_.forward(q) * scale_), head_rows(k_proj_));     // [heads, K·T, C]
+  const auto scores = at::bmm(by_image(queries, images), k.transpose(1, 2));  // [K, heads·T, L]
+  const auto mixed = at::bmm(at::softmax(scores, -1), v);                     // [K, heads·T, C]
   // Weights of a query sum to one, so v's projection and bias may follow the mixing.
   const auto by_head =
-      mixed.view({pictures, heads_, tokens, width_}).transpose(0, 1).reshape({heads_, -1, width_});
+      mixed.view({images, heads_, tokens, width_}).transpose(0, 1).reshape({heads_, -1, width_});
   const auto values =
       at::bmm(by_head, head_rows(v_proj_).transpose(1, 2));  // [heads, K·T, I/heads]
-  const auto joined = values.transpose(0, 1).reshape({pictures, tokens, inner_});
-  // k's bias adds the same to all scores of a query, which softmax does not see: its gradient is zero, not absent.
+  const auto joined = values.transpose(0, 1).reshape({images, tokens, inner_});
+  // k's bias adds the same to all scores of a query, which softmax does not see: its gradient is
+  // zero, not absent.
   const auto bias = v_proj_.bias + 0 * k_proj_.bias;
   return out_proj_.forward(joined + bias.to(joined.scalar_type()));
 }
 
 at::Tensor CrossAttention::image_to_tokens(const at::Tensor& residual, const at::Tensor& q,
                                            const at::Tensor& k, const at::Tensor& v) const {
-  const auto pictures = k.size(0), tokens = k.size(1);
-  const auto keys = per_head(k_proj_.forward(k) * scale_);  // [heads, K·T, I/heads]
-  const auto rows = by_picture(at::bmm(keys, head_rows(q_proj_)), pictures);  // [K, heads·T, C]
+  const auto images = k.size(0), tokens = k.size(1);
+  const auto keys = per_head(k_proj_.forward(k) * scale_);                // [heads, K·T, I/heads]
+  const auto rows = by_image(at::bmm(keys, head_rows(q_proj_)), images);  // [K, heads·T, C]
   // q's bias meets each key: one number a row.
   const auto offsets = at::bmm(keys, q_proj_.bias.view({heads_, -1, 1}))  // [heads, K·T, 1]
-                           .view({heads_, pictures, tokens})
+                           .view({heads_, images, tokens})
                            .transpose(0, 1)
-                           .reshape({pictures, -1, 1});
+                           .reshape({images, -1, 1});
   const auto scores = at::baddbmm(offsets, rows, q.transpose(1, 2));  // [K, heads·T, L]
   const auto weights =
-      at::softmax(scores.view({pictures, heads_, tokens, -1}), 2).view(scores.sizes());
-  // Values already through their head's columns of Wo; the weights of a head sum to one, so each head brings an equal
-  // share of the bias.
+      at::softmax(scores.view({images, heads_, tokens, -1}), 2).view(scores.sizes());
+  // Values already through their head's columns of Wo; the weights of a head sum to one, so each
+  // head brings an equal share of the bias.
   const auto columns = out_proj_.weight.t().view({heads_, -1, width_});  // [heads, I/heads, C]
   const auto share = out_proj_.bias / static_cast<double>(heads_);
   const auto values = at::bmm(per_head(v_proj_.forward(v)), columns);
-  const auto added =
-      by_picture(values + share.to(values.scalar_type()), pictures);  // [K, heads·T, C]
+  const auto added = by_image(values + share.to(values.scalar_type()), images);  // [K, heads·T, C]
   return at::baddbmm(residual, weights.transpose(1, 2), added);
 }
 

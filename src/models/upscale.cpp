@@ -16,7 +16,7 @@ at::Tensor upscale_masks(const at::Tensor& mask_logits, const ModelFrame& frame)
   TORCH_CHECK(frame.size > 0 && frame.image_height > 0 && frame.image_width > 0 &&
                   frame.resized_height > 0 && frame.resized_width > 0 &&
                   frame.resized_height <= frame.size && frame.resized_width <= frame.size,
-              "upscale_masks: a picture of ", frame.resized_height, "x", frame.resized_width,
+              "upscale_masks: an image of ", frame.resized_height, "x", frame.resized_width,
               " in a frame of ", frame.size, " for ", frame.image_height, "x", frame.image_width);
   const auto masks = mask_logits.size(0);
   if (masks == 0) {

@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include "medseg/base/error.h"
-#include "medseg/base/str.h"
 #include "medseg/nn/autocast.h"
 
 namespace medseg {
@@ -24,14 +22,6 @@ at::Tensor biased(const at::Tensor& x, const at::Tensor& weight, const PerChanne
 }
 
 }  // namespace
-
-Activation activation_named(const std::string& name, const std::string& where) {
-  if (name == "gelu") return Activation::kGelu;
-  if (name == "gelu_pytorch_tanh") return Activation::kGeluTanh;
-  if (name == "quick_gelu") return Activation::kQuickGelu;
-  throw ConfigError(where + ": unknown \"" + name +
-                    "\"; known are gelu, gelu_pytorch_tanh and quick_gelu");
-}
 
 at::Tensor activate(const at::Tensor& x, Activation activation) {
   switch (activation) {

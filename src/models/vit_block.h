@@ -1,30 +1,28 @@
 /// \file
-/// What the plain vision transformers share: attention and MLP behind a norm each, and the same in bf16 for frozen towers.
+/// What the plain vision transformers share: attention and MLP behind a norm each, and the same in
+/// bf16 for frozen towers.
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include <ATen/core/Tensor.h>
 
+#include "medseg/models/activation.h"
 #include "medseg/nn/linear.h"
 #include "medseg/nn/norm.h"
 #include "medseg/nn/pixelwise.h"
 
 namespace medseg {
 
-enum class Activation { kGelu, kGeluTanh, kQuickGelu };
-
-/// "gelu" | "gelu_pytorch_tanh" | "quick_gelu". \throws ConfigError "`where`: …" with the list.
-Activation activation_named(const std::string& name, const std::string& where);
 at::Tensor activate(const at::Tensor& x, Activation activation);
 
-/// softmax(q kᵀ / √d) v of `heads` heads without a mask: `x` [B, T, D] -> [B, T, D], out projection not included.
+/// softmax(q kᵀ / √d) v of `heads` heads without a mask: `x` [B, T, D] -> [B, T, D], without the
+/// output projection.
 at::Tensor attend(const at::Tensor& x, const Linear& query, const Linear& key, const Linear& value,
                   std::int64_t heads);
 
-/// What a bf16 pass without gradient needs, cast once: matrices in bf16, query, key and value in one, and the scales of the two
-/// branches (where a block has them) multiplied in.
+/// The weights of a bf16 pass without gradients, cast once: matrices in bf16, query, key and value
+/// in one, and the scales of the two branches (where a block has them) multiplied in.
 class NarrowBlock {
  public:
   struct Parts {

@@ -1,5 +1,5 @@
-// The reentrant kind: the backward pass of the Function runs one of its own through the block's second graph. (The kind on
-// hooks for saved tensors takes Python objects.)
+// Reentrant checkpointing: the backward pass of the Function runs another backward pass through the
+// graph of the block's second run. (torch's other kind, by hooks for saved tensors, needs Python.)
 #include "medseg/nn/activation_checkpoint.h"
 
 #include <mutex>
@@ -21,7 +21,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Where torch's generators of the CPU and of a device stood.
+/// States of torch's generators of the CPU and of one device.
 class RandomState {
  public:
   explicit RandomState(at::Device device) {
@@ -47,7 +47,7 @@ class RandomState {
   std::vector<std::pair<at::Device, at::Tensor>> states_;
 };
 
-/// For the second run: the generators as they were before the first; afterwards as they were found.
+/// For the second run: sets the generators as before the first run, and restores them afterwards.
 class RandomAgain {
  public:
   RandomAgain(const RandomState& then, at::Device device) : now_(device) { then.restore(); }
@@ -59,8 +59,8 @@ class RandomAgain {
   RandomState now_;
 };
 
-/// Autocast keeps the casts of parameters. Those of the first run know no gradient: whoever met one later, the second run
-/// for one, would leave its parameter untrained without a word.
+/// Autocast caches the casts of parameters. Those of the first run record no gradient. The second
+/// run would find them in the cache and leave its parameters untrained without an error.
 class NoCastCache {
  public:
   NoCastCache() : before_(at::autocast::is_autocast_cache_enabled()) {
@@ -93,13 +93,13 @@ struct Call : torch::CustomClassHolder {
 
 class CheckpointFunction : public torch::autograd::Function<CheckpointFunction> {
  public:
-  // The result has a gradient only if an input wants one: `wish` does where x does not.
+  // The result has a gradient only if an input requires one; `wish` does where x does not.
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
                             const at::Tensor& /*wish*/, const c10::intrusive_ptr<Call>& call) {
     context->save_for_backward({x});
     context->saved_data["call"] = c10::IValue::make_capsule(call);
     const NoCastCache no_cache;
-    return call->block(x);  // apply() has switched the recording of gradients off
+    return call->block(x);  // apply() has disabled the recording of gradients
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {

@@ -1,6 +1,6 @@
 // S = q kᵀ, P = softmax(S / √d) up to the diagonal, O = P v
 //   dv = Pᵀ dO,  dP = dO vᵀ,  dS = P (dP − Σ_j P dP) / √d,  dq = dS k,  dk = dSᵀ q
-// S and P are computed again in backward rather than kept: they are larger than all else of a layer.
+// S and P are computed again in backward instead of being kept: they are a layer's largest tensors.
 #include "medseg/nn/attention.h"
 
 #include <algorithm>
@@ -20,17 +20,17 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr std::int64_t kScoresAtOnce = std::int64_t{1}
-                                       << 22;  // what backward holds of S, as of the three like it
+// Numbers of S that backward holds at a time; the three tensors of its shape have the same size.
+constexpr std::int64_t kScoresAtOnce = std::int64_t{1} << 22;
 
-/// Who sees whom in a sequence.
+/// Which tokens see which in a sequence.
 struct Sight {
-  std::int64_t window =
-      0;  ///< itself and so many − 1 before it; more than there are: all before it
+  /// Itself and so many − 1 before it; more than there are: all before it.
+  std::int64_t window = 0;
   std::optional<at::Tensor> mask;  ///< the same, where a window hides something: at least [T, T]
 };
 
-// torch applies mask and is_causal both: only one is given.
+// torch applies both mask and is_causal, so only one is given.
 at::Tensor torchs(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                   const Sight& sight) {
   const auto T = q.size(2);
@@ -114,7 +114,7 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
                                                                     const at::Tensor& upstream,
                                                                     std::int64_t window) {
     const auto T = queries.size(2), width = queries.size(3);
-    // One matrix a group: [B · H/g, g·T, d] against [B · H/g, T, d].
+    // One matrix per group: [B · H/g, g·T, d] by [B · H/g, T, d].
     const auto groups = keys.size(0) * keys.size(1);
     const auto q = queries.contiguous().view({groups, -1, width});
     const auto k = keys.contiguous().view({groups, T, width});

@@ -72,8 +72,8 @@ at::Tensor Upsample2x2::forward(const at::Tensor& x) const {
 
 at::Tensor Upsample2x2::product(const at::Tensor& x) const {
   const auto in = weight.size(0), out = weight.size(1);
-  const auto dense =
-      weight.permute({2, 3, 1, 0}).reshape({4 * out, in});  // rows: (row, column, channel)
+  // rows: (row, column, channel).
+  const auto dense = weight.permute({2, 3, 1, 0}).reshape({4 * out, in});
   auto shape = x.sizes().vec();
   shape.back() = 2;
   shape.insert(shape.end(), {2, out});

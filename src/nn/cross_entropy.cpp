@@ -1,5 +1,5 @@
-// loss = mean_i (log Σ_j e^(x_ij − m_i) + m_i − Σ_j q_ij x_ij),  d loss / d x_ij = (softmax(x_i)_j − q_ij) / n
-// with q_ij = (1 − e) [j = label] + e / V.
+// loss = mean_i (log Σ_j e^(x_ij − m_i) + m_i − Σ_j q_ij x_ij),  d loss / d x_ij = (softmax(x_i)_j
+// − q_ij) / n with q_ij = (1 − e) [j = label] + e / V.
 #include "medseg/nn/cross_entropy.h"
 
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Loss of every row [n]; `gradient`, where defined, receives that of their mean.
+/// Loss of every row [n]. `gradient`, if defined, receives the gradient of their mean.
 at::Tensor losses_of(const at::Tensor& logits, const at::Tensor& labels, double smoothing,
                      const at::Tensor& gradient) {
   const auto count = logits.size(0), width = logits.size(1);

@@ -17,8 +17,8 @@ MEDSEG_INLINE void multiply_add(const Pair& x, const Pair& y, Pair& sum) {
   sum.odd += x.odd * y.odd;
 }
 
-// Up to 32 channels of one output row. Each input column is read once: it ends the output to its left, is the middle of
-// its own and starts the one to its right.
+// Up to 32 channels of one output row. Each input column is read once: it is the right tap of the
+// output to its left, the middle tap of its own, and the left tap of the output to its right.
 template <bool kWhole, bool kGelu, class T>
 MEDSEG_INLINE void convolve_lanes(const T* const rows[3], const float* taps,
                                   std::int64_t taps_stride, T* out, std::int64_t width,
@@ -26,7 +26,8 @@ MEDSEG_INLINE void convolve_lanes(const T* const rows[3], const float* taps,
   Pair tap[9], bias;
   for (std::int64_t k = 0; k < 9; ++k) simd::load_parted(taps + k * taps_stride, tap[k]);
   simd::load_parted(taps + 9 * taps_stride, bias);
-  Pair before = bias, here = bias;  // the outputs left of and at the column, so far
+  // Partial sums of the output to the left and of the one at the column.
+  Pair before = bias, here = bias;
   const auto put = [&](Pair value, std::int64_t x) {
     if (x < 0 || (stride == 2 && x % 2 != 0)) return;
     if constexpr (kGelu) gelu(value);

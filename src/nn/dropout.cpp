@@ -20,7 +20,7 @@ at::Tensor fused(const at::Tensor& x, double p, std::int64_t seed) {
     rows::Reader in(x, width);
     rows::Writer result(y, width);
     for (auto i = begin; i < end; ++i) {
-      // splitmix64's increment and first round: keys of neighbouring rows have nothing in common
+      // splitmix64's increment and first round make the keys of neighbouring rows independent
       auto key =
           static_cast<std::uint64_t>(seed) + static_cast<std::uint64_t>(i) * 0x9e3779b97f4a7c15U;
       key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9U;

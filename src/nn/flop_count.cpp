@@ -38,19 +38,19 @@ double flops_of(std::string_view name, c10::ArrayRef<const c10::IValue> inputs) 
   if (name == "aten::_scaled_dot_product_flash_attention_for_cpu")  // q kᵀ and P v
     return are_tensors(0, 3) ? 4 * numel(inputs[0]) * size(inputs[1], 2) : 0;
   if (name != "aten::convolution" || !are_tensors(0, 2) || inputs.size() < 6) return 0;
-  const auto of_axis = [&](std::size_t input,
-                           std::int64_t axis) {  // one number may stand for all axes
+  // One number may stand for all axes.
+  const auto of_axis = [&](std::size_t input, std::int64_t axis) {
     const auto numbers = inputs[input].toIntVector();
     return numbers.size() == 1 ? numbers[0] : numbers.at(static_cast<std::size_t>(axis - 2));
   };
   const auto& weight = inputs[1].toTensor();  // [out, in / groups, kh, kw]
-  double places = size(inputs[0], 0);
+  double positions = size(inputs[0], 0);
   for (std::int64_t axis = 2; axis < weight.dim(); ++axis) {
     const auto reach = of_axis(5, axis) * (weight.size(axis) - 1) + 1;
     const auto padded = inputs[0].toTensor().size(axis) + 2 * of_axis(4, axis);
-    places *= static_cast<double>((padded - reach) / of_axis(3, axis) + 1);
+    positions *= static_cast<double>((padded - reach) / of_axis(3, axis) + 1);
   }
-  return 2 * places * numel(inputs[1]);
+  return 2 * positions * numel(inputs[1]);
 }
 
 std::unique_ptr<at::ObserverContext> count(const at::RecordFunction& function) {

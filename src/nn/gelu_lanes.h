@@ -1,12 +1,12 @@
 /// \file
-/// GELU of 32 numbers in the registers, exact enough for bf16.
+/// GELU of 32 numbers in registers, precise enough for bf16.
 #pragma once
 
 #include "simd.h"
 
 namespace medseg {
 
-// Φ(x) - 1/2 = x · P(x²) on [-4, 4], fitted so that the error of x·Φ(x) is even; beyond counts as 4.
+// Φ(x) - 1/2 = x · P(x²) on [-4, 4], fitted for an even error of x·Φ(x). Beyond ±4, x counts as ±4.
 MEDSEG_INLINE void gelu(simd::Float& x) {
   constexpr float kEnd = 4.0F;
   simd::Float clamped = x < -kEnd ? simd::Float{} - kEnd : x;
@@ -26,7 +26,7 @@ MEDSEG_INLINE void gelu(simd::Pair& x) {
   gelu(x.odd);
 }
 
-// Its slope Φ(x) + x φ(x), likewise 1/2 + x · Q(x²), within 3e-4.
+// The derivative Φ(x) + x φ(x), likewise as 1/2 + x · Q(x²), within 3e-4.
 MEDSEG_INLINE void gelu_slope(simd::Float& x) {
   constexpr float kEnd = 4.0F;
   simd::Float clamped = x < -kEnd ? simd::Float{} - kEnd : x;

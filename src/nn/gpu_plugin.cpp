@@ -18,7 +18,7 @@ std::string loader_says() {
 }  // namespace
 
 Gpu open_gpu_plugin(const std::string& path) {
-  // The driver's library comes with the driver: without it the rest would only be loaded in vain.
+  // Without the driver's own library there is no driver, and loading the rest would be useless.
   if (::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) == nullptr)
     return {nullptr, "this machine has no NVIDIA driver (libcuda.so.1)"};
   if (!std::filesystem::exists(path)) {
@@ -29,7 +29,7 @@ Gpu open_gpu_plugin(const std::string& path) {
   if (library == nullptr) return {nullptr, "the CUDA plugin cannot be loaded: " + loader_says()};
   const auto entry =
       reinterpret_cast<const GpuPlugin* (*)()>(::dlsym(library, "medseg_gpu_plugin"));
-  if (entry == nullptr) return {nullptr, path + " is no CUDA plugin: " + loader_says()};
+  if (entry == nullptr) return {nullptr, path + " is not a CUDA plugin: " + loader_says()};
   const GpuPlugin* plugin = entry();
   if (plugin->version != GpuPlugin::kVersion || std::string(plugin->torch) != TORCH_VERSION) {
     return {nullptr,

@@ -18,7 +18,7 @@ using torch::autograd::variable_list;
 
 constexpr std::int64_t kScoresAtOnce = std::int64_t{1} << 24;  // 64 MiB in fp32
 
-/// body(begin, count) for pieces of N whose scores fit.
+/// Calls body(begin, count) for parts of N whose scores fit.
 void in_pieces(const at::Tensor& q, const std::function<void(std::int64_t, std::int64_t)>& body) {
   const auto count = q.size(0), cells = q.size(1);
   const auto step =

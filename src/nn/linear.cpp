@@ -13,7 +13,7 @@
 namespace medseg {
 namespace {
 
-/// A shape without memory; whoever reads it finds NaN.
+/// A tensor that has a shape but takes no memory; its values read as NaN.
 at::Tensor nowhere(at::IntArrayRef shape, at::ScalarType dtype, at::Device device) {
   return at::full({1, 1}, std::numeric_limits<double>::quiet_NaN(),
                   at::TensorOptions(dtype).device(device))
@@ -66,10 +66,10 @@ at::Tensor Linear::merged_weight() const {
     return low_bit_ ? low_bit_->dequantised(weight.scalar_type()) : weight.detach();
   const at::NoGradGuard no_grad;
   const auto wide = low_bit_ ? low_bit_->dequantised(at::kFloat) : weight.to(at::kFloat);
-  // In fp32 whatever the storage, and whatever autocast: a small correction would drown in bf16's 8 bits.
+  // In fp32 whatever the storage and autocast: a small correction would be lost in bf16's 8 bits.
   const AutocastScope full_precision(weight.device().type(), at::kFloat);
-  const auto device =
-      weight.device();  // not the adapter's where the original weight came from a file
+  // If the original weight came from a file, the adapter's device may differ.
+  const auto device = weight.device();
   return at::addmm(wide, lora_b.to(device, at::kFloat), lora_a.to(device, at::kFloat), 1.0, scale_);
 }
 
@@ -95,7 +95,8 @@ void Linear::store_low_bit(LowBitType type, at::ScalarType saved) {
 void Linear::move_constants(at::Device device) {
   if (!low_bit_) return;
   low_bit_->to(device);
-  weight = nowhere(weight.sizes(), weight.scalar_type(), device);  // moving it made it whole
+  // Moving it had allocated memory for it.
+  weight = nowhere(weight.sizes(), weight.scalar_type(), device);
 }
 
 }  // namespace medseg

@@ -38,7 +38,7 @@ constexpr std::array<float, 16> kNf4Values = {
     0.7229568362236023F,
     1.0F,
 };
-/// Above border i stands a value of code i + 1 at least.
+/// A value above border i has at least the code i + 1.
 constexpr std::array<float, 15> kNf4Borders = {
     -0.8480964004993439F, -0.6106329262256622F,  -0.4599952697753906F,   -0.33967943489551544F,
     -0.2346074357628822F, -0.13791173323988914F, -0.045525018125772476F, 0.03979014977812767F,
@@ -46,7 +46,8 @@ constexpr std::array<float, 15> kNf4Borders = {
     0.5016634166240692F,  0.6427869200706482F,   0.8614784181118011F,
 };
 constexpr std::uint8_t kNf4Zero = 7;
-constexpr std::int64_t kBlocksAtOnce = 256;  ///< that a thread should take at least
+/// Smallest number of blocks for which waking a thread pays.
+constexpr std::int64_t kBlocksAtOnce = 256;
 
 std::uint8_t nf4_code(float value) {
   std::uint8_t code = 0;
@@ -153,10 +154,9 @@ class LowBitFunction : public torch::autograd::Function<LowBitFunction> {
 const std::array<float, 16>& nf4_values() { return kNf4Values; }
 
 LowBitType low_bit_type_named(const std::string& where, const std::string& name) {
-  if (name == "int8") return LowBitType::kInt8;
-  if (name == "nf4") return LowBitType::kNf4;
-  throw ConfigError(where + ": unknown storage \"" + name + "\"" +
-                    did_you_mean(name, {"int8", "nf4"}));
+  if (const auto type = find_choice<LowBitType>(name)) return *type;
+  throw ConfigError(where, str_cat("unknown storage \"", name, "\"",
+                                   did_you_mean(name, choice_names<LowBitType>())));
 }
 
 LowBitMatrix::LowBitMatrix(const at::Tensor& weight, LowBitType type)

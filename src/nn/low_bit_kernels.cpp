@@ -16,7 +16,7 @@ using Halves = std::uint16_t __attribute__((vector_size(32)));
 
 MEDSEG_INLINE void put(const Pair& from, float* to) { simd::store(from, to); }
 
-// Ties to even, as torch rounds: what is saved and read back must be what was computed with.
+// Ties to even, as torch rounds, so that a saved weight equals the one that was computed with.
 MEDSEG_INLINE void put(const Pair& from, c10::BFloat16* to) {
   Word even, odd;
   std::memcpy(&even, &from.even, sizeof even);

@@ -1,4 +1,4 @@
-// Runs of quantised numbers made wide, 32 at a time.
+// Dequantises runs of numbers, 32 at a time.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace medseg::low_bit {
 void widen_int8(const std::int8_t* codes, float scale, std::int64_t count, float* to);
 void widen_int8(const std::int8_t* codes, float scale, std::int64_t count, c10::BFloat16* to);
 
-/// Whole blocks of 64 numbers, each with its scale; `values` are the 16 that codes stand for.
+/// Whole blocks of 64 numbers, each with its scale; `values` are those of the 16 codes.
 void widen_nf4(const std::uint8_t* codes, const float* scales, const float* values,
                std::int64_t blocks, float* to);
 void widen_nf4(const std::uint8_t* codes, const float* scales, const float* values,

@@ -63,7 +63,8 @@ MEDSEG_INLINE void affine(const NormRows& norm, std::int64_t channel, const Pair
   y.odd = unit.odd * weight.odd + bias.odd;
 }
 
-/// `slope` [blocks] is the gradient behind the affine map, `unit` the standardised row: writes dx, gathers the sums.
+/// `slope` [blocks] is the gradient after the affine map, `unit` the standardised row. Writes dx
+/// and adds to the sums.
 template <bool kOffset>
 MEDSEG_INLINE void through_norm(const NormRows& norm, const Pair* unit, Pair* slope, float factor,
                                 BFloat16* dx, float* sums) {
@@ -183,7 +184,8 @@ MEDSEG_VECTORISED void gelu_dot_backward(const float* offset, const float* brush
                                          const float* dy, BFloat16* dx, float* sums,
                                          std::int64_t rows, std::int64_t channels) {
   Pair value, shift, weight;
-  for (std::int64_t c = 0; c < channels; c += kLanes) {  // sums of 32 channels stay in registers
+  // The sums of 32 channels stay in registers.
+  for (std::int64_t c = 0; c < channels; c += kLanes) {
     simd::load_parted(offset + c, shift);
     simd::load_parted(brush + c, weight);
     Pair offset_sum = {}, brush_sum = {};

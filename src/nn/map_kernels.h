@@ -1,5 +1,5 @@
 /// \file
-/// Inner loops of map_ops: rows of bf16, parameters in PerChannel's order.
+/// Inner loops of map_ops for rows of bf16, with parameters in PerChannel's order.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct NormRows {
 };
 
 void norm_gelu(const NormRows& norm, const BFloat16* x, BFloat16* y, std::int64_t rows);
-/// `sums` [3, C] gathers the gradients of weight, bias and offset.
+/// The gradients of weight, bias and offset are added to `sums` [3, C].
 void norm_gelu_backward(const NormRows& norm, const BFloat16* x, const BFloat16* dy, BFloat16* dx,
                         float* sums, std::int64_t rows);
 
@@ -31,7 +31,7 @@ void norm_place_backward(const NormRows& norm, const BFloat16* x, const BFloat16
 
 void gelu_dot(const float* offset, const float* brush, const BFloat16* x, float* y,
               std::int64_t rows, std::int64_t channels);
-/// `sums` [2, C] gathers the gradients of offset and brush.
+/// The gradients of offset and brush are added to `sums` [2, C].
 void gelu_dot_backward(const float* offset, const float* brush, const BFloat16* x, const float* dy,
                        BFloat16* dx, float* sums, std::int64_t rows, std::int64_t channels);
 

@@ -15,8 +15,8 @@ using c10::BFloat16;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr std::int64_t kPieces =
-    16;  // of a map; fixed, so that sums do not depend on the number of threads
+// Pieces of a map; fixed, so that sums do not depend on the number of threads.
+constexpr std::int64_t kPieces = 16;
 
 bool is_fused(const at::Tensor& x) {
   const auto channels = x.size(-1);
@@ -27,7 +27,7 @@ bool is_fused(const at::Tensor& x) {
 const BFloat16* read(const at::Tensor& x) { return x.const_data_ptr<BFloat16>(); }
 BFloat16* write(at::Tensor& x) { return x.mutable_data_ptr<BFloat16>(); }
 
-/// [..., C] in PerChannel's order -> in its own.
+/// [..., C] in PerChannel's order -> in normal order.
 at::Tensor joined(const at::Tensor& parted) {
   return parted.reshape({-1, parted.size(-1) / simd::kLanes, 2, simd::kLanes / 2})
       .transpose(2, 3)
@@ -41,7 +41,7 @@ maps::NormRows norm_rows(const PerChannel& parameters, bool with_offset, double 
           static_cast<float>(eps), parameters.channels()};
 }
 
-/// body(piece, first row, rows) over `rows` rows in kPieces pieces.
+/// Calls body(piece, first row, rows) for `rows` rows in kPieces pieces.
 template <class Body>
 void in_pieces(std::int64_t rows, const Body& body) {
   parallel_for(0, kPieces, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -104,7 +104,7 @@ class NormAndPlace : public torch::autograd::Function<NormAndPlace> {
     const auto cells = where.size(0), all = x.size(0) * cells;
     in_pieces(all, [&](std::int64_t, std::int64_t first, std::int64_t rows) {
       for (auto row = first;
-           row < first + rows;) {  // up to the end of a picture, where positions begin again
+           row < first + rows;) {  // up to the end of an image, where positions start again
         const auto count = std::min(first + rows - row, cells - row % cells);
         const auto at = row * norm.channels;
         maps::norm_place(norm, read(x) + at, read(where) + row % cells * norm.channels,

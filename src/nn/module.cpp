@@ -12,7 +12,7 @@ std::string joined(const std::string& prefix, const std::string& name) {
   return name.empty() ? prefix : prefix + "." + name;
 }
 
-/// A leaf of its own with the same wish for gradients.
+/// A new leaf with the same requires_grad.
 void replace(at::Tensor& tensor, const at::Tensor& changed) {
   const bool wants_gradient = tensor.requires_grad();
   tensor = changed.detach();

@@ -1,15 +1,15 @@
-// Compiled with OpenMP (see CMakeLists.txt) and linked to the one run time that torch brings along.
+// Compiled with OpenMP (see CMakeLists.txt) and linked to the runtime that torch contains.
 #include "medseg/nn/parallel.h"
 
 #include <ATen/Parallel.h>
-#ifdef _OPENMP  // not where the fuzz targets are built: there everything runs on one thread
+#ifdef _OPENMP  // not in builds of the fuzz targets, which run on one thread
 #include <omp.h>
 #endif
 
 namespace medseg {
 namespace {
 
-// A type of our own: the template's parallel instance must not be merged with serial ones of other files.
+// Its own type, so that the linker does not merge this instance with serial ones of other files.
 struct Body {
   const std::function<void(std::int64_t, std::int64_t)>& body;
   void operator()(std::int64_t begin, std::int64_t end) const { body(begin, end); }

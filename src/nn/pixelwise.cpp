@@ -16,9 +16,9 @@ using simd::Float;
 using simd::kLanes;
 using simd::Pair;
 
-constexpr std::int64_t kGrain = 1 << 15;  // numbers that are worth a thread
+constexpr std::int64_t kGrain = 1 << 15;  // smallest piece of work for which waking a thread pays
 
-// Up to 32 channels of every row: x = x + bias (+ other), then perhaps GELU.
+// For up to 32 channels of every row: x = x + bias (+ other), then GELU if it is asked for.
 template <bool kWhole, bool kOther, bool kGelu, class T>
 MEDSEG_INLINE void add_lanes(T* x, const T* other, const float* bias, std::int64_t rows,
                              std::int64_t channels, std::int64_t count) {
@@ -47,7 +47,7 @@ MEDSEG_INLINE void add_lanes(T* x, const T* other, const float* bias, std::int64
   }
 }
 
-// A few rows at a time, all channels of them, so that memory is read in order.
+// Works on all channels of a few rows at a time, so that memory is read in order.
 template <bool kOther, bool kGelu, class T>
 MEDSEG_INLINE void add_rows(T* x, const T* other, const float* bias, std::int64_t rows,
                             std::int64_t channels) {
@@ -93,7 +93,7 @@ MEDSEG_VECTORISED void add_other(float* x, const float* other, const float* bias
   add_rows<true, false>(x, other, bias, rows, channels);
 }
 
-// Mean and variance in two passes over a row that is in the nearest cache by then.
+// Mean and variance in two passes over a row, which is in the L1 cache after the first.
 template <class T>
 MEDSEG_INLINE void normalise_row(const T* x, const float* weight, const float* bias, float eps,
                                  T* y, std::int64_t channels) {

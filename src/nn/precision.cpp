@@ -1,5 +1,7 @@
 #include "medseg/nn/precision.h"
 
+#include <c10/util/Exception.h>
+
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
 #include "medseg/nn/gpu_plugin.h"
@@ -7,29 +9,42 @@
 namespace medseg {
 
 const std::vector<std::string>& precision_names() {
-  static const std::vector<std::string> kNames = {"bf16", "fp16", "fp32"};
+  static const std::vector<std::string> kNames = choice_names<Precision>();
   return kNames;
 }
 
+at::ScalarType dtype_of(Precision precision) {
+  switch (precision) {
+    case Precision::kBf16:
+      return at::kBFloat16;
+    case Precision::kFp16:
+      return at::kHalf;
+    case Precision::kFp32:
+      return at::kFloat;
+  }
+  TORCH_CHECK(false, "no such precision");
+}
+
 at::ScalarType precision_named(const std::string& where, const std::string& name) {
-  if (name == "bf16") return at::kBFloat16;
-  if (name == "fp16") return at::kHalf;
-  if (name == "fp32") return at::kFloat;
-  throw ConfigError(where + ": unknown precision \"" + name + "\"" +
-                    did_you_mean(name, precision_names()));
+  if (const auto precision = find_choice<Precision>(name)) return dtype_of(*precision);
+  throw ConfigError(
+      where, str_cat("unknown precision \"", name, "\"", did_you_mean(name, precision_names())));
 }
 
 at::Device device_named(const std::string& where, const std::string& name, int gpu_index) {
-  if (name == "cpu") return at::kCPU;
-  if (name != "cuda") {
-    throw ConfigError(where + ": unknown device \"" + name + "\"" +
-                      did_you_mean(name, {"cpu", "cuda"}));
-  }
+  if (const auto kind = find_choice<DeviceKind>(name)) return device_of(where, *kind, gpu_index);
+  throw ConfigError(where, str_cat("unknown device \"", name, "\"",
+                                   did_you_mean(name, choice_names<DeviceKind>())));
+}
+
+at::Device device_of(const std::string& where, DeviceKind kind, int gpu_index) {
+  if (kind == DeviceKind::kCpu) return at::kCPU;
   const Gpu& gpu = open_gpu();
   if (gpu.plugin == nullptr)
-    throw ConfigError(where + ": \"cuda\", but " + gpu.reason + "; use \"cpu\"");
+    throw ConfigError(where, str_cat("\"cuda\", but ", gpu.reason, "; use \"cpu\""));
   if (const int devices = gpu.plugin->devices(); gpu_index >= devices) {
-    throw ConfigError(str_cat(where, ": \"cuda\", but this machine shows ", devices,
+    throw ConfigError(where,
+                      str_cat("\"cuda\", but this machine shows ", devices,
                               " GPU(s), one for each process: process ", gpu_index, " has none"));
   }
   gpu.plugin->use(gpu_index);

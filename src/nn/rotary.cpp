@@ -13,8 +13,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Turns by direction · angle and moves the heads before or behind the tokens: `x` is [B, T, heads, 2·half] when
-/// `heads_behind`, else [B, heads, T, 2·half]; the result is the other.
+/// Turns by direction · angle and moves the heads axis: `x` is [B, T, heads, 2·half] if
+/// `heads_behind`, else [B, heads, T, 2·half]; the result has the other order.
 at::Tensor fused(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine,
                  float direction, bool heads_behind) {
   const auto tokens = cosine.size(0), half = cosine.size(1);
@@ -57,7 +57,7 @@ class RotateFunction : public torch::autograd::Function<RotateFunction> {
 
 }  // namespace
 
-// All in fp32 and in this order, as transformers computes them.
+// All in fp32 and in this order, as in transformers.
 at::Tensor rotary_frequencies(std::int64_t head_dim, double theta) {
   const auto exponent = at::arange(0, head_dim, 2, at::kFloat) / static_cast<double>(head_dim);
   return at::reciprocal(at::pow(at::Scalar(theta), exponent));

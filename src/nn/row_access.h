@@ -11,7 +11,7 @@
 
 namespace medseg::rows {
 
-/// True where the fused operations have code; elsewhere (CUDA, fp64, fp16) their ATen formula runs.
+/// True if the fused operations support the tensor; others (CUDA, fp64, fp16) use the ATen formula.
 inline bool fusible(const at::Tensor& x) {
   return x.device().is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
@@ -45,7 +45,7 @@ class Reader {
   std::vector<float> buffer_;
 };
 
-/// One thread's writer: fill what row() gives, then store() it.
+/// One thread's writer: fill the row that row() gives, then call store().
 class Writer {
  public:
   Writer(const at::Tensor& y, std::int64_t width)
@@ -55,7 +55,7 @@ class Writer {
   float* row(std::int64_t index) {
     return bf16_ ? buffer_.data() : static_cast<float*>(data_) + index * width_;
   }
-  /// What the row holds, its first `count` numbers: to be changed and stored.
+  /// The first `count` numbers that the row holds, to be changed and stored.
   float* loaded(std::int64_t index, std::int64_t count) {
     if (bf16_)
       widen(static_cast<const std::uint16_t*>(data_) + index * width_, buffer_.data(), count);
@@ -72,7 +72,7 @@ class Writer {
   std::vector<float> buffer_;
 };
 
-/// Rows a thread should take at least, so that waking it pays.
+/// The smallest number of rows for which waking a thread pays.
 inline std::int64_t grain(std::int64_t width) { return std::max<std::int64_t>(1, 16384 / width); }
 
 }  // namespace medseg::rows

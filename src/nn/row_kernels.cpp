@@ -1,6 +1,6 @@
 #include "row_kernels.h"
 
-#pragma GCC optimize("O3", "no-trapping-math")  // what vectorising takes; no sum is reordered
+#pragma GCC optimize("O3", "no-trapping-math")  // needed to vectorise; no sum is reordered
 #if defined(__x86_64__)
 #define MEDSEG_FOR_ALL_CPUS \
   __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
@@ -11,14 +11,15 @@
 namespace medseg::rows {
 namespace {
 
-// As std::bit_cast, but surely inlined into every clone.
+// Like std::bit_cast, but certainly inlined into every clone.
 template <class To, class From>
 inline __attribute__((always_inline)) constexpr To bits_as(From value) {
   return __builtin_bit_cast(To, value);
 }
 
-// e^-|x| from a polynomial (relative error below 2e-7; at least e^-87): unlike std::exp it is vectorised, and
-// so that it is, |x| is bounded by comparing its bits as integers, which has no branch for NaN.
+// e^-|x| from a polynomial (relative error below 2e-7; at least e^-87), which vectorises, unlike
+// std::exp. To keep it so, |x| is bounded by comparing its bits as integers, without a branch for
+// NaN.
 inline __attribute__((always_inline)) float exp_of_minus_abs(float x) {
   constexpr auto kBound = bits_as<std::int32_t>(87.0F);
   const std::int32_t bits = bits_as<std::int32_t>(x) & 0x7fffffff;
@@ -40,7 +41,8 @@ inline __attribute__((always_inline)) float sigmoid(float x) {
   return (x < 0.0F ? e : 1.0F) / (1.0F + e);
 }
 
-constexpr std::int64_t kLanes = 16;  // sums and maxima side by side, so that they fit vectors
+// Partial sums and maxima side by side, so that they fit vectors.
+constexpr std::int64_t kLanes = 16;
 
 inline __attribute__((always_inline)) float dot_of(const float* a, const float* b, std::int64_t n) {
   float lanes[kLanes] = {};
@@ -78,7 +80,7 @@ inline __attribute__((always_inline)) float maximum_of(const float* x, std::int6
   return lanes[0];
 }
 
-/// y = exp((x − top) · scale) for x ≤ top; x and y may be one. Returns their sum.
+/// y = exp((x − top) · scale) for x ≤ top; x and y may be the same. Returns the sum.
 inline __attribute__((always_inline)) float exponentials_of(const float* x, float scale, float top,
                                                             float* y, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) y[i] = exp_of_minus_abs((x[i] - top) * scale);
@@ -152,7 +154,7 @@ MEDSEG_FOR_ALL_CPUS void drop(const float* __restrict x, std::uint32_t key, std:
                               float scale, float* __restrict y, std::int64_t n) {
   const auto count = static_cast<std::uint32_t>(n);
   for (std::uint32_t i = 0; i < count; ++i) {
-    std::uint32_t h = key + i;  // then the finaliser "lowbias32"
+    std::uint32_t h = key + i;  // then the integer hash "lowbias32"
     h = (h ^ (h >> 16)) * 0x7feb352dU;
     h = (h ^ (h >> 15)) * 0x846ca68bU;
     h ^= h >> 16;

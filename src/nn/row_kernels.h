@@ -1,5 +1,6 @@
-// Loops over one row of fp32 numbers, the inner part of the fused operations. Each is compiled for several instruction
-// sets and picked when the program starts, so one binary runs everywhere and fast.
+// Loops over one row of fp32 numbers: the inner part of the fused operations. Each is compiled for
+// several instruction sets and chosen when the program starts, so one binary is fast on any
+// machine.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +36,8 @@ void drop(const float* x, std::uint32_t key, std::uint32_t threshold, float scal
 /// y = softmax(x); returns log Σ e^x, not finite where any x is not. n > 0
 float log_sum_of_exponentials(const float* x, float* y, std::int64_t n);
 
-/// In place: s becomes p = softmax(scale · s), its upstream gradient dp becomes ds = scale · p (dp − Σ p dp). n > 0
+/// In place: s becomes p = softmax(scale · s), its upstream gradient dp becomes ds = scale · p (dp
+/// − Σ p dp). n > 0
 void softmax_backward(float* s, float* dp, float scale, std::int64_t n);
 
 void scale(float* x, float factor, std::int64_t n);

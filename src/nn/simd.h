@@ -1,8 +1,10 @@
 /// \file
-/// Thirty-two numbers at a time, in the compiler's own vector types: one source, compiled for each instruction set.
+/// Operations on 32 numbers at a time in the compiler's own vector types: one source, compiled for
+/// each instruction set.
 ///
-/// Even and odd numbers travel in vectors of their own: of two neighbouring bf16 in a 32-bit word, the odd one is the word
-/// without its lower half and the even one the word shifted up, so that bf16 costs next to nothing to read or write.
+/// Even and odd numbers are in separate vectors. Of two neighbouring bf16 in a 32-bit word, the odd
+/// one is the word without its lower half and the even one is the word shifted up, so reading and
+/// writing bf16 costs almost nothing.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +12,8 @@
 
 #include <c10/util/BFloat16.h>
 
-/// The function is compiled for AVX-512, AVX2 and plain x86-64; the loader picks. What it calls must be MEDSEG_INLINE.
+/// Compiles a function for AVX-512, AVX2 and plain x86-64; the loader chooses. Functions that it
+/// calls must be MEDSEG_INLINE.
 #if defined(__x86_64__)
 #define MEDSEG_VECTORISED                                                      \
   __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), \
@@ -65,8 +68,9 @@ MEDSEG_INLINE void store(const Pair& from, float* to) {
   std::memcpy(to + 16, &high, sizeof high);
 }
 
-/// Numbers already parted, as `parted` of pixelwise.h arranges them.
-MEDSEG_INLINE void load_parted(const float* from, Pair& to) {  // in one, it would go through memory
+/// Loads numbers in the order that `parted` of pixelwise.h makes.
+// One combined vector would go through memory.
+MEDSEG_INLINE void load_parted(const float* from, Pair& to) {
   std::memcpy(&to.even, from, sizeof to.even);
   std::memcpy(&to.odd, from + kLanes / 2, sizeof to.odd);
 }
@@ -80,7 +84,7 @@ constexpr Lane kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 enum class Fold { kSum, kLargest };
 
-/// The sum or the largest of all lanes: half of them with the other half, four times.
+/// The sum or the maximum of all lanes: four times one half with the other half.
 template <Fold fold>
 MEDSEG_INLINE void folded(const Float& lanes, float& result) {
   Float x = lanes;
@@ -92,7 +96,7 @@ MEDSEG_INLINE void folded(const Float& lanes, float& result) {
   result = x[0];
 }
 
-/// The first `count` < kLanes numbers; the others are zero, and are not written.
+/// Only the first `count` < kLanes numbers: the others are read as zero and not written.
 template <class T>
 MEDSEG_INLINE void load_part(const T* from, std::int64_t count, Pair& to) {
   T padded[kLanes] = {};

@@ -10,7 +10,7 @@
 namespace medseg {
 namespace {
 
-/// torch's allocator tells it of every tensor, as it tells its profiler.
+/// torch's allocator reports every allocation to it, as to its profiler.
 class Counter : public c10::MemoryReportingInfoBase {
  public:
   void reportMemoryUsage(void* pointer, std::int64_t bytes, std::size_t /*total*/,
@@ -42,7 +42,7 @@ class Counter : public c10::MemoryReportingInfoBase {
   }
 
  private:
-  mutable std::mutex mutex_;  // backward passes of other devices have threads of their own
+  mutable std::mutex mutex_;  // backward passes of other devices run on threads of their own
   std::unordered_map<void*, std::int64_t> sizes_;
   std::int64_t live_ = 0, peak_ = 0;
 };

@@ -11,7 +11,7 @@
 namespace medseg {
 namespace {
 
-constexpr float kNowhere = -1e31F;  // its power is nothing
+constexpr float kNowhere = -1e31F;  // score of keys that do not exist: their weight is zero
 
 at::Tensor in_tiles(const at::Tensor& qkv, const PairBias& bias) {
   const auto count = qkv.size(0), cells = qkv.size(1), heads = bias.heads(), depth = tiles::kDepth;
@@ -19,7 +19,7 @@ at::Tensor in_tiles(const at::Tensor& qkv, const PairBias& bias) {
   const auto* from = qkv.const_data_ptr<c10::BFloat16>();
   const auto* biases = bias.parted().const_data_ptr<float>();
   auto* to = out.mutable_data_ptr<c10::BFloat16>();
-  // Head by head, so that its biases stay in the cache for all windows of a thread.
+  // Head after head, so that its biases stay in the cache for all windows of a thread.
   parallel_for(0, heads * count, 4, [&](std::int64_t begin, std::int64_t end) {
     const auto room = at::empty({tiles::room(cells)}, at::kByte);  // aligned
     const tiles::Session session;

@@ -23,17 +23,17 @@ using simd::Lane;
 using simd::Pair;
 using simd::Word;
 
-constexpr std::int32_t kWords = 16;  // in a row of a tile: pairs of bf16, or fp32 numbers
+constexpr std::int32_t kWords = 16;  // per row of a tile: pairs of bf16, or fp32 numbers
 constexpr std::int64_t kRowBytes = 64;
 constexpr float kLog2OfE = 1.44269504F;
 
-/// What the unit reads must have been written: its instructions tell the compiler nothing of memory.
+/// Forces pending writes to memory: the compiler does not know that the tile instructions read it.
 MEDSEG_INLINE void written() { std::atomic_signal_fence(std::memory_order_seq_cst); }
 
 MEDSEG_INLINE void load(const void* from, Word& to) { std::memcpy(&to, from, sizeof to); }
 MEDSEG_INLINE void store(const Word& from, void* to) { std::memcpy(to, &from, sizeof from); }
 
-/// 2^x, within 4e-6 relative. (GCC 12 warns of its own unmasked forms.)
+/// 2^x with a relative error of at most 4e-6. (GCC 12 warns about its own unmasked intrinsics.)
 MEDSEG_TILES_INLINE void power_of_two(Float& x) {
   constexpr __mmask16 kAll = 0xffff;
   const Float whole = _mm512_maskz_roundscale_ps(kAll, x, _MM_FROUND_TO_NEAREST_INT);
@@ -45,7 +45,7 @@ MEDSEG_TILES_INLINE void power_of_two(Float& x) {
   x = _mm512_maskz_scalef_ps(kAll, p, whole);
 }
 
-/// A row of products becomes weights 2^(product · scale + bias − largest); returns their sum.
+/// Replaces a row of products by weights 2^(product · scale + bias − largest); returns their sum.
 MEDSEG_TILES_INLINE float weigh(float* scores, const float* bias, float scale, std::int64_t keys,
                                 BFloat16* weights) {
   Float top = {};
@@ -77,7 +77,7 @@ MEDSEG_TILES_INLINE float weigh(float* scores, const float* bias, float scale, s
   return sum;
 }
 
-/// Blocks of `size` words beside the diagonal change places.
+/// Swaps the blocks of `size` words beside the diagonal.
 template <std::int32_t size>
 MEDSEG_INLINE void exchange(Word* rows) {
   constexpr std::int32_t kOfOther = kWords - size;  // the second row's lanes count from 16
@@ -92,8 +92,8 @@ MEDSEG_INLINE void exchange(Word* rows) {
   }
 }
 
-/// Keys as the second factor of q kᵀ: tile after tile, row p of a tile holds numbers 2p and 2p + 1 of 16 keys. Of each 32
-/// keys, the even ones make a tile and the odd ones the next.
+/// Keys as the second factor of q kᵀ, tile after tile: row p of a tile holds the numbers 2p and 2p
+/// + 1 of 16 keys. Of each 32 keys, the even ones make one tile and the odd ones the next.
 MEDSEG_INLINE void lay_keys(const Head& head, std::int64_t keys, std::uint32_t* tiles) {
   for (std::int64_t tile = 0; tile < keys / kWords; ++tile) {
     Word rows[kWords];
@@ -112,8 +112,8 @@ MEDSEG_INLINE void lay_keys(const Head& head, std::int64_t keys, std::uint32_t* 
   }
 }
 
-/// Values as the second factor of the mixture: row p of a tile holds 16 numbers of cells 2p and 2p + 1; the even numbers
-/// make a tile and the odd ones the next.
+/// Values as the second factor of the weighted sum: row p of a tile holds 16 numbers of the cells
+/// 2p and 2p + 1. The even numbers make one tile and the odd ones the next.
 MEDSEG_INLINE void lay_values(const Head& head, std::int64_t keys, std::uint32_t* tiles) {
   for (std::int64_t j = 0; j < keys; j += 2) {
     Word first = {}, second = {};
@@ -125,7 +125,7 @@ MEDSEG_INLINE void lay_values(const Head& head, std::int64_t keys, std::uint32_t
   }
 }
 
-// Not the constructor itself: GCC forgets the target of one.
+// Not in the constructor, because GCC ignores the target attribute of constructors.
 MEDSEG_TILES void configure() {
   struct alignas(64) {
     std::uint8_t palette = 1, start = 0, reserved[14] = {};
@@ -213,7 +213,7 @@ MEDSEG_TILES void attend(const Head& head, void* room) {
 
 }  // namespace medseg::tiles
 
-#else  // no such unit
+#else  // a processor or compiler without AMX
 
 namespace medseg::tiles {
 bool usable() { return false; }

@@ -1,6 +1,6 @@
 /// \file
-/// One head of one window in the matrix unit of a Xeon (AMX, since Sapphire Rapids): products of 16 × 32 by 32 × 16 bf16
-/// numbers, sums in fp32.
+/// Attention of one head in one window on the matrix unit of a Xeon (AMX, since Sapphire Rapids):
+/// products of 16 × 32 by 32 × 16 bf16 numbers with sums in fp32.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 namespace medseg::tiles {
 
 constexpr std::int64_t kDepth = 32;    // of a head: a row of the first factor
-constexpr std::int64_t kKeys = 32;     // that a row of weights holds; cells are rounded up to them
+constexpr std::int64_t kKeys = 32;     // number of keys is rounded up to a multiple of this
 constexpr std::int64_t kQueries = 16;  // rows of a tile
 
 constexpr std::int64_t whole(std::int64_t count, std::int64_t unit) {
@@ -27,10 +27,11 @@ struct Head {
   std::int64_t cells;
 };
 
-/// Whether this machine has the unit and this process may use it.
+/// Whether this machine has AMX and this process may use it.
 bool usable();
 
-/// The calling thread's unit, set up for `attend`; no other product may run on the thread meanwhile.
+/// Configures AMX on the calling thread for `attend`; the thread may run no other AMX code
+/// meanwhile.
 class Session {
  public:
   Session();
@@ -39,7 +40,7 @@ class Session {
   Session& operator=(const Session&) = delete;
 };
 
-/// Bytes that `attend` works in, 64-aligned.
+/// Bytes of working memory of `attend`, 64-aligned.
 constexpr std::int64_t room(std::int64_t cells) {
   const auto keys = whole(cells, kKeys);
   return 64 * (keys + keys)             // keys and values

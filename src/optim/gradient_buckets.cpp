@@ -11,15 +11,15 @@
 namespace medseg {
 namespace {
 
-/// Which passes complete a bucket's gradients.
+/// The backward pass that completes a bucket's gradients; kNone between the passes.
 enum class Phase { kNone, kEarly, kLate };
 
 struct Bucket {
   Phase phase = Phase::kEarly;
-  std::vector<std::size_t> members;  ///< parameters
-  at::Tensor values;                 ///< [numbers of all members] float32, beside them
-  std::vector<at::Tensor> views;     ///< a member's, in its shape
-  std::size_t missing = 0;           ///< members without a complete gradient in this step
+  std::vector<std::size_t> members;  ///< indices of parameters
+  at::Tensor values;                 ///< float32, the gradients of all members one after another
+  std::vector<at::Tensor> views;     ///< of `values`, in the shape of each member
+  std::size_t missing = 0;           ///< members whose gradient is not complete in this step
   std::unique_ptr<Comm::Pending> pending;
 };
 
@@ -28,23 +28,27 @@ struct Bucket {
 struct GradientBuckets::State {
   explicit State(Comm& comm_of_run) : comm(comm_of_run) {}
 
-  void add_bucket(Phase phase, std::vector<std::size_t> members);
+  void fill_buckets(Phase of_phase, std::int64_t bucket_bytes,
+                    const std::function<bool(const std::string&)>& belongs);
+  void add_bucket(Phase of_phase, std::vector<std::size_t> members);
+  /// Gradients of this phase are noted from now on.
   void arm(Phase next_phase);
+  /// The gradient of this parameter is complete.
   void note(std::size_t parameter);
   void send(Bucket& bucket);
   void send_rest(Phase of_phase);
-  at::Tensor found() const;
+  at::Tensor has_gradient() const;
 
   Comm& comm;
   std::vector<TrainedParameter> parameters;
-  std::vector<Bucket> buckets;         ///< in the order in which they go out
+  std::vector<Bucket> buckets;         ///< in the order in which they are sent
   std::vector<std::size_t> bucket_of;  ///< of each parameter
   std::mutex mutex;                    ///< hooks run on autograd's threads
   Phase phase = Phase::kNone;
-  std::vector<char> complete;  ///< parameters, in this phase
-  std::size_t next = 0;        ///< bucket to go out
+  std::vector<char> complete;  ///< of each parameter, in this phase
+  std::size_t next = 0;        ///< the bucket to be sent next
   std::int64_t sent_during_backward = 0;
-  std::string came_again;  ///< a parameter whose gradient changed after it had gone out
+  std::string changed_late;  ///< a parameter whose gradient changed after it had been sent
 };
 
 namespace {
@@ -68,15 +72,36 @@ void GradientBuckets::State::add_bucket(Phase of_phase, std::vector<std::size_t>
   for (const auto member : members) count += parameters[member].tensor.numel();
   const auto where = parameters[members.front()].tensor.device();
   bucket.values = at::zeros({count}, at::TensorOptions(at::kFloat).device(where));
-  std::int64_t place = 0;
+  std::int64_t offset = 0;
   for (const auto member : members) {
     const auto& tensor = parameters[member].tensor;
-    bucket.views.push_back(bucket.values.narrow(0, place, tensor.numel()).view(tensor.sizes()));
-    place += tensor.numel();
+    bucket.views.push_back(bucket.values.narrow(0, offset, tensor.numel()).view(tensor.sizes()));
+    offset += tensor.numel();
     bucket_of[member] = buckets.size();
   }
   bucket.members = std::move(members);
   buckets.push_back(std::move(bucket));
+}
+
+// Takes the parameters that belong to the phase, last ones first.
+void GradientBuckets::State::fill_buckets(Phase of_phase, std::int64_t bucket_bytes,
+                                          const std::function<bool(const std::string&)>& belongs) {
+  std::vector<std::size_t> members;
+  std::int64_t bytes = 0, limit = bucket_bytes / 25;
+  for (std::size_t i = parameters.size(); i-- > 0;) {
+    const auto& [name, tensor] = parameters[i];
+    if (!belongs(name)) continue;
+    const auto more = static_cast<std::int64_t>(tensor.nbytes());
+    if (!members.empty() && bytes + more > limit) {
+      add_bucket(of_phase, std::move(members));
+      members.clear();
+      bytes = 0;
+      limit = bucket_bytes;
+    }
+    members.push_back(i);
+    bytes += more;
+  }
+  add_bucket(of_phase, std::move(members));
 }
 
 void GradientBuckets::State::arm(Phase next_phase) {
@@ -89,12 +114,12 @@ void GradientBuckets::State::arm(Phase next_phase) {
 
 void GradientBuckets::State::note(std::size_t parameter) {
   const std::lock_guard lock(mutex);
-  const auto place = bucket_of[parameter];
-  if (phase == Phase::kNone || buckets[place].phase != phase) return;
-  if (place < next) came_again = parameters[parameter].name;
+  const auto bucket = bucket_of[parameter];
+  if (phase == Phase::kNone || buckets[bucket].phase != phase) return;
+  if (bucket < next) changed_late = parameters[parameter].name;
   if (complete[parameter] != 0) return;
   complete[parameter] = 1;
-  --buckets[place].missing;
+  --buckets[bucket].missing;
   while (next < buckets.size() && buckets[next].phase == phase && buckets[next].missing == 0) {
     send(buckets[next++]);
     ++sent_during_backward;
@@ -120,8 +145,8 @@ void GradientBuckets::State::send_rest(Phase of_phase) {
   phase = Phase::kNone;
 }
 
-// How many ranks have a gradient of each parameter.
-at::Tensor GradientBuckets::State::found() const {
+// 1 for each parameter that has a gradient on this rank; summed, the number of ranks that have one.
+at::Tensor GradientBuckets::State::has_gradient() const {
   auto found = at::zeros({static_cast<std::int64_t>(parameters.size())}, at::kInt);
   auto* counts = found.data_ptr<int>();
   for (std::size_t i = 0; i < parameters.size(); ++i)
@@ -140,22 +165,9 @@ GradientBuckets::GradientBuckets(Comm& comm, std::vector<TrainedParameter> param
   state.bucket_of.resize(count);
   state.complete.assign(count, 0);
   for (const auto phase : {Phase::kEarly, Phase::kLate}) {
-    std::vector<std::size_t> members;
-    std::int64_t bytes = 0, limit = bucket_bytes / 25;
-    for (std::size_t i = count; i-- > 0;) {
-      const auto& [name, tensor] = state.parameters[i];
-      if (comes_late(name) != (phase == Phase::kLate)) continue;
-      const auto more = static_cast<std::int64_t>(tensor.nbytes());
-      if (!members.empty() && bytes + more > limit) {
-        state.add_bucket(phase, std::move(members));
-        members.clear();
-        bytes = 0;
-        limit = bucket_bytes;
-      }
-      members.push_back(i);
-      bytes += more;
-    }
-    state.add_bucket(phase, std::move(members));
+    state.fill_buckets(phase, bucket_bytes, [&](const std::string& name) {
+      return comes_late(name) == (phase == Phase::kLate);
+    });
   }
   for (std::size_t i = 0; i < count; ++i) {
     const std::weak_ptr<State> weak = state_;  // the model may outlive this object
@@ -190,12 +202,12 @@ void GradientBuckets::finish() {
   auto& state = *state_;
   state.send_rest(Phase::kEarly);
   state.send_rest(Phase::kLate);
-  const auto found = state.found();
+  const auto found = state.has_gradient();
   const auto counted = state.comm.start_all_reduce(found);
   for (auto& bucket : state.buckets) bucket.pending->wait();
   counted->wait();
-  MEDSEG_CHECK(state.came_again.empty(),
-               "gradient of " + state.came_again + " changed after it had been sent");
+  MEDSEG_CHECK(state.changed_late.empty(),
+               "gradient of " + state.changed_late + " changed after it had been sent");
   const auto* counts = found.data_ptr<int>();
   for (auto& bucket : state.buckets) {
     bucket.pending.reset();

@@ -30,7 +30,7 @@ AdamW::AdamW(const OptimizerOptions& options, std::vector<TrainedParameter> para
     : options_(options),
       parameters_(std::move(parameters)),
       comm_(options.shard && comm != nullptr && !comm->is_alone() ? comm : nullptr) {
-  deal_out();
+  assign_owners();
   for (const auto& group : options_.groups) groups_.push_back({group.lr, group.weight_decay, {}});
   groups_.push_back({options_.lr, options_.weight_decay, {}});
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -47,9 +47,9 @@ AdamW::AdamW(const OptimizerOptions& options, std::vector<TrainedParameter> para
   }
   for (std::size_t g = 0; g < options_.groups.size(); ++g) {
     if (groups_[g].members.empty()) {
-      throw ConfigError(str_cat("train.optimizer.groups[", g,
-                                "].match: ", join(options_.groups[g].match, " or "),
-                                " names no trained parameter (or an earlier group took it)"));
+      throw ConfigError(str_cat("train.optimizer.groups[", g, "].match"),
+                        join(options_.groups[g].match, " or ") +
+                            " names no trained parameter (or an earlier group took it)");
     }
   }
 }
@@ -77,13 +77,13 @@ void AdamW::step(double factor) {
                       options_.eps, /*amsgrad=*/false,
                       /*maximize=*/false);
   }
-  if (is_divided()) share_values();
+  if (is_sharded()) broadcast_values();
   drop_gradients();
 }
 
-// The largest first, each to the rank that has least.
-void AdamW::deal_out() {
-  if (!is_divided()) return;
+// Largest parameters first, each to the rank that has the fewest numbers so far.
+void AdamW::assign_owners() {
+  if (!is_sharded()) return;
   std::vector<std::size_t> order(parameters_.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
@@ -98,8 +98,8 @@ void AdamW::deal_out() {
   }
 }
 
-// After a step: what each rank has moved, in one message a rank.
-void AdamW::share_values() {
+// The parameters that each rank has just updated, in one message for each rank.
+void AdamW::broadcast_values() {
   for (int rank = 0; rank < comm_->size(); ++rank) {
     std::vector<at::Tensor> moved;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -110,16 +110,16 @@ void AdamW::share_values() {
     const auto values = at::cat(moved);
     comm_->broadcast(values, rank);
     if (rank == comm_->rank()) continue;
-    std::int64_t place = 0;
+    std::int64_t offset = 0;
     for (auto& tensor : moved) {
-      tensor.copy_(values.narrow(0, place, tensor.numel()));
-      place += tensor.numel();
+      tensor.copy_(values.narrow(0, offset, tensor.numel()));
+      offset += tensor.numel();
     }
   }
 }
 
-void AdamW::gather() {
-  if (!is_divided()) return;
+void AdamW::gather_moments() {
+  if (!is_sharded()) return;
   const at::NoGradGuard no_grad;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (owner_[i] == 0) continue;  // rank 0 has it
@@ -131,7 +131,7 @@ void AdamW::gather() {
   }
 }
 
-void AdamW::forget() {
+void AdamW::drop_others() {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (is_own(i)) continue;
     first_moments_[i].reset();

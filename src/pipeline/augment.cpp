@@ -5,6 +5,7 @@
 #include "medseg/dataset/sides.h"
 #include "medseg/image/intensity.h"
 #include "medseg/image/warp.h"
+#include "medseg/pipeline/sample.h"
 
 namespace medseg {
 namespace {
@@ -13,12 +14,12 @@ double between(RandomStream& random, double limit) {
   return limit * (2.0 * random.uniform() - 1.0);
 }
 
-bool moves(const Placement& place) {
-  return place.flip || place.scale != 1 || place.degrees != 0 || place.right != 0 ||
-         place.down != 0;
+bool moves(const Placement& placement) {
+  return placement.flip || placement.scale != 1 || placement.degrees != 0 || placement.right != 0 ||
+         placement.down != 0;
 }
 
-// Whether no mask was lost; what was empty before may stay so.
+// False where a mask would be lost; one that was empty before may stay so.
 bool warp_all(const Affine& source, const std::vector<Mask>& masks, std::vector<Mask>& warped) {
   for (const auto& mask : masks) {
     warped.push_back(warp(mask, source));
@@ -29,44 +30,43 @@ bool warp_all(const Affine& source, const std::vector<Mask>& masks, std::vector<
 
 }  // namespace
 
-bool augment(const AugmentOptions& options, const Record& record, RandomStream random, Image& image,
-             std::vector<Mask>& masks) {
-  if (!options.is_on()) return false;
+void augment(const AugmentOptions& options, const Record& record, RandomStream random,
+             Sample& sample) {
+  if (!options.is_on()) return;
+  Image& image = sample.image;
   const bool chosen = random.uniform() < options.share;
   const bool flip = random.uniform() < options.flip;
-  Placement place;
-  place.degrees = between(random, options.rotate);
-  place.scale = std::pow(1.0 + options.scale, between(random, 1.0));
-  place.right = between(random, options.shift) * image.width;
-  place.down = between(random, options.shift) * image.height;
+  Placement placement;
+  placement.degrees = between(random, options.rotate);
+  placement.scale = std::pow(1.0 + options.scale, between(random, 1.0));
+  placement.right = between(random, options.shift) * image.width;
+  placement.down = between(random, options.shift) * image.height;
   Intensity intensity;
   intensity.brightness = between(random, options.brightness);
   intensity.contrast = 1.0 + between(random, options.contrast);
   intensity.gamma = std::pow(1.0 + options.gamma, between(random, 1.0));
   const double deviation = options.noise * random.uniform();
-  if (!chosen) return false;
+  if (!chosen) return;
 
-  place.flip = flip && !tells_sides(record);
-  if (record.spacing_mm) place.pixel_aspect = (*record.spacing_mm)[1] / (*record.spacing_mm)[0];
-  bool changed = false;
-  if (moves(place)) {
-    const auto source = source_of(place, image.width, image.height);
+  placement.flip = flip && !tells_sides(record);
+  if (record.spacing_mm) placement.pixel_aspect = (*record.spacing_mm)[1] / (*record.spacing_mm)[0];
+  if (moves(placement)) {
+    const auto source = source_of(placement, image.width, image.height);
     std::vector<Mask> warped;
-    if (warp_all(source, masks, warped)) {
+    if (warp_all(source, sample.masks, warped)) {
       image = warp(image, source);
-      masks = std::move(warped);
-      changed = true;
+      sample.masks = std::move(warped);
+      sample.augmented = true;
     }
   }
   if (intensity.brightness != 0 || intensity.contrast != 1 || intensity.gamma != 1) {
     image = adjust(image, intensity);
-    changed = true;
+    sample.augmented = true;
   }
   if (deviation > 0) {
     image = add_noise(image, deviation, random);
-    changed = true;
+    sample.augmented = true;
   }
-  return changed;
 }
 
 }  // namespace medseg

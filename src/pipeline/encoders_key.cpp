@@ -4,6 +4,8 @@
 #include "medseg/base/hash.h"
 #include "medseg/base/str.h"
 #include "medseg/config/fields.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/pipeline/feature_folder.h"
 
 namespace medseg {
@@ -41,12 +43,12 @@ std::string encoders_key(const Segmenter& model, const BundleOptions& options,
                       {"preprocess", write_options(options.vision_preprocess)}};
   }
   if (model.has_grounding()) {
-    const auto& grounding = model.options().grounding;
-    what["grounding"] = {{"encoder", grounding.encoder},
-                         {"tiny_vit", write_options(grounding.tiny_vit)},
-                         {"sam_vit", write_options(grounding.sam_vit)},
-                         {"width", grounding.width},
-                         {"preprocess", options.grounding_preprocess}};
+    auto grounding = write_options(model.options().grounding);
+    for (const char* decoder : {"decoder_depth", "decoder_heads", "decoder_mlp", "num_masks",
+                                "mask_channels"})  // no feature depends on these
+      grounding.erase(decoder);
+    grounding["preprocess"] = name_of(options.grounding_preprocess);
+    what["grounding"] = grounding;
   }
   Sha256 digest;
   digest.add(what.dump());

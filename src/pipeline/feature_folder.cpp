@@ -12,6 +12,7 @@
 #include "medseg/base/log.h"
 #include "medseg/base/process.h"
 #include "medseg/base/str.h"
+#include "medseg/models/grounding.h"
 #include "medseg/weights/tensor_file.h"
 
 namespace medseg {
@@ -22,7 +23,8 @@ namespace fs = std::filesystem;
 constexpr const char* kFormat = "medseg-features-1";
 // As torch allocates: the last bits of a matrix product may depend on where its operands begin.
 constexpr std::size_t kAlignment = 64;
-// Entries in use as views; Linux gives a process 65530 mappings unless told otherwise. Those beyond it are copied.
+// Entries in use as views; those beyond it are copied. Linux gives a process 65530 mappings unless
+// told otherwise.
 constexpr std::int64_t kMostMapped = 16384;
 constexpr auto kAbandoned = std::chrono::hours(1);
 
@@ -61,7 +63,8 @@ std::string host_name() {
   return name;
 }
 
-// What a process left that was killed while it wrote. Younger ones may still be in work, also on another machine.
+// What a process left that was killed while it wrote. Younger files may still be in work, also on
+// another machine.
 void remove_abandoned(const fs::path& folder) {
   std::error_code ignored;
   std::error_code end;
@@ -76,11 +79,6 @@ void remove_abandoned(const fs::path& folder) {
 
 }  // namespace
 
-std::string pixels_key(const Image& image) {
-  return str_cat(image.width, "x", image.height, "x", image.channels, ":",
-                 sha256(std::span<const std::uint8_t>(image.pixels)));
-}
-
 FeatureFolder::FeatureFolder(fs::path folder, FeatureForm form, std::uint64_t keep_free_bytes)
     : folder_(std::move(folder)),
       form_(std::move(form)),
@@ -90,18 +88,18 @@ FeatureFolder::FeatureFolder(fs::path folder, FeatureForm form, std::uint64_t ke
   remove_abandoned(folder_ / "tmp");
 }
 
-// A folder that might be written but for lack of room has entries that still count.
+// A folder that lacks nothing but room has entries that can still be read.
 void FeatureFolder::probe() {
   std::error_code ignored;
   if (fs::exists(folder_, ignored) && !fs::is_directory(folder_, ignored))
-    throw DataError(folder_.string() + ": is a file, expected a folder for features");
+    throw DataError(folder_.string(), "is a file, expected a folder for features");
   const auto file = temporary();
   try {
     write_file(file, "");
   } catch (const DataError& error) {
     const auto in = file.parent_path();
     if (!fs::is_directory(in, ignored) || ::access(in.c_str(), W_OK | X_OK) != 0)
-      throw DataError(folder_.string() + ": features cannot be kept there: " + error.what());
+      throw DataError(folder_.string(), str_cat("features cannot be kept there: ", error.what()));
     stop_adding(error.what());
   }
   fs::remove(file, ignored);
@@ -114,30 +112,30 @@ fs::path FeatureFolder::temporary() const {
   return folder_ / "tmp" / str_cat(host, "-", ::getpid(), "-", next++, ".safetensors");
 }
 
-fs::path FeatureFolder::entry(const std::string& pixels) const {
-  const auto name = sha256(form_.encoders + " " + pixels);
+fs::path FeatureFolder::entry(const ImageKey& image) const {
+  const auto name = sha256(form_.encoders + " " + image.text);
   return folder_ / form_.encoders.substr(0, 16) / name.substr(0, 2) / (name + ".safetensors");
 }
 
-std::string FeatureFolder::sum(const std::string& pixels, const ImageFeatures& features) const {
+std::string FeatureFolder::sum(const ImageKey& image, const ImageFeatures& features) const {
   Sha256 digest;
-  digest.add(str_cat(form_.encoders, " ", pixels, " ", frame_text(features.frame), "\n"));
+  digest.add(str_cat(form_.encoders, " ", image.text, " ", frame_text(features.frame), "\n"));
   digest.add(bytes_of(features.vision));
   digest.add(bytes_of(features.grounding));
   return digest.text();
 }
 
-std::shared_ptr<const ImageFeatures> FeatureFolder::find(const std::string& pixels) {
-  const auto path = entry(pixels);
+std::shared_ptr<const ImageFeatures> FeatureFolder::find(const ImageKey& image) {
+  const auto path = entry(image);
   const auto name = path.filename().string();
   std::error_code error;
   if (!fs::exists(fs::symlink_status(path, error))) return nullptr;
   {
     const std::lock_guard lock(mutex_);
-    if (damaged_.contains(name)) return nullptr;  // said already
+    if (damaged_.contains(name)) return nullptr;  // warned already
   }
   try {
-    return read(path, pixels);
+    return read(path, image);
   } catch (const Error& fault) {
     if (!fs::exists(fs::symlink_status(path, error))) return nullptr;  // removed just now
     const std::lock_guard lock(mutex_);
@@ -149,14 +147,15 @@ std::shared_ptr<const ImageFeatures> FeatureFolder::find(const std::string& pixe
 }
 
 std::shared_ptr<const ImageFeatures> FeatureFolder::read(const fs::path& path,
-                                                         const std::string& pixels) {
+                                                         const ImageKey& image) {
   const auto file = open_tensor_file(path);
   const auto fail = [&](const std::string& what) {
-    throw CheckpointError(path.string() + ": damaged: " + what);
+    throw CheckpointError(path.string(), "damaged: " + what);
   };
   if (file->format() != "safetensors" || metadata_of(*file, "format") != kFormat ||
-      metadata_of(*file, "encoders") != form_.encoders || metadata_of(*file, "picture") != pixels)
-    fail("not the features that its name promises");
+      metadata_of(*file, "encoders") != form_.encoders ||
+      metadata_of(*file, "picture") != image.text)
+    fail("not the features that its name stands for");
   ImageFeatures features;
   features.frame = parse_frame(metadata_of(*file, "frame"));
   const auto load = [&](const char* name, const std::vector<std::int64_t>& shape, at::Tensor& to) {
@@ -175,7 +174,8 @@ std::shared_ptr<const ImageFeatures> FeatureFolder::read(const fs::path& path,
     checked = checked_.contains(name);
   }
   if (!checked) {
-    if (metadata_of(*file, "sha256") != sum(pixels, features)) fail("its sum is another");
+    if (metadata_of(*file, "sha256") != sum(image, features))
+      fail("its bytes do not match their sum");
     const std::lock_guard lock(mutex_);
     checked_.insert(name);
   }
@@ -191,16 +191,16 @@ std::shared_ptr<const ImageFeatures> FeatureFolder::read(const fs::path& path,
           }};
 }
 
-void FeatureFolder::add(const std::string& pixels, const ImageFeatures& features) {
+void FeatureFolder::add(const ImageKey& image, const ImageFeatures& features) {
   if (!adds_) return;
-  const auto path = entry(pixels);
+  const auto path = entry(image);
   const auto bytes = bytes_of(features.vision).size() + bytes_of(features.grounding).size();
   const auto room = free_bytes(folder_);
   if (room && *room < keep_free_bytes_ + bytes)
     return stop_adding(str_cat(gigabytes_text(*room), " are free on its disk, ",
                                gigabytes_text(keep_free_bytes_), " are to stay so"));
   try {
-    write(path, pixels, features);
+    write(path, image, features);
   } catch (const DataError& error) {
     return stop_adding(error.what());
   }
@@ -211,7 +211,7 @@ void FeatureFolder::add(const std::string& pixels, const ImageFeatures& features
   checked_.insert(path.filename().string());
 }
 
-void FeatureFolder::write(const fs::path& path, const std::string& pixels,
+void FeatureFolder::write(const fs::path& path, const ImageKey& image,
                           const ImageFeatures& features) {
   std::vector<std::pair<std::string, at::Tensor>> tensors;
   if (features.vision.defined()) tensors.emplace_back("vision", features.vision);
@@ -220,9 +220,9 @@ void FeatureFolder::write(const fs::path& path, const std::string& pixels,
   write_safetensors(beside, tensors,
                     {{"format", kFormat},
                      {"encoders", form_.encoders},
-                     {"picture", pixels},
+                     {"picture", image.text},
                      {"frame", frame_text(features.frame)},
-                     {"sha256", sum(pixels, features)}},
+                     {"sha256", sum(image, features)}},
                     kAlignment);
   std::error_code error;
   fs::create_directories(path.parent_path(), error);
@@ -230,7 +230,7 @@ void FeatureFolder::write(const fs::path& path, const std::string& pixels,
   if (!error) return;
   std::error_code ignored;
   fs::remove(beside, ignored);
-  throw DataError(str_cat(path.string(), ": cannot write: ", error.message()));
+  throw DataError(path.string(), "cannot write: " + error.message());
 }
 
 void FeatureFolder::stop_adding(const std::string& why) {

@@ -4,6 +4,10 @@
 #include <ATen/core/grad_mode.h>
 
 #include "medseg/base/error.h"
+#include "medseg/base/hash.h"
+#include "medseg/base/str.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/pipeline/feature_folder.h"
 #include "medseg/pipeline/preprocess.h"
@@ -17,19 +21,23 @@ std::uint64_t bytes_of(const ImageFeatures& features) {
   return bytes_of(features.vision) + bytes_of(features.grounding);
 }
 
-// Of one picture, as it is kept.
+// Of one image, as it is kept.
 at::Tensor stored(const at::Tensor& of_one, at::ScalarType precision, at::ScalarType storage) {
   auto kept = of_one.squeeze(0).to(storage).contiguous();
   const auto overflows = [](const at::Tensor& x) { return x.isinf().any().item<bool>(); };
   if (storage == at::kHalf && precision != at::kHalf && overflows(kept) && !overflows(of_one))
     throw ConfigError(
-        "data.cache_dtype: \"fp16\" does not hold the features of this model (beyond 65504); "
-        "\"bf16\" "
-        "does");
+        "data.cache_dtype",
+        "\"fp16\" does not hold the features of this model (beyond 65504); \"bf16\" does");
   return kept;
 }
 
 }  // namespace
+
+ImageKey key_of(const Image& image) {
+  return {str_cat(image.width, "x", image.height, "x", image.channels, ":",
+                  sha256(std::span<const std::uint8_t>(image.pixels)))};
+}
 
 EncoderInputs encoder_inputs(const Image& image, const Segmenter& model,
                              const BundleOptions& options) {
@@ -90,23 +98,26 @@ FeatureCache::FeatureCache(const Segmenter& model, const BundleOptions& options,
 
 FeatureCache::~FeatureCache() = default;
 
-std::shared_ptr<const ImageFeatures> FeatureCache::get(const Image& image, PictureKind kind) {
-  if (auto known = find(image, kind)) return known;
+std::shared_ptr<const ImageFeatures> FeatureCache::get(const ImageKey& key, const Image& image) {
+  if (auto known = find(key)) return known;
   auto computed = compute(image);
   {
     const std::lock_guard lock(mutex_);
     ++counts_.computed;
-    if (kind == PictureKind::kAugmented) ++counts_.augmented;
   }
-  if (kind == PictureKind::kAugmented) return computed;
-  const auto key = pixels_key(image);
   if (folder_) folder_->add(key, *computed);
   return remember(key, std::move(computed));
 }
 
-std::shared_ptr<const ImageFeatures> FeatureCache::find(const Image& image, PictureKind kind) {
-  if (kind == PictureKind::kAugmented) return nullptr;
-  const auto key = pixels_key(image);
+std::shared_ptr<const ImageFeatures> FeatureCache::get_augmented(const Image& image) {
+  auto computed = compute(image);
+  const std::lock_guard lock(mutex_);
+  ++counts_.computed;
+  ++counts_.augmented;
+  return computed;
+}
+
+std::shared_ptr<const ImageFeatures> FeatureCache::find(const ImageKey& key) {
   if (auto known = recall(key)) return known;
   auto kept = folder_ ? folder_->find(key) : nullptr;
   if (!kept) return nullptr;
@@ -122,9 +133,9 @@ std::shared_ptr<const ImageFeatures> FeatureCache::compute(const Image& image) c
       encode_image(image, model_, options_, how_.precision, how_.storage));
 }
 
-std::shared_ptr<const ImageFeatures> FeatureCache::recall(const std::string& key) {
+std::shared_ptr<const ImageFeatures> FeatureCache::recall(const ImageKey& key) {
   const std::lock_guard lock(mutex_);
-  const auto found = entries_.find(key);
+  const auto found = entries_.find(key.text);
   if (found == entries_.end()) return nullptr;
   ++counts_.from_memory;
   found->second.used = ++clock_;
@@ -132,10 +143,10 @@ std::shared_ptr<const ImageFeatures> FeatureCache::recall(const std::string& key
 }
 
 std::shared_ptr<const ImageFeatures> FeatureCache::remember(
-    const std::string& key, std::shared_ptr<const ImageFeatures> features) {
+    const ImageKey& key, std::shared_ptr<const ImageFeatures> features) {
   const std::lock_guard lock(mutex_);
-  if (const auto found = entries_.find(key); found != entries_.end())
-    return found->second.features;  // another's
+  if (const auto found = entries_.find(key.text); found != entries_.end())
+    return found->second.features;  // another thread was faster
   const auto bytes = bytes_of(*features);
   while (!entries_.empty() && bytes_ + bytes > how_.limit_bytes) {
     auto oldest = entries_.begin();
@@ -146,7 +157,7 @@ std::shared_ptr<const ImageFeatures> FeatureCache::remember(
     entries_.erase(oldest);
   }
   if (bytes <= how_.limit_bytes) {
-    entries_[key] = {features, bytes, ++clock_};
+    entries_[key.text] = {features, bytes, ++clock_};
     bytes_ += bytes;
   }
   return features;

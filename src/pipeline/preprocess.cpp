@@ -74,14 +74,14 @@ at::Tensor pad_right_bottom(const at::Tensor& pixels, std::int64_t size) {
 }  // namespace
 
 void check_vision_shape(const Image& image, const VisionPreprocess& preprocess) {
-  MEDSEG_CHECK(image.width > 0 && image.height > 0, "an empty picture cannot be resized");
+  MEDSEG_CHECK(image.width > 0 && image.height > 0, "an empty image cannot be resized");
   const int longest = std::max(image.width, image.height);
   const bool padded =
-      preprocess.mode == "pad" && longest > kLongestSide && image.width != image.height;
-  const bool cropped =
-      preprocess.mode == "crop" && longest / std::min(image.width, image.height) > kLongestRatio;
+      preprocess.mode == VisionFit::kPad && longest > kLongestSide && image.width != image.height;
+  const bool cropped = preprocess.mode == VisionFit::kCrop &&
+                       longest / std::min(image.width, image.height) > kLongestRatio;
   if (padded || cropped) {
-    throw DataError(str_cat("a picture of ", image.width, "x", image.height,
+    throw DataError(str_cat("an image of ", image.width, "x", image.height,
                             " pixels is too long and thin for the vision encoder"));
   }
 }
@@ -92,50 +92,42 @@ at::Tensor vision_input(const Image& image, const VisionPreprocess& preprocess, 
   const int side = static_cast<int>(size);
   const Image rgb = to_rgb(image);
   Image scaled;
-  if (preprocess.mode == "pad") {
+  if (preprocess.mode == VisionFit::kPad) {
     scaled = resize(on_square(rgb, preprocess.mean), side, side, Filter::kBicubic);
-  } else if (preprocess.mode == "crop") {
+  } else if (preprocess.mode == VisionFit::kCrop) {
     scaled = short_edge_crop(rgb, side);
-  } else if (preprocess.mode == "square") {
-    scaled = resize(rgb, side, side, Filter::kBicubic);
   } else {
-    throw ConfigError("vision_preprocess.mode: unknown mode \"" + preprocess.mode + "\"" +
-                      did_you_mean(preprocess.mode, {"pad", "crop", "square"}));
+    scaled = resize(rgb, side, side, Filter::kBicubic);
   }
   return (planes(scaled) / 255.0 - per_channel(preprocess.mean)) /
          per_channel(preprocess.deviation);
 }
 
-GroundingInput grounding_input(const Image& image, const std::string& kind, std::int64_t size) {
-  static const std::vector<std::string> kKinds = {"sam", "litemedsam", "medsam_square",
-                                                  "medsam_pil"};
-  if (std::find(kKinds.begin(), kKinds.end(), kind) == kKinds.end()) {
-    throw ConfigError("grounding_preprocess: unknown kind \"" + kind + "\"" +
-                      did_you_mean(kind, kKinds));
-  }
+GroundingInput grounding_input(const Image& image, GroundingPreprocess kind, std::int64_t size) {
   const at::NoGradGuard no_grad;
   const int side = static_cast<int>(size);
   const Image rgb = to_rgb(image);
   GroundingInput input;
   input.frame = {size, size, size, image.height, image.width};
-  if (kind == "medsam_pil") {
+  if (kind == GroundingPreprocess::kMedsamPil) {
     input.pixels = min_max(planes(resize(rgb, side, side, Filter::kBicubic)));
     return input;
   }
-  if (kind == "medsam_square") {
+  if (kind == GroundingPreprocess::kMedsamSquare) {
     input.pixels = min_max(spline_resize(planes(rgb), size, size));
     return input;
   }
   const double scale = static_cast<double>(size) / std::max(image.width, image.height);
-  // A thin picture keeps one pixel, where segment_anything's rounding leaves none and fails.
+  // A thin image keeps one pixel, where segment_anything's rounding leaves none and fails.
   const auto scaled = [&](int edge) { return std::max(1, static_cast<int>(edge * scale + 0.5)); };
   const int width = scaled(image.width), height = scaled(image.height);
   input.frame.resized_height = height;
   input.frame.resized_width = width;
   const auto pixels = planes(resize(rgb, width, height, Filter::kBilinear));
-  const auto normal = kind == "litemedsam" ? min_max(pixels)
-                                           : (pixels - per_channel({123.675, 116.28, 103.53})) /
-                                                 per_channel({58.395, 57.12, 57.375});
+  const auto normal = kind == GroundingPreprocess::kLitemedsam
+                          ? min_max(pixels)
+                          : (pixels - per_channel({123.675, 116.28, 103.53})) /
+                                per_channel({58.395, 57.12, 57.375});
   input.pixels = pad_right_bottom(normal, size);
   return input;
 }

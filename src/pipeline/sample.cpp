@@ -5,65 +5,82 @@
 #include <ATen/ATen.h>
 
 #include "medseg/base/str.h"
-#include "medseg/bundle/open_bundle.h"
-#include "medseg/dataset/turns.h"
 #include "medseg/pipeline/preprocess.h"
 
 namespace medseg {
 namespace {
 
-std::int64_t image_places(const std::vector<std::int64_t>& ids) {
+std::int64_t count_images(const std::vector<std::int64_t>& ids) {
   return std::count(ids.begin(), ids.end(), kImageToken);
+}
+
+std::string line_of(const Manifest& manifest, const Record& record) {
+  return str_cat(manifest.path().string(), ":", record.line);
 }
 
 }  // namespace
 
-Sample load_sample(const Manifest& manifest, const Record& record, const OpenBundle& bundle,
-                   FeatureCache& cache, std::int64_t max_tokens) {
-  return load_sample(
-      manifest, record, bundle, [&](const Image& image) { return cache.get(image); }, max_tokens);
+RenderedDialogue render_record(const Record& record, const OpenBundle& bundle) {
+  auto dialogue = render(turns_of(record), *bundle.tokenizer, bundle.conversation());
+  std::size_t masks = 0;
+  for (const RecordTurn* turn : answered_turns(record)) masks += turn->masks.size();
+  if (masks != dialogue.seg_positions.size())
+    throw DataError(str_cat("[SEG] count ", dialogue.seg_positions.size(), ", masks ", masks));
+  if (!bundle.model->has_vision() && count_images(dialogue.ids) > 0)
+    throw DataError("the dialogue shows <image>, but the model has no vision tower");
+  return dialogue;
 }
 
-Sample load_sample(const Manifest& manifest, const Record& record, const OpenBundle& bundle,
-                   const FeaturesOf& features_of, std::int64_t max_tokens) {
-  const std::string where = str_cat(manifest.path().string(), ":", record.line);
+std::int64_t sequence_length(const RenderedDialogue& dialogue, const Segmenter& model) {
+  return static_cast<std::int64_t>(dialogue.ids.size()) +
+         count_images(dialogue.ids) * (model.image_tokens() - 1);
+}
+
+Image read_sample_image(const Manifest& manifest, const Record& record, const OpenBundle& bundle) {
+  return reading_part(RecordPart::kImage, [&] {
+    auto image = load_image(manifest, record);
+    if (bundle.model->has_vision()) {
+      with_place(line_of(manifest, record),
+                 [&] { check_vision_shape(image, bundle.options.vision_preprocess); });
+    }
+    return image;
+  });
+}
+
+Sample read_sample(const Manifest& manifest, const Record& record, RenderedDialogue dialogue,
+                   const OpenBundle& bundle) {
   Sample sample;
   sample.id = record.id;
-  try {
-    sample.dialogue = render(turns_of(record), *bundle.tokenizer, bundle.conversation());
-  } catch (const DataError& error) {
-    throw DataError(where + ": " + error.what());
-  }
-  if (!bundle.model->has_vision() && image_places(sample.dialogue.ids) > 0) {
-    throw DataError(where + ": the dialogue shows <image>, but the model has no vision tower");
-  }
-  const auto image_tokens = bundle.model->has_vision() ? bundle.model->image_tokens() : 0;
-  const auto length = static_cast<std::int64_t>(sample.dialogue.ids.size()) +
-                      image_places(sample.dialogue.ids) * (image_tokens - 1);
-  if (length > max_tokens) {
-    throw DataError(
-        str_cat(where, ": ", length, " tokens with the picture, but max_tokens is ", max_tokens));
-  }
-  const Image image = load_image(manifest, record);
-  if (bundle.model->has_vision()) {
-    try {
-      check_vision_shape(image, bundle.options.vision_preprocess);
-    } catch (const DataError& error) {
-      throw DataError(where + ": " + error.what());
-    }
-  }
+  sample.dialogue = std::move(dialogue);
+  sample.image = read_sample_image(manifest, record, bundle);
+  const int width = sample.image.width, height = sample.image.height;
   for (const RecordTurn* turn : answered_turns(record)) {
     for (const auto& ids : turn->masks) {
-      sample.masks.push_back(load_mask(manifest, record, ids, image.width, image.height));
+      sample.masks.push_back(reading_part(
+          RecordPart::kMasks, [&] { return load_mask(manifest, record, ids, width, height); }));
     }
     for (auto& target : targets_of(record, *turn)) sample.targets.push_back(std::move(target));
   }
-  if (sample.masks.size() != sample.dialogue.seg_positions.size()) {
-    throw DataError(str_cat(where, ": [SEG] count ", sample.dialogue.seg_positions.size(),
-                            ", masks ", sample.masks.size()));
-  }
-  sample.features = features_of(image);
   return sample;
+}
+
+Sample read_sample(const Manifest& manifest, const Record& record, const OpenBundle& bundle) {
+  auto dialogue = reading_part(RecordPart::kDialogue, [&] {
+    return with_place(line_of(manifest, record), [&] { return render_record(record, bundle); });
+  });
+  return read_sample(manifest, record, std::move(dialogue), bundle);
+}
+
+void find_features(Sample& sample, FeatureCache& cache) {
+  if (sample.augmented) return;
+  sample.key = key_of(sample.image);
+  sample.features = cache.find(*sample.key);
+}
+
+void compute_features(Sample& sample, FeatureCache& cache) {
+  if (sample.features != nullptr) return;
+  sample.features =
+      sample.key ? cache.get(*sample.key, sample.image) : cache.get_augmented(sample.image);
 }
 
 DialogueBatch make_batch(const std::vector<const Sample*>& samples) {
@@ -74,9 +91,8 @@ DialogueBatch make_batch(const std::vector<const Sample*>& samples) {
     batch.ids.push_back(dialogue.ids);
     batch.labels.push_back(dialogue.labels);
     batch.seg_positions.push_back(dialogue.seg_positions);
-    for (auto places = image_places(dialogue.ids); places > 0; --places) {
+    for (auto images = count_images(dialogue.ids); images > 0; --images)
       features.push_back(sample->features->vision.to(at::kFloat));
-    }
   }
   if (!features.empty()) batch.vision_features = at::stack(features);
   return batch;

@@ -6,6 +6,7 @@
 #include <ATen/Parallel.h>
 #include <nlohmann/json.hpp>
 
+#include "medseg/dataloader/mask_targets.h"
 #include "medseg/dataloader/training_set.h"
 #include "medseg/nn/linear.h"
 #include "medseg/training/opening.h"
@@ -16,7 +17,7 @@
 namespace medseg {
 namespace {
 
-constexpr std::size_t kPicturesRead = 64;
+constexpr std::size_t kImagesRead = 64;
 
 class Planner {
  public:
@@ -37,17 +38,17 @@ class Planner {
 
   Plan plan() {
     Plan plan;
-    plan.records = static_cast<std::int64_t>(data_.size());
+    plan.records = static_cast<std::int64_t>(data_.records.size());
     count_parts(plan);
     const auto draws = draw(options_.batch_size);
     plan.largest = draws.largest;
     plan.mean = draws.mean;
-    look_at_pictures(plan);
-    const auto& checkpointing = options_.activation_checkpointing;
+    measure_images(plan);
+    const auto checkpointing = options_.activation_checkpointing;
     const auto largest = probe(plan.largest, checkpointing);
     plan.peak = memory_.at_peak(largest.memory, options_.accumulation);
     add_time(plan, probe(plan.mean, checkpointing));
-    for (const char* other : {"none", "blocks"}) {
+    for (const auto other : {ActivationCheckpointing::kNone, ActivationCheckpointing::kBlocks}) {
       propose(plan, other,
               checkpointing == other ? largest.memory : probe(plan.largest, other).memory);
     }
@@ -59,7 +60,7 @@ class Planner {
  private:
   void count_parts(Plan& plan) const {
     const auto part = [&](const std::string& name) -> PlannedPart& {
-      const std::string wanted = part_of(name);
+      const std::string wanted = name_of(part_of(name));
       const auto found = std::find_if(plan.parts.begin(), plan.parts.end(),
                                       [&](const auto& known) { return known.name == wanted; });
       if (found != plan.parts.end()) return *found;
@@ -70,10 +71,10 @@ class Planner {
     for (const auto& parameter : trained_) part(parameter.name).trained += parameter.tensor.numel();
   }
 
-  void look_at_pictures(Plan& plan) {
-    const auto [sizes, pictures] = data_.picture_sizes(kPicturesRead);
-    plan.pictures = planned_data_.pictures = pictures;
-    planned_data_.masks = static_cast<std::int64_t>(data_.mask_places().size());
+  void measure_images(Plan& plan) {
+    const auto [sizes, pictures] = image_sizes(data_, kImagesRead);
+    plan.pictures = planned_data_.images = pictures;
+    planned_data_.masks = static_cast<std::int64_t>(mask_targets(data_.records).size());
     auto& most = plan.largest;
     for (const auto& [width, height] : sizes) {
       const std::int64_t pixels = std::int64_t{width} * height;
@@ -90,7 +91,7 @@ class Planner {
     return planned_draws(config_, data_, *bundle_.model, batch_size);
   }
 
-  ProbedStep probe(const StepShape& shape, const std::string& checkpointing) const {
+  ProbedStep probe(const StepShape& shape, ActivationCheckpointing checkpointing) const {
     auto options = options_;
     options.activation_checkpointing = checkpointing;
     return extrapolate_step(bundle_.options, options, names_, adapted_, shape);
@@ -103,13 +104,14 @@ class Planner {
     }
   }
 
-  /// Other splits of the same dialogues, scaled from the one that was probed: what a step keeps grows with its tokens.
-  void propose(Plan& plan, const std::string& checkpointing, const StepMemory& probed) const {
+  /// Other micro-batches of the same dialogues. Their memory is that of the probed one, scaled by
+  /// rough_size: what a step keeps grows with its tokens.
+  void propose(Plan& plan, ActivationCheckpointing checkpointing, const StepMemory& probed) const {
     const auto dialogues = options_.batch_size * options_.accumulation;
     for (std::int64_t batch = 1; batch <= dialogues; ++batch) {
       if (dialogues % batch != 0) continue;
-      const double scale =
-          weight_of(draw(batch).largest, *bundle_.model) / weight_of(plan.largest, *bundle_.model);
+      const double scale = rough_size(draw(batch).largest, *bundle_.model) /
+                           rough_size(plan.largest, *bundle_.model);
       StepMemory memory = probed;
       for (double* bytes : {&memory.batch, &memory.kept, &memory.transient}) *bytes *= scale;
       double sum = 0;
@@ -162,10 +164,11 @@ nlohmann::ordered_json Plan::json() const {
   json["seconds_per_step"] = seconds_per_step();
   json["proposals"] = nlohmann::ordered_json::array();
   for (const auto& proposal : proposals) {
-    json["proposals"].push_back({{"batch_size", proposal.batch_size},
-                                 {"accumulation", proposal.accumulation},
-                                 {"activation_checkpointing", proposal.activation_checkpointing},
-                                 {"peak_bytes", static_cast<std::uint64_t>(proposal.peak_bytes)}});
+    json["proposals"].push_back(
+        {{"batch_size", proposal.batch_size},
+         {"accumulation", proposal.accumulation},
+         {"activation_checkpointing", name_of(proposal.activation_checkpointing)},
+         {"peak_bytes", static_cast<std::uint64_t>(proposal.peak_bytes)}});
   }
   return json;
 }

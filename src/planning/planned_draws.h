@@ -1,5 +1,6 @@
 /// \file
-/// The micro-batches of a run, known before it begins: the sampler is a fixed function of its seed.
+/// The sizes of the micro-batches that a run will draw: the sampler is a fixed function of its
+/// seed.
 #pragma once
 
 #include <cstdint>
@@ -11,17 +12,18 @@
 
 namespace medseg {
 
-/// Without sizes of pictures.
+/// Sizes of images are not set.
 struct PlannedDraws {
-  StepShape largest;  ///< the one that keeps the most
+  /// The micro-batch with the largest rough_size.
+  StepShape largest;
   StepShape mean;
 };
 
-/// If the dialogues of the run's steps are taken `batch_size` at a time; of a long run, the first 100,000.
+/// The micro-batches if they have `batch_size` dialogues each; of a long run the first 100,000.
 PlannedDraws planned_draws(const TrainConfig& config, const TrainingSet& data,
                            const Segmenter& model, std::int64_t batch_size);
 
-/// Roughly what a micro-batch keeps, only to compare one with another.
-double weight_of(const StepShape& shape, const Segmenter& model);
+/// How much memory a micro-batch keeps, roughly and in no unit: to compare one with another.
+double rough_size(const StepShape& shape, const Segmenter& model);
 
 }  // namespace medseg

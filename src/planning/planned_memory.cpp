@@ -5,27 +5,30 @@
 
 #include <ATen/ATen.h>
 
+#include "medseg/models/grounding.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/low_bit.h"
 #include "medseg/nn/precision.h"
 
 namespace medseg {
 namespace {
 
-// Measured on Debian 12 with the pinned LibTorch and tcmalloc: what a process holds before its first tensor (libraries, one
-// team of threads, oneDNN's kernels), and how much more than what lives the allocator holds.
+// Measured on Debian 12 with the pinned LibTorch and tcmalloc: the memory of a process before its
+// first tensor (libraries, threads, oneDNN's kernels), and the memory that the allocator holds
+// divided by that of the tensors.
 constexpr double kProgram = 0.20e9;
 constexpr double kSlack = 1.10;
 
 }  // namespace
 
-const char* part_of(const std::string& parameter) {
+ModelPart part_of(const std::string& parameter) {
   const auto has = [&](const char* part) { return parameter.find(part) != std::string::npos; };
-  if (has("vision_tower.")) return "vision tower";
-  if (has("mm_projector")) return "projector";
-  if (has("text_hidden_fcs")) return "segmentation head";
-  if (has("grounding_encoder.image_encoder.")) return "grounding encoder";
-  if (has("grounding_encoder.")) return "mask decoder";
-  return "language model";
+  if (has("vision_tower.")) return ModelPart::kVisionTower;
+  if (has("mm_projector")) return ModelPart::kProjector;
+  if (has("text_hidden_fcs")) return ModelPart::kSegmentationHead;
+  if (has("grounding_encoder.image_encoder.")) return ModelPart::kGroundingEncoder;
+  if (has("grounding_encoder.")) return ModelPart::kMaskDecoder;
+  return ModelPart::kLanguageModel;
 }
 
 PlannedMemory::PlannedMemory(const TrainConfig& config, Segmenter& model, const PlannedData& data)
@@ -33,20 +36,21 @@ PlannedMemory::PlannedMemory(const TrainConfig& config, Segmenter& model, const 
       options_(config.train),
       model_(model),
       data_(data),
-      precision_(precision_named("train.precision", options_.precision)) {}
+      precision_(dtype_of(options_.precision)) {}
 
 PlannedMemory::WeightBytes PlannedMemory::weight_bytes() const {
   WeightBytes bytes;
   const bool narrows = precision_ != at::kFloat;
   for (const auto& [name, tensor] : model_.named_parameters()) {
     const auto plain = static_cast<double>(tensor->nbytes());
-    const std::string part = part_of(name);
-    const bool encoder = part == "vision tower" || part == "grounding encoder";
+    const auto part = part_of(name);
+    const bool encoder = part == ModelPart::kVisionTower || part == ModelPart::kGroundingEncoder;
     const bool kept =
-        encoder || tensor->requires_grad() || tensor->dim() != 2 || part == "mask decoder";
+        encoder || tensor->requires_grad() || tensor->dim() != 2 || part == ModelPart::kMaskDecoder;
     if (kept) {
       bytes.resident += encoder ? 2.5 * plain : plain;  // folded in fp32, and in bf16
-    } else if (options_.frozen_storage != "precision" && name.starts_with("model.layers.")) {
+    } else if (options_.frozen_storage != FrozenFormat::kPrecision &&
+               name.starts_with("model.layers.")) {
       bytes.resident += low_bit_bytes(*tensor);
     } else if (narrows && tensor->scalar_type() == at::kFloat) {
       bytes.resident += plain / 2;
@@ -64,11 +68,12 @@ PlannedMemory::WeightBytes PlannedMemory::weight_bytes() const {
 // nn/low_bit.h: codes, and a scale a row or a block.
 double PlannedMemory::low_bit_bytes(const at::Tensor& matrix) const {
   const auto count = static_cast<double>(matrix.numel());
-  if (options_.frozen_storage == "int8") return count + 4 * static_cast<double>(matrix.size(0));
+  if (options_.frozen_storage == FrozenFormat::kInt8)
+    return count + 4 * static_cast<double>(matrix.size(0));
   return count / 2 + 4 * count / static_cast<double>(kNf4Block);
 }
 
-double PlannedMemory::picture_bytes() const {
+double PlannedMemory::image_bytes() const {
   const auto width = static_cast<double>(at::elementSize(precision_));
   double bytes = 0;
   if (model_.has_vision()) {
@@ -86,11 +91,11 @@ double PlannedMemory::map_cells(std::int64_t pool) const {
 
 std::vector<std::pair<std::string, double>> PlannedMemory::at_peak(
     const StepMemory& step, std::int64_t accumulation) const {
-  const auto count = static_cast<double>(data_.pictures);
+  const auto count = static_cast<double>(data_.images);
   const auto& replay = options_.replay;
-  double features = count * picture_bytes(), masks = 0;
+  double features = count * image_bytes(), masks = 0;
   if (replay.masks > 0 && model_.has_grounding()) {
-    // What it has drawn once it keeps: the coarse grid of a picture, and a byte a pixel of a mask.
+    // Replay keeps the pooled grid of each image and the pixels of each mask that it has drawn.
     const auto drawn = [&](double all) {
       return all * (1 - std::exp(-static_cast<double>(options_.steps * replay.masks) / all));
     };

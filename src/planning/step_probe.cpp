@@ -1,13 +1,14 @@
 #include "medseg/planning/step_probe.h"
 
 #include <algorithm>
-#include <charconv>
-#include <map>
-#include <set>
 
 #include <ATen/ATen.h>
 
+#include "few_layers.h"
 #include "medseg/base/error.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/llama.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/initialise.h"
 #include "medseg/nn/precision.h"
@@ -22,55 +23,8 @@
 namespace medseg {
 namespace {
 
-constexpr const char* kLayers = "model.layers.";
-
-/// "model.layers.7.mlp.up_proj.weight" -> 7 and ".mlp.up_proj.weight"; -1 for what is in no layer.
-std::pair<std::int64_t, std::string> layer_of(const std::string& name) {
-  if (!name.starts_with(kLayers)) return {-1, name};
-  std::int64_t index = -1;
-  const char* first = name.data() + std::string_view(kLayers).size();
-  const auto parsed = std::from_chars(first, name.data() + name.size(), index);
-  return {index, std::string(parsed.ptr)};
-}
-
-/// What trains of the layer of which the most does.
-std::set<std::string> fullest_layer(const std::vector<std::string>& names) {
-  std::map<std::int64_t, std::set<std::string>> by_layer;
-  for (const auto& name : names) {
-    const auto [layer, rest] = layer_of(name);
-    if (layer >= 0) by_layer[layer].insert(rest);
-  }
-  std::set<std::string> fullest;
-  for (const auto& [layer, rests] : by_layer) {
-    if (rests.size() > fullest.size()) fullest = rests;
-  }
-  return fullest;
-}
-
-/// The config's choice of what trains, in a model of `layers` layers.
-TrainOptions of_few_layers(TrainOptions options, const std::vector<std::string>& trained,
-                           const std::vector<std::string>& adapted, std::int64_t layers) {
-  const auto rests = fullest_layer(trained), targets = fullest_layer(adapted);
-  std::set<std::string> names;
-  for (const auto& name : trained) {
-    const auto [layer, rest] = layer_of(name);
-    const bool rows = name.ends_with(".new_rows");
-    if (layer < 0) names.insert(rows ? name.substr(0, name.rfind('.')) + ".weight" : name);
-  }
-  for (std::int64_t i = 0; i < layers; ++i) {
-    for (const auto& rest : rests) {
-      if (rest.find(".lora_") == std::string::npos) names.insert(str_cat(kLayers, i, rest));
-    }
-  }
-  options.trainable.assign(names.begin(), names.end());
-  options.lora.targets.clear();
-  for (const auto& rest : targets) options.lora.targets.push_back(rest.substr(rest.rfind('.') + 1));
-  if (targets.empty()) options.lora.rank = 0;
-  options.lora.adapter.clear();
-  return options;
-}
-
-/// Random numbers where a step reads any; the encoders' memory is never touched.
+/// Random values for all weights that a step reads. Those of the encoders are not: their memory is
+/// never touched.
 void fill(Segmenter& model) {
   const at::NoGradGuard no_grad;
   for (const auto& named : {model.named_parameters(), model.named_buffers()}) {
@@ -93,10 +47,11 @@ struct Probe {
   at::ScalarType precision;
 
   Probe(const BundleOptions& full, const TrainOptions& few, std::int64_t layers)
-      : options(few), precision(precision_named("train.precision", few.precision)) {
+      : options(few), precision(dtype_of(few.precision)) {
     bundle.options = full;
     bundle.options.model.language.layers = layers;
-    bundle.options.initialised.clear();  // whether they train is the full model's question
+    // The full model's parameters were checked for being trained or loaded; these need not be.
+    bundle.options.initialised.clear();
     {
       const SkipInitialisation skip;
       bundle.model = std::make_unique<Segmenter>(
@@ -106,7 +61,8 @@ struct Probe {
     trained = choose_trained(bundle, options);
     const FrozenStorage frozen(bundle, precision, options.frozen_storage);
     auto& language = bundle.model->language();
-    language.checkpoint_layers(options.activation_checkpointing == "blocks");
+    language.checkpoint_layers(options.activation_checkpointing ==
+                               ActivationCheckpointing::kBlocks);
     language.train(true);
   }
 
@@ -119,11 +75,11 @@ struct Probe {
         .frame;
   }
 
-  std::vector<MaskTruth> truths(const StepShape& shape, std::int64_t pictures,
+  std::vector<MaskTruth> truths(const StepShape& shape, std::int64_t images,
                                 std::int64_t masks) const {
     std::vector<MaskTruth> truths;
-    for (std::int64_t i = 0; i < pictures; ++i) {
-      const auto own = masks * (i + 1) / pictures - masks * i / pictures;
+    for (std::int64_t i = 0; i < images; ++i) {
+      const auto own = masks * (i + 1) / images - masks * i / images;
       truths.push_back({at::zeros({own, shape.image_height, shape.image_width}), frame(shape)});
     }
     return truths;
@@ -212,7 +168,7 @@ ProbedStep probe_step(const BundleOptions& bundle, const TrainOptions& options,
                       const std::vector<std::string>& trained,
                       const std::vector<std::string>& adapted, const StepShape& shape,
                       std::int64_t layers) {
-  const Probe probe(bundle, of_few_layers(options, trained, adapted, layers), layers);
+  const Probe probe(bundle, options_of_few_layers(options, trained, adapted, layers), layers);
   run(probe, shape);  // kernels are made at first use
   return run(probe, shape);
 }

@@ -7,10 +7,10 @@ namespace medseg {
 void TokenMatcher::add(std::string content, const AddedToken* token) {
   if (content.empty()) return;
   auto& patterns = by_first_byte_[static_cast<unsigned char>(content.front())];
-  const auto place = std::find_if(patterns.begin(), patterns.end(), [&](const Pattern& pattern) {
+  const auto position = std::find_if(patterns.begin(), patterns.end(), [&](const Pattern& pattern) {
     return pattern.content.size() < content.size();
   });
-  patterns.insert(place, {std::move(content), token});
+  patterns.insert(position, {std::move(content), token});
 }
 
 const TokenMatcher::Pattern* TokenMatcher::match_at(std::string_view text, std::size_t at) const {
@@ -55,8 +55,7 @@ std::vector<TextCut> TokenMatcher::cut(std::string_view text, bool (*is_space)(c
     }
     if (done < begin) cuts.push_back({done, begin, nullptr});
     cuts.push_back({begin, end, &token});
-    done =
-        end;  // white space taken on the right can still be a token of its own, as in the reference
+    done = end;  // removed white space can be an added token itself, as in the reference
   }
   if (done < text.size()) cuts.push_back({done, text.size(), nullptr});
   return cuts;

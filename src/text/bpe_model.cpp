@@ -5,6 +5,7 @@
 #include <queue>
 
 #include "json_field.h"
+#include "medseg/base/str.h"
 #include "unicode.h"
 
 namespace medseg {
@@ -18,28 +19,28 @@ std::string byte_token(unsigned char byte) {
 std::vector<std::string> read_vocabulary(const nlohmann::json& json, const std::string& where) {
   const auto vocab = json.find("vocab");
   if (vocab == json.end() || !vocab->is_object()) {
-    throw CheckpointError(where + ".vocab: expected an object of tokens and ids");
+    throw CheckpointError(where + ".vocab", "expected an object of tokens and ids");
   }
   std::vector<std::string> tokens;
-  // Ids may have gaps, but one wild id must not decide how much is allocated.
+  // Ids may have gaps, but one very large id must not decide how much memory is allocated.
   const auto largest_id = 4 * static_cast<std::int64_t>(vocab->size()) + 65536;
   for (auto it = vocab->begin(); it != vocab->end(); ++it) {
     if (!it->is_number_integer() || it->get<std::int64_t>() < 0 ||
         it->get<std::int64_t>() > largest_id) {
-      throw CheckpointError(
-          str_cat(where, ".vocab: \"", it.key(), "\": expected an id, got ", it->dump()));
+      throw CheckpointError(where + ".vocab",
+                            str_cat("\"", it.key(), "\": expected an id, got ", it->dump()));
     }
     const auto id = it->get<std::size_t>();
     if (id >= tokens.size()) tokens.resize(id + 1);
     if (!tokens[id].empty()) {
-      throw CheckpointError(
-          str_cat(where, ".vocab: \"", tokens[id], "\" and \"", it.key(), "\" share the id ", id));
+      throw CheckpointError(where + ".vocab", str_cat("\"", tokens[id], "\" and \"", it.key(),
+                                                      "\" share the id ", id));
     }
     if (it.key().empty())
-      throw CheckpointError(str_cat(where, ".vocab: the token of id ", id, " is empty"));
+      throw CheckpointError(where + ".vocab", str_cat("the token of id ", id, " is empty"));
     tokens[id] = it.key();
   }
-  if (tokens.empty()) throw CheckpointError(where + ".vocab: is empty");
+  if (tokens.empty()) throw CheckpointError(where + ".vocab", "is empty");
   return tokens;
 }
 
@@ -55,7 +56,7 @@ std::pair<std::string, std::string> read_merge(const nlohmann::json& json,
       return {text.substr(0, blank), text.substr(blank + 1)};
     }
   }
-  throw CheckpointError(str_cat(where, ": expected two tokens, got ", json.dump().substr(0, 60)));
+  throw CheckpointError(where, str_cat("expected two tokens, got ", json.dump().substr(0, 60)));
 }
 
 }  // namespace
@@ -67,15 +68,15 @@ BpeDefinition read_bpe_definition(const nlohmann::json& json, const std::string&
   definition.tokens = read_vocabulary(json, where);
   const auto merges = json.find("merges");
   if (merges == json.end() || !merges->is_array()) {
-    throw CheckpointError(where + ".merges: expected a list");
+    throw CheckpointError(where + ".merges", "expected a list");
   }
   definition.merges.reserve(merges->size());
   for (std::size_t i = 0; i < merges->size(); ++i) {
     definition.merges.push_back(read_merge((*merges)[i], str_cat(where, ".merges[", i, "]")));
   }
   if (const auto dropout = field_or(json, "dropout", where, 0.0); dropout != 0) {
-    throw CheckpointError(
-        str_cat(where, ".dropout: ", dropout, " makes ids random; only 0 is known"));
+    throw CheckpointError(where + ".dropout",
+                          str_cat(dropout, " makes ids random; only 0 is known"));
   }
   definition.byte_fallback = field_or(json, "byte_fallback", where, false);
   definition.ignore_merges = field_or(json, "ignore_merges", where, false);
@@ -95,16 +96,16 @@ BpeModel::BpeModel(BpeDefinition definition, const std::string& where)
     if (tokens[id].empty()) continue;
     const auto [it, fresh] = ids_.emplace(tokens[id], static_cast<std::int32_t>(id));
     if (!fresh) {
-      throw CheckpointError(
-          str_cat(where, ".vocab: \"", tokens[id], "\" has the ids ", it->second, " and ", id));
+      throw CheckpointError(where + ".vocab",
+                            str_cat("\"", tokens[id], "\" has the ids ", it->second, " and ", id));
     }
   }
   merges_.reserve(definition_.merges.size());
   const auto known = [&](const std::string& token, std::size_t rank) {
     const auto it = ids_.find(token);
     if (it != ids_.end()) return it->second;
-    throw CheckpointError(
-        str_cat(where, ".merges[", rank, "]: \"", token, "\" is not in the vocabulary"));
+    throw CheckpointError(str_cat(where, ".merges[", rank, "]"),
+                          str_cat("\"", token, "\" is not in the vocabulary"));
   };
   for (std::size_t rank = 0; rank < definition_.merges.size(); ++rank) {
     const auto& [left, right] = definition_.merges[rank];
@@ -114,8 +115,8 @@ BpeModel::BpeModel(BpeDefinition definition, const std::string& where)
                                                                 known(left + tail, rank)};
   }
   if (!definition_.unk_token.empty() && !id_of(definition_.unk_token)) {
-    throw CheckpointError(
-        str_cat(where, ".unk_token: \"", definition_.unk_token, "\" is not in the vocabulary"));
+    throw CheckpointError(where + ".unk_token",
+                          str_cat("\"", definition_.unk_token, "\" is not in the vocabulary"));
   }
 }
 
@@ -141,7 +142,7 @@ void BpeModel::encode(std::string_view word, std::vector<std::int64_t>& ids) con
 std::vector<std::int32_t> BpeModel::letters_of(std::string_view word) const {
   std::vector<std::int32_t> symbols;
   symbols.reserve(word.size());
-  bool pending_unknown = false;  // unknown characters wait for the next known one (fuse_unk)
+  bool pending_unknown = false;  // unknown characters are merged until a known one comes (fuse_unk)
   const auto unknown = [&] { return static_cast<std::int32_t>(*id_of(definition_.unk_token)); };
   std::string decorated;
   for (std::size_t at = 0; at < word.size();) {
@@ -178,7 +179,7 @@ std::vector<std::int32_t> BpeModel::letters_of(std::string_view word) const {
         continue;
       }
     }
-    if (definition_.unk_token.empty()) continue;  // the reference drops it too
+    if (definition_.unk_token.empty()) continue;  // the reference drops the character too
     if (pending_unknown && !definition_.fuse_unk) symbols.push_back(unknown());
     pending_unknown = true;
   }
@@ -190,12 +191,12 @@ void BpeModel::merge(std::vector<std::int32_t>& symbols) const {
   const auto count = static_cast<std::int32_t>(symbols.size());
   if (count < 2) return;
   struct Node {
-    std::int32_t id, previous, next;  // -1: none; id -1: merged away
+    std::int32_t id, previous, next;  // -1: none; an id of -1: merged into another symbol
   };
   struct Candidate {
     std::int32_t rank, position, id;
-    bool operator<(
-        const Candidate& other) const {  // the queue's top is the least rank, then leftmost
+    // Top of the queue: the smallest rank, then the leftmost.
+    bool operator<(const Candidate& other) const {
       return rank != other.rank ? rank > other.rank : position > other.position;
     }
   };
@@ -224,7 +225,7 @@ void BpeModel::merge(std::vector<std::int32_t>& symbols) const {
     if (left.id < 0 || left.next < 0) continue;
     const Node right = node(left.next);
     const auto merge = find(left.id, right.id);
-    if (merge == merges_.end() || merge->second.id != top.id) continue;  // out of date
+    if (merge == merges_.end() || merge->second.id != top.id) continue;  // the entry is out of date
     node(left.next).id = -1;
     left.id = top.id;
     left.next = right.next;

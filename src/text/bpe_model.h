@@ -1,5 +1,5 @@
 /// \file
-/// Byte-pair encoding of one word: the best-ranked neighbours merge first, until none is known.
+/// Byte-pair encoding of one word: the best-ranked neighbours merge first, until no pair is known.
 #pragma once
 
 #include <cstdint>
@@ -14,19 +14,20 @@
 
 namespace medseg {
 
-/// What a file says; BpeModel checks it.
+/// What a file states; BpeModel checks it.
 struct BpeDefinition {
   std::vector<std::string> tokens = {};  ///< by id; "" where no token has the id
   std::vector<std::pair<std::string, std::string>> merges = {};  ///< best first
   bool byte_fallback = false;  ///< an unknown character becomes its <0x..> tokens
-  bool ignore_merges = false;  ///< a word that is a token is that token
+  /// A word that is in the vocabulary is encoded as that token, without merges.
+  bool ignore_merges = false;
   bool fuse_unk = false;
   std::string unk_token = {};
   std::string continuing_subword_prefix = {};
   std::string end_of_word_suffix = {};
 };
 
-/// `model` of a tokenizer.json. \throws CheckpointError "where…: what".
+/// Reads `model` of a tokenizer.json. \throws CheckpointError.
 BpeDefinition read_bpe_definition(const nlohmann::json& json, const std::string& where);
 
 class BpeModel {
@@ -40,7 +41,7 @@ class BpeModel {
 
   std::optional<std::int64_t> id_of(std::string_view token) const;
   const BpeDefinition& definition() const { return definition_; }
-  nlohmann::json to_json() const;  ///< as read_bpe_definition reads it
+  nlohmann::json to_json() const;  ///< in the form that read_bpe_definition reads
 
  private:
   struct Merge {

@@ -24,7 +24,7 @@ constexpr const char* kKeptConfig[] = {"add_bos_token",
                                        "tokenizer_class",
                                        "unk_token"};
 
-// The words of an answer stay when markers such as BOS are left out of a text.
+// These stay when markers such as BOS are left out, because they are part of an answer's text.
 bool is_answer_word(std::string_view token) {
   return token == kSegToken || token == kPhraseOpen || token == kPhraseClose;
 }
@@ -62,32 +62,33 @@ void BpeTokenizer::read_added_tokens(const std::string& where) {
   const auto list = optional_field<std::vector<nlohmann::json>>(frame_, "added_tokens", where)
                         .value_or(std::vector<nlohmann::json>{});
   for (std::size_t i = 0; i < list.size(); ++i) {
-    const auto place = str_cat(where, ": added_tokens[", i, "]");
-    AddedToken token{.content = required_field<std::string>(list[i], "content", place),
-                     .id = required_field<std::int64_t>(list[i], "id", place),
-                     .special = field_or(list[i], "special", place, false),
-                     .normalized = field_or(list[i], "normalized", place, false),
-                     .lstrip = field_or(list[i], "lstrip", place, false),
-                     .rstrip = field_or(list[i], "rstrip", place, false),
-                     .single_word = field_or(list[i], "single_word", place, false)};
+    const auto token_where = str_cat(where, ": added_tokens[", i, "]");
+    AddedToken token{.content = required_field<std::string>(list[i], "content", token_where),
+                     .id = required_field<std::int64_t>(list[i], "id", token_where),
+                     .special = field_or(list[i], "special", token_where, false),
+                     .normalized = field_or(list[i], "normalized", token_where, false),
+                     .lstrip = field_or(list[i], "lstrip", token_where, false),
+                     .rstrip = field_or(list[i], "rstrip", token_where, false),
+                     .single_word = field_or(list[i], "single_word", token_where, false)};
     if (token.id < 0 || token.id > size_ + static_cast<std::int64_t>(list.size()) + 65536) {
-      throw CheckpointError(str_cat(place, ": id ", token.id, " is out of range"));
+      throw CheckpointError(token_where, str_cat("id ", token.id, " is out of range"));
     }
     const auto in_model = model_.id_of(token.content);
     if (in_model && *in_model != token.id) {
-      throw CheckpointError(
-          str_cat(place, ": \"", token.content, "\" has the ids ", token.id, " and ", *in_model));
+      throw CheckpointError(token_where, str_cat("\"", token.content, "\" has the ids ", token.id,
+                                                 " and ", *in_model));
     }
     const auto& tokens = model_.definition().tokens;
     const auto at = static_cast<std::size_t>(token.id);
     const bool taken = !in_model && at < tokens.size() && !tokens[at].empty();
     if (taken || added_by_id_.contains(token.id)) {
-      throw CheckpointError(str_cat(place, ": \"", token.content, "\" and \"",
+      throw CheckpointError(token_where,
+                            str_cat("\"", token.content, "\" and \"",
                                     taken ? tokens[at] : added_by_id_[token.id]->content,
                                     "\" share the id ", token.id));
     }
     if (added_ids_.contains(token.content)) {
-      throw CheckpointError(str_cat(place, ": \"", token.content, "\" stands twice"));
+      throw CheckpointError(token_where, str_cat("\"", token.content, "\" occurs twice"));
     }
     add(std::move(token));
   }
@@ -109,7 +110,8 @@ void BpeTokenizer::add(AddedToken token) {
   }
 }
 
-// A tokenizer_config.json that says whether BOS or EOS is added outweighs the post-processor, as in transformers.
+// tokenizer_config.json decides whether BOS or EOS is added, even against the post-processor, as in
+// transformers.
 void BpeTokenizer::read_special_roles(const std::string& where) {
   const auto processor = frame_.find("post_processor");
   const auto frame = special_frame(processor == frame_.end() ? nlohmann::json() : *processor,
@@ -123,8 +125,8 @@ void BpeTokenizer::read_special_roles(const std::string& where) {
     if (!name.empty()) id = id_of(name);
     adds = id && asked.value_or(!framed.empty());
     if (!framed.empty() && !id_of(framed)) {
-      throw CheckpointError(
-          str_cat(where, ": post_processor: \"", framed, "\" is not in the vocabulary"));
+      throw CheckpointError(where,
+                            str_cat("post_processor: \"", framed, "\" is not in the vocabulary"));
     }
   };
   role("bos_token", "add_bos_token", frame.front, bos_, adds_bos_);
@@ -179,7 +181,7 @@ std::string BpeTokenizer::decode(const std::vector<std::int64_t>& ids, bool skip
     }
     const bool known = id >= 0 && id < static_cast<std::int64_t>(tokens.size()) &&
                        !tokens[static_cast<std::size_t>(id)].empty();
-    MEDSEG_CHECK(known, str_cat("decode: id ", id, " is no token; the vocabulary has ", size_));
+    MEDSEG_CHECK(known, str_cat("decode: id ", id, " is not a token; the vocabulary has ", size_));
     texts.push_back({tokens[static_cast<std::size_t>(id)], false});
   }
   return decoder_.decode(std::move(texts));
@@ -255,7 +257,7 @@ std::string BpeTokenizer::fingerprint() const {
 std::unique_ptr<Tokenizer> load_bpe_tokenizer(const std::filesystem::path& file) {
   auto frame = read_json_object(file);
   const auto model = frame.find("model");
-  if (model == frame.end()) throw CheckpointError(file.string() + ": model: missing");
+  if (model == frame.end()) throw CheckpointError(file.string(), "model: missing");
   auto definition = read_bpe_definition(*model, file.string() + ": model");
   frame.erase("model");
   const auto config_file = file.parent_path() / "tokenizer_config.json";

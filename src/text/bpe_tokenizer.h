@@ -1,5 +1,5 @@
 /// \file
-/// The tokenizer of a tokenizer.json: added tokens, normaliser, words, merges, decoder.
+/// The tokenizer of a tokenizer.json: added tokens, normaliser, pre-tokenizer, merges, decoder.
 #pragma once
 
 #include <deque>
@@ -20,8 +20,8 @@ namespace medseg {
 
 class BpeTokenizer : public Tokenizer {
  public:
-  /// `frame`: a tokenizer.json (its `model` may be empty); `config`: a tokenizer_config.json or an empty object;
-  /// `where`: the file, for messages. \throws CheckpointError.
+  /// `frame`: a tokenizer.json (its `model` may be empty). `config`: a tokenizer_config.json or an
+  /// empty object. `where`: the file, for messages. \throws CheckpointError.
   BpeTokenizer(nlohmann::json frame, nlohmann::json config, BpeDefinition model,
                const std::string& where);
 
@@ -48,22 +48,24 @@ class BpeTokenizer : public Tokenizer {
   nlohmann::json added_tokens_json() const;
 
   nlohmann::json frame_;  // tokenizer.json without added_tokens and model
-  nlohmann::json config_ = nlohmann::json::object();  // what matters of tokenizer_config.json
+  // The keys of tokenizer_config.json that are used.
+  nlohmann::json config_ = nlohmann::json::object();
   BpeModel model_;
   Normalizer normalizer_;
   PreTokenizer pre_tokenizer_;
   TokenDecoder decoder_;
-  std::deque<AddedToken> added_;  // a deque: the matchers point into it
+  std::deque<AddedToken> added_;  // a deque, because the matchers point into it
   std::map<std::int64_t, const AddedToken*> added_by_id_;
   std::map<std::string, std::int64_t, std::less<>> added_ids_;
-  TokenMatcher raw_matcher_;         // looked for in the text as given
-  TokenMatcher normalized_matcher_;  // looked for after the normaliser
+  TokenMatcher raw_matcher_;         // for the text as given
+  TokenMatcher normalized_matcher_;  // for the text after the normaliser
   std::optional<std::int64_t> bos_, eos_;
   bool adds_bos_ = false, adds_eos_ = false;
   std::int64_t size_ = 0;
 };
 
-/// Opens a tokenizer.json and the tokenizer_config.json beside it, if there is one. \throws CheckpointError.
+/// Opens a tokenizer.json and the tokenizer_config.json next to it, if there is one.
+/// \throws CheckpointError.
 std::unique_ptr<Tokenizer> load_bpe_tokenizer(const std::filesystem::path& file);
 
 }  // namespace medseg

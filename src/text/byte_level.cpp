@@ -8,12 +8,12 @@ namespace medseg {
 namespace {
 
 struct Alphabet {
-  std::array<std::string, 256> letter;  // of a byte, UTF-8
+  std::array<std::string, 256> letter;  // of a byte, as UTF-8
   std::array<int, 512> byte;            // of a code point, or -1
 
   Alphabet() {
     byte.fill(-1);
-    char32_t next = 256;  // bytes without a printable character of their own, in order
+    char32_t next = 256;  // for bytes without a printable character, in order
     for (unsigned b = 0; b < 256; ++b) {
       const bool printable = (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE;
       const char32_t c = printable ? static_cast<char32_t>(b) : next++;

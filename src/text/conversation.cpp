@@ -16,16 +16,18 @@ constexpr const char* kLlama2System =
     "content that the user provides, and assist the user with a variety of tasks using natural "
     "language.";
 
-// A template in words: what stands before the question and the answer, and how an answer ends.
+// The texts of a template: before the question, before the answer, and at the end of an answer.
 struct Template {
   std::string default_system = {};
-  std::string system_before = {}, system_after = {};  // round the system text, when there is any
+  std::string system_before = {}, system_after = {};  // around the system text, if there is any
   std::string first_question = {}, question = {};     // before the first and the later questions
-  std::string after_question = {};                    // an open prompt ends with it
+  std::string after_question = {};                    // the end of an open prompt
   std::string before_answer = {}, after_answer = {};  // inside the answer's labelled span
   std::string end_token = {};                         // "" is the tokenizer's EOS
   std::string after_end = {};                         // not labelled
   bool bos_between = false;                           // BOS before later rounds
+  // The system text is inside the first question, else in front of it.
+  bool system_inside_question = false;
 };
 
 const std::map<std::string, Template>& templates() {
@@ -36,7 +38,8 @@ const std::map<std::string, Template>& templates() {
                       .question = "[INST] ",
                       .after_question = " [/INST]",
                       .before_answer = " ",
-                      .after_answer = " "};
+                      .after_answer = " ",
+                      .system_inside_question = true};
     Template llama2 = instruct;
     llama2.default_system = kLlama2System;
     llama2.bos_between = true;
@@ -74,34 +77,34 @@ const std::map<std::string, Template>& templates() {
 const Template& template_of(const std::string& name) {
   const auto it = templates().find(name);
   if (it != templates().end()) return it->second;
-  throw ConfigError(str_cat("conversation: unknown template \"", name, "\"; known are ",
-                            join(conversation_templates(), " ")));
+  throw ConfigError("conversation", str_cat("unknown template \"", name, "\"; known are ",
+                                            join(conversation_templates(), " ")));
 }
 
 std::int64_t end_id(const Template& form, const Tokenizer& tokenizer, const std::string& name) {
   if (form.end_token.empty()) {
     if (const auto eos = tokenizer.eos()) return *eos;
-    throw DataError("conversation: template " + name +
-                    " ends answers with EOS, but the tokenizer has none");
+    throw DataError("conversation", str_cat("template ", name,
+                                            " ends answers with EOS, but the tokenizer has none"));
   }
   if (const auto id = tokenizer.id_of(form.end_token)) return *id;
-  throw DataError(str_cat("conversation: template ", name, " needs the token ", form.end_token,
-                          ", which the tokenizer does not have"));
+  throw DataError("conversation", str_cat("template ", name, " needs the token ", form.end_token,
+                                          ", which the tokenizer does not have"));
 }
 
 std::string with_image_marks(std::string text, const ConversationOptions& options,
                              bool& first_image) {
-  const std::string place = kImagePlace;
-  const std::string marked = "<im_start>" + place + "<im_end>";
+  const std::string placeholder = kImagePlace;
+  const std::string marked = "<im_start>" + placeholder + "<im_end>";
   std::string result;
   std::size_t at = 0;
-  for (std::size_t found; (found = text.find(place, at)) != std::string::npos;) {
+  for (std::size_t found; (found = text.find(placeholder, at)) != std::string::npos;) {
     result.append(text, at, found - at);
-    at = found + place.size();
+    at = found + placeholder.size();
     if (options.image_overview && first_image && text.compare(at, 1, "\n") == 0) {
       result += "The " + marked + " provides an overview of the picture.";
     } else {
-      result += options.image_start_end ? marked : place;
+      result += options.image_start_end ? marked : placeholder;
     }
     first_image = false;
   }
@@ -115,13 +118,14 @@ class Renderer {
     if (tokenizer.adds_bos() && tokenizer.bos()) push(*tokenizer.bos(), false);
   }
 
-  // Words of system, user and template, behind `after`; every `<image>` cuts them.
+  // Adds text of the system, the user or the template, which follows `after`. It is split at every
+  // `<image>`.
   void add_text(const std::string& text, After after) {
     dialogue_.prompt += text;
-    const std::string place = kImagePlace;
+    const std::string placeholder = kImagePlace;
     std::size_t at = 0;
-    for (std::size_t found; (found = text.find(place, at)) != std::string::npos;
-         at = found + place.size()) {
+    for (std::size_t found; (found = text.find(placeholder, at)) != std::string::npos;
+         at = found + placeholder.size()) {
       push_all(tokenizer_.encode_after(text.substr(at, found - at), after), false);
       push(kImageToken, false);
       after = After::kNothing;
@@ -167,18 +171,18 @@ void check_tokens(const std::vector<Turn>& turns, const Tokenizer& tokenizer,
                   const ConversationOptions& options) {
   for (std::size_t i = 0; i < turns.size(); ++i) {
     if (count_seg(turns[i].answer) > 0 && !tokenizer.id_of(kSegToken)) {
-      throw DataError(
-          str_cat("conversation: answer ", i, " has [SEG], but the tokenizer has no such token"));
+      throw DataError("conversation",
+                      str_cat("answer ", i, " has [SEG], but the tokenizer has no such token"));
     }
     if (turns[i].answer.find(kImagePlace) != std::string::npos) {
-      throw DataError(str_cat("conversation: answer ", i, " holds <image>; only a question may"));
+      throw DataError("conversation", str_cat("answer ", i, " holds <image>; only a question may"));
     }
   }
   if (!options.image_start_end && !options.image_overview) return;
   for (const char* token : {"<im_start>", "<im_end>"}) {
     if (!tokenizer.id_of(token)) {
-      throw DataError(str_cat("conversation: image_start_end needs the token ", token,
-                              ", which the tokenizer does not have"));
+      throw DataError("conversation", str_cat("image_start_end needs the token ", token,
+                                              ", which the tokenizer does not have"));
     }
   }
 }
@@ -191,14 +195,13 @@ RenderedDialogue render(const std::vector<Turn>& turns, const Tokenizer& tokeniz
   check_tokens(turns, tokenizer, options);
   Renderer renderer(tokenizer, end_id(form, tokenizer, options.name), tokenizer.id_of(kSegToken));
   const auto& system = options.system.empty() ? form.default_system : options.system;
-  // [INST] templates have the system text inside the first question, the others in front of it.
-  const bool inside = form.first_question == "[INST] ";
   bool first_image = true;
   for (std::size_t i = 0; i < turns.size(); ++i) {
     const auto& turn = turns[i];
     const auto block =
         i == 0 && !system.empty() ? form.system_before + system + form.system_after : "";
-    auto text = i == 0 ? (inside ? form.first_question + block : block + form.first_question)
+    auto text = i == 0 ? (form.system_inside_question ? form.first_question + block
+                                                      : block + form.first_question)
                        : form.after_end + form.question;
     text += with_image_marks(turn.question, options, first_image) + form.after_question;
     if (i > 0 && form.bos_between) renderer.add_bos();

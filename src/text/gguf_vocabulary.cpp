@@ -4,6 +4,7 @@
 #include "bpe_tokenizer.h"
 #include "byte_level.h"
 #include "json_field.h"
+#include "medseg/base/str.h"
 #include "unicode.h"
 
 namespace medseg {
@@ -15,9 +16,11 @@ constexpr std::int32_t kControl = 3;  // token types of GGUF
 constexpr std::int32_t kUserDefined = 4;
 
 constexpr const char* kLlama3Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
+    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr const char* kQwen2Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|)"
+    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 json split(const char* pattern) {
   return {{"type", "Split"},
@@ -43,7 +46,7 @@ struct Rule {
   bool ignore_merges = false;
 };
 
-// By `tokenizer.ggml.pre`; the cuts are those of the families' own tokenizers.
+// Pre-tokenizers by `tokenizer.ggml.pre`; each splits words as that family's own tokenizer does.
 const std::map<std::string, Rule>& rules() {
   static const std::map<std::string, Rule> table = [] {
     const Rule gpt2{.pre_tokenizer = byte_level(true)};
@@ -69,13 +72,13 @@ const Rule& rule_of(const std::string& pre) {
   if (it != rules().end()) return it->second;
   std::vector<std::string> known;
   for (const auto& [name, rule] : rules()) known.push_back(name);
-  throw CheckpointError(
-      str_cat("tokenizer.ggml.pre: unknown \"", pre, "\"; known are ", join(known, " ")));
+  throw CheckpointError("tokenizer.ggml.pre",
+                        str_cat("unknown \"", pre, "\"; known are ", join(known, " ")));
 }
 
 std::pair<std::string, std::string> merge_of(const std::string& text, std::size_t rank) {
   if (!is_valid_utf8(text)) {
-    throw CheckpointError(str_cat("tokenizer.ggml.merges[", rank, "]: is not UTF-8"));
+    throw CheckpointError(str_cat("tokenizer.ggml.merges[", rank, "]"), "is not UTF-8");
   }
   const auto blank = text.find(' ', 1);
   if (text.size() < 3 || blank == std::string::npos || blank + 1 == text.size()) {
@@ -108,19 +111,20 @@ json bos_template(const std::string& token, std::int64_t id) {
 
 std::unique_ptr<Tokenizer> make_tokenizer(const GgufVocabulary& vocabulary) {
   if (vocabulary.model != "gpt2") {
-    throw CheckpointError(str_cat("tokenizer.ggml.model: unknown \"", vocabulary.model,
-                                  "\"; known are gpt2 (byte-level BPE)"));
+    throw CheckpointError("tokenizer.ggml.model", str_cat("unknown \"", vocabulary.model,
+                                                          "\"; known are gpt2 (byte-level BPE)"));
   }
   const auto& rule = rule_of(vocabulary.pre);
   const auto& tokens = vocabulary.tokens;
-  if (tokens.empty()) throw CheckpointError("tokenizer.ggml.tokens: is empty");
+  if (tokens.empty()) throw CheckpointError("tokenizer.ggml.tokens", "is empty");
   if (!vocabulary.types.empty() && vocabulary.types.size() != tokens.size()) {
-    throw CheckpointError(str_cat("tokenizer.ggml.token_type: ", vocabulary.types.size(),
-                                  " types for ", tokens.size(), " tokens"));
+    throw CheckpointError(
+        "tokenizer.ggml.token_type",
+        str_cat(vocabulary.types.size(), " types for ", tokens.size(), " tokens"));
   }
   for (std::size_t id = 0; id < tokens.size(); ++id) {
     if (!is_valid_utf8(tokens[id])) {
-      throw CheckpointError(str_cat("tokenizer.ggml.tokens[", id, "]: is not UTF-8"));
+      throw CheckpointError(str_cat("tokenizer.ggml.tokens[", id, "]"), "is not UTF-8");
     }
   }
   BpeDefinition definition{.tokens = tokens, .merges = {}, .ignore_merges = rule.ignore_merges};
@@ -142,8 +146,8 @@ std::unique_ptr<Tokenizer> make_tokenizer(const GgufVocabulary& vocabulary) {
   const auto role = [&](const char* key, const std::optional<std::int64_t>& id) {
     if (!id) return;
     if (*id < 0 || *id >= static_cast<std::int64_t>(tokens.size())) {
-      throw CheckpointError(str_cat("tokenizer.ggml: ", key, " ", *id, " is no id; there are ",
-                                    tokens.size(), " tokens"));
+      throw CheckpointError("tokenizer.ggml", str_cat(key, " ", *id, " is not an id; there are ",
+                                                      tokens.size(), " tokens"));
     }
     config[key] = tokens[static_cast<std::size_t>(*id)];
     special.insert(*id);

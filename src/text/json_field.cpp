@@ -5,8 +5,8 @@
 namespace medseg {
 namespace {
 
-constexpr int kDeepest =
-    100;  // copying JSON recurses: a file of a million brackets must not end the program
+// Copying JSON recurses: a file of a million brackets must not overflow the stack.
+constexpr int kDeepest = 100;
 
 bool too_deep(const std::string& text) {
   int depth = 0;
@@ -31,11 +31,10 @@ bool too_deep(const std::string& text) {
 
 nlohmann::json read_json_object(const std::filesystem::path& file) {
   const auto text = read_file(file);
-  if (too_deep(text))
-    throw CheckpointError(file.string() + ": is nested deeper than any tokenizer");
+  if (too_deep(text)) throw CheckpointError(file.string(), "is nested deeper than any tokenizer");
   auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) throw CheckpointError(file.string() + ": is not whole JSON");
-  if (!json.is_object()) throw CheckpointError(file.string() + ": expected a JSON object");
+  if (json.is_discarded()) throw CheckpointError(file.string(), "is not whole JSON");
+  if (!json.is_object()) throw CheckpointError(file.string(), "expected a JSON object");
   return json;
 }
 

@@ -1,6 +1,7 @@
 /// \file
-/// Code points of Unicode 15 and 16 by general category. Oniguruma in the `tokenizers` package (0.23.3) knows them, Debian's
-/// PCRE2 (10.42, Unicode 14) does not; found by trying every code point with both.
+/// Code points of Unicode 15 and 16 by general category. Oniguruma in the `tokenizers` package
+/// (0.23.3) knows them; Debian's PCRE2 (10.42, Unicode 14) does not. Found by testing every code
+/// point with both.
 #pragma once
 
 #include <array>
@@ -10,7 +11,7 @@
 
 namespace medseg {
 
-/// Category or script, and the members that PCRE2 lacks, as they stand inside […].
+/// A category or script, and the members that PCRE2 lacks, written as inside […].
 inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kNewerMembers = {{
     {"Lu", R"(\x{1c89}\x{a7cb}-\x{a7cc}\x{a7da}\x{a7dc}\x{10d50}-\x{10d65})"},
     {"Ll", R"(\x{1c8a}\x{a7cd}\x{a7db}\x{10d70}-\x{10d85}\x{1df25}-\x{1df2a})"},
@@ -48,7 +49,7 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> k
     {"Han", R"(\x{2b739}\x{2ebf0}-\x{2ee5d}\x{31350}-\x{323af})"},
 }};
 
-/// For "L" those of Lu, Ll, Lm and Lo, for "Han" its own.
+/// For "L" the members of Lu, Ll, Lm and Lo; for "Han" those of the script.
 inline std::string newer_members(std::string_view name) {
   std::string members;
   for (const auto& [category, ranges] : kNewerMembers) {

@@ -1,6 +1,7 @@
 #include "normalizer.h"
 
 #include "json_field.h"
+#include "medseg/base/str.h"
 #include "regex.h"
 #include "unicode.h"
 
@@ -49,8 +50,8 @@ std::string pattern_of(const nlohmann::json& json, const std::string& where) {
     if (entry->is_string() && entry.key() == "Regex") return entry->get<std::string>();
     if (entry->is_string() && entry.key() == "String") return quoted(entry->get<std::string>());
   }
-  throw CheckpointError(where + ": expected {\"String\": …} or {\"Regex\": …}, got " +
-                        json.dump().substr(0, 60));
+  throw CheckpointError(where, str_cat("expected {\"String\": …} or {\"Regex\": …}, got ",
+                                       json.dump().substr(0, 60)));
 }
 
 Normalizer::Normalizer(const nlohmann::json& json, const std::string& where) {
@@ -86,7 +87,7 @@ void Normalizer::add(const nlohmann::json& json, const std::string& where) {
   } else if (type == "Replace") {
     const auto content = required_field<std::string>(json, "content", where);
     const auto pattern = json.find("pattern");
-    if (pattern == json.end()) throw CheckpointError(where + ".pattern: missing");
+    if (pattern == json.end()) throw CheckpointError(where + ".pattern", "missing");
     const Regex regex(pattern_of(*pattern, where + ".pattern"), where + ".pattern");
     steps_.push_back([regex, content](std::string& text, bool) {
       std::string result;

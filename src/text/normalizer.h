@@ -1,5 +1,5 @@
 /// \file
-/// `normalizer` of a tokenizer.json: what happens to text before it is cut into words.
+/// `normalizer` of a tokenizer.json: changes a text before it is split into words.
 #pragma once
 
 #include <functional>
@@ -10,11 +10,11 @@
 
 namespace medseg {
 
-/// Steps in order. `glued`: the text goes on after other text, so nothing is put in front of it.
+/// Steps in order. `glued`: the text continues other text, so nothing is put in front of it.
 class Normalizer {
  public:
   Normalizer() = default;
-  /// \throws CheckpointError "where…: unknown type …; known are …".
+  /// \throws CheckpointError on an unknown type, with the known ones.
   Normalizer(const nlohmann::json& json, const std::string& where);
 
   bool empty() const { return steps_.empty(); }
@@ -26,7 +26,8 @@ class Normalizer {
   std::vector<std::function<void(std::string& text, bool glued)>> steps_;
 };
 
-/// Shared by normalizer, pre_tokenizer and decoder: `{"String": …}` or `{"Regex": …}` as a regular expression.
+/// Shared by normalizer, pre_tokenizer and decoder: `{"String": …}` or `{"Regex": …}` as a regular
+/// expression.
 std::string pattern_of(const nlohmann::json& json, const std::string& where);
 
 }  // namespace medseg

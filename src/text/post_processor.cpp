@@ -1,6 +1,7 @@
 #include "post_processor.h"
 
 #include "json_field.h"
+#include "medseg/base/str.h"
 
 namespace medseg {
 namespace {
@@ -9,8 +10,8 @@ using nlohmann::json;
 
 void put(std::string& side, const std::string& token, const std::string& where) {
   if (!side.empty()) {
-    throw CheckpointError(str_cat(where, ": puts \"", side, "\" and \"", token,
-                                  "\" on one side of a text; at most one token is known"));
+    throw CheckpointError(where, str_cat("puts \"", side, "\" and \"", token,
+                                         "\" on one side of a text; at most one token is known"));
   }
   side = token;
 }
@@ -27,11 +28,12 @@ SpecialFrame template_frame(const json& processor, const std::string& where) {
     } else if (part.contains("Sequence") && !behind) {
       behind = true;
     } else {
-      throw CheckpointError(str_cat(where, ".single: expected special tokens round one text, got ",
+      throw CheckpointError(where + ".single",
+                            str_cat("expected special tokens round one text, got ",
                                     processor["single"].dump().substr(0, 60)));
     }
   }
-  if (!behind) throw CheckpointError(where + ".single: the text itself has no place");
+  if (!behind) throw CheckpointError(where + ".single", "the text itself is missing");
   return frame;
 }
 
@@ -39,7 +41,7 @@ SpecialFrame template_frame(const json& processor, const std::string& where) {
 std::string token_of(const json& processor, const char* key, const std::string& where) {
   const auto pair = required_field<std::vector<json>>(processor, key, where);
   if (pair.size() != 2 || !pair[0].is_string()) {
-    throw CheckpointError(str_cat(where, ".", key, ": expected a token and its id"));
+    throw CheckpointError(str_cat(where, ".", key), "expected a token and its id");
   }
   return pair[0].get<std::string>();
 }
@@ -49,7 +51,7 @@ std::string token_of(const json& processor, const char* key, const std::string& 
 SpecialFrame special_frame(const json& processor, const std::string& where) {
   if (processor.is_null()) return {};
   const auto type = required_field<std::string>(processor, "type", where);
-  if (type == "ByteLevel") return {};  // moves offsets, which nobody asks for here
+  if (type == "ByteLevel") return {};  // only changes offsets, which are not used here
   if (type == "TemplateProcessing") return template_frame(processor, where);
   if (type == "BertProcessing" || type == "RobertaProcessing") {
     return {token_of(processor, "cls", where), token_of(processor, "sep", where)};
@@ -62,10 +64,10 @@ SpecialFrame special_frame(const json& processor, const std::string& where) {
   SpecialFrame frame;
   const auto steps = required_field<std::vector<json>>(processor, "processors", where);
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    const auto place = str_cat(where, ".processors[", i, "]");
-    const auto step = special_frame(steps[i], place);
-    if (!step.front.empty()) put(frame.front, step.front, place);
-    if (!step.back.empty()) put(frame.back, step.back, place);
+    const auto step_where = str_cat(where, ".processors[", i, "]");
+    const auto step = special_frame(steps[i], step_where);
+    if (!step.front.empty()) put(frame.front, step.front, step_where);
+    if (!step.back.empty()) put(frame.back, step.back, step_where);
   }
   return frame;
 }

@@ -1,5 +1,5 @@
 /// \file
-/// `post_processor` of a tokenizer.json: the special tokens that the default call puts round a text.
+/// `post_processor` of a tokenizer.json: the special tokens that the default call adds to a text.
 #pragma once
 
 #include <string>
@@ -8,13 +8,13 @@
 
 namespace medseg {
 
-/// "" where nothing is put.
+/// "" where none is added.
 struct SpecialFrame {
   std::string front = {};
   std::string back = {};
 };
 
-/// \throws CheckpointError "where…: …" on an unknown type or more than one token on a side.
+/// \throws CheckpointError on an unknown type or more than one token on a side.
 SpecialFrame special_frame(const nlohmann::json& processor, const std::string& where);
 
 }  // namespace medseg

@@ -4,6 +4,7 @@
 
 #include "byte_level.h"
 #include "json_field.h"
+#include "medseg/base/str.h"
 #include "normalizer.h"
 #include "regex.h"
 #include "unicode.h"
@@ -23,8 +24,8 @@ Behavior behavior_of(const std::string& name, const std::string& where) {
                                                  "MergedWithNext", "Contiguous"};
   const auto it = std::find(names.begin(), names.end(), name);
   if (it == names.end()) {
-    throw CheckpointError(
-        str_cat(where, ".behavior: unknown \"", name, "\"; known are ", join(names, " ")));
+    throw CheckpointError(where + ".behavior",
+                          str_cat("unknown \"", name, "\"; known are ", join(names, " ")));
   }
   return static_cast<Behavior>(it - names.begin());
 }
@@ -141,7 +142,7 @@ void PreTokenizer::add(const nlohmann::json& json, const std::string& where) {
     const auto behavior = behavior_of(required_field<std::string>(json, "behavior", where), where);
     const bool invert = field_or(json, "invert", where, false);
     const auto pattern = json.find("pattern");
-    if (pattern == json.end()) throw CheckpointError(where + ".pattern: missing");
+    if (pattern == json.end()) throw CheckpointError(where + ".pattern", "missing");
     const Regex regex(pattern_of(*pattern, where + ".pattern"), where + ".pattern");
     steps_.push_back([=](std::vector<Word>& words) {
       split_words(words, behavior, invert, [&](std::string_view t) { return regex.find_all(t); });
@@ -171,10 +172,10 @@ void PreTokenizer::add(const nlohmann::json& json, const std::string& where) {
     const auto scheme =
         field_or<std::string>(json, "prepend_scheme", where, old_default ? "always" : "never");
     if (scheme != "always" && scheme != "first" && scheme != "never") {
-      throw CheckpointError(str_cat(where, ".prepend_scheme: unknown \"", scheme,
-                                    "\"; known are always first never"));
+      throw CheckpointError(where + ".prepend_scheme",
+                            str_cat("unknown \"", scheme, "\"; known are always first never"));
     }
-    if (blank.empty()) throw CheckpointError(where + ".replacement: is empty");
+    if (blank.empty()) throw CheckpointError(where + ".replacement", "is empty");
     const bool split = field_or(json, "split", where, true);
     steps_.push_back([=](std::vector<Word>& words) {
       for (auto& word : words) {

@@ -1,5 +1,5 @@
 /// \file
-/// `pre_tokenizer` of a tokenizer.json: text into words that merges never cross.
+/// `pre_tokenizer` of a tokenizer.json: splits a text into words. Merges never cross their borders.
 #pragma once
 
 #include <functional>
@@ -13,13 +13,13 @@ namespace medseg {
 struct Word {
   std::string text;
   bool at_start = false;  ///< of the whole input
-  bool glued = false;     ///< goes on after other text: no blank is put in front
+  bool glued = false;     ///< continues other text, so no blank is put in front
 };
 
 class PreTokenizer {
  public:
   PreTokenizer() = default;
-  /// \throws CheckpointError "where…: unknown type …; known are …".
+  /// \throws CheckpointError on an unknown type, with the known ones.
   PreTokenizer(const nlohmann::json& json, const std::string& where);
 
   /// Splits every word further.

@@ -11,25 +11,28 @@
 namespace medseg {
 namespace {
 
-constexpr std::uint32_t kMatchLimit = 20'000'000;  // a hostile pattern ends here, not tomorrow
+constexpr std::uint32_t kMatchLimit = 20'000'000;  // stops a hostile pattern within seconds
 constexpr std::size_t kJitStackStart = 64 * 1024;
 constexpr std::size_t kJitStackLimit = 32 * 1024 * 1024;
 
 constexpr std::size_t kLongestPattern = 16 * 1024;
 
-// PCRE2 counts U+180E as white space, Oniguruma (which trained the vocabularies) does not.
-constexpr const char* kSpaces =
-    R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
-// Oniguruma's \w (with newer_members): alphabetic, marks, decimal digits and connectors; PCRE2's has all numbers and no marks.
-constexpr const char* kWord =
-    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
+// PCRE2 counts U+180E as white space; Oniguruma, with which the vocabularies were trained, does
+// not.
+constexpr const char* kSpaces = R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a})"
+                                R"(\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
+// Oniguruma's \w (with newer_members): alphabetic, marks, decimal digits and connectors. PCRE2's \w
+// has all numbers and no marks.
+constexpr const char* kWord = R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9})"
+                              R"(\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
 
 std::string shown(const std::string& pattern) {
   return pattern.size() <= 200 ? pattern : valid_utf8(pattern.substr(0, 200)) + "…";
 }
 
-/// A pattern in Oniguruma's grammar, which tokenizer files are written in, rewritten for PCRE2. What means something
-/// else there and is not rewritten is refused: silently different words would be worse.
+/// Translates a pattern from Oniguruma's grammar, the one of tokenizer files, to PCRE2's. A
+/// construct that means something else in PCRE2 and is not translated is refused: silently
+/// different words would be worse.
 class Translation {
  public:
   Translation(const std::string& pattern, const std::string& where)
@@ -63,8 +66,8 @@ class Translation {
     at_ += count;
   }
   [[noreturn]] void refuse(const std::string& what) const {
-    throw CheckpointError(str_cat(where_, ": regular expression \"", shown(pattern_), "\": ", what,
-                                  " at byte ", at_));
+    throw CheckpointError(
+        where_, str_cat("regular expression \"", shown(pattern_), "\": ", what, " at byte ", at_));
   }
 
   void escape(bool in_set) {
@@ -85,14 +88,15 @@ class Translation {
     at_ += 2;
   }
 
-  // What \s, \w and \d hold.
+  // The members of \s, \w and \d.
   static std::string members(char letter) {
     if (letter == 's') return kSpaces;
     if (letter == 'd') return R"(\p{Nd})" + newer_members("Nd");
     return kWord + newer_members("L") + newer_members("M") + newer_members("Nd");
   }
 
-  // \p{L}, \P{L}, \p{^L}: with the members that PCRE2 lacks. A script is its own letters, not those it shares.
+  // \p{L}, \P{L}, \p{^L}, with the members that PCRE2 lacks. A script means its own letters, not
+  // those that it shares with others.
   void property(bool in_set) {
     const auto close = pattern_.find('}', at_);
     if (close == std::string::npos) refuse("missing }");
@@ -116,7 +120,7 @@ class Translation {
     at_ = close + 1;
   }
 
-  // Inside […]: the closing bracket is eaten, not written. A set in a set is one union.
+  // Inside […]. The closing bracket is consumed but not written. A set inside a set is a union.
   void set(int depth) {
     for (bool first = true;; first = false) {
       if (at_ >= pattern_.size()) refuse("missing ]");
@@ -135,7 +139,8 @@ class Translation {
         if (depth > 50) refuse("sets nested too deep");
         set(depth + 1);
       } else {
-        if (pattern_[at_] == ']') result_ += '\\';  // first in a set it is itself
+        // A bracket at the beginning of a set stands for itself.
+        if (pattern_[at_] == ']') result_ += '\\';
         take(1);
       }
     }
@@ -148,7 +153,7 @@ class Translation {
       const char c = pattern_[i];
       if (c == ')' || c == ':') return;
       if (c == 'm' || c == 's') refuse(str_cat("unsupported flag ", c));
-      if (c != 'i' && c != 'x' && c != '-') return;  // a look-around or another group
+      if (c != 'i' && c != 'x' && c != '-') return;  // a look-around or another kind of group
     }
   }
 
@@ -164,7 +169,8 @@ std::string message_of(int code) {
   return reinterpret_cast<const char*>(buffer);
 }
 
-// What a match writes to; one a thread, for making it costs more than most matches.
+// Buffer for the results of a match; one per thread, because making it costs more than most
+// matches.
 struct Scratch {
   pcre2_match_data* data = pcre2_match_data_create(64, nullptr);
   pcre2_match_context* context = pcre2_match_context_create(nullptr);
@@ -193,7 +199,7 @@ Scratch& scratch() {
 Regex::Regex(const std::string& pattern, std::string where) : where_(std::move(where)) {
   if (pattern.size() > kLongestPattern) {
     throw CheckpointError(
-        str_cat(where_, ": regular expression of ", pattern.size(), " bytes, longer than any"));
+        where_, str_cat("regular expression of ", pattern.size(), " bytes, longer than any"));
   }
   const std::string exact = Translation(pattern, where_).text();
   int error = 0;
@@ -202,12 +208,13 @@ Regex::Regex(const std::string& pattern, std::string where) : where_(std::move(w
       reinterpret_cast<PCRE2_SPTR>(exact.data()), exact.size(),
       PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr);
   if (code == nullptr) {
-    throw CheckpointError(str_cat(where_, ": regular expression \"", shown(pattern),
-                                  "\": ", message_of(error), " at byte ", offset));
+    throw CheckpointError(where_, str_cat("regular expression \"", shown(pattern),
+                                          "\": ", message_of(error), " at byte ", offset));
   }
   code_ = std::shared_ptr<const pcre2_real_code_8>(
       code, [](const pcre2_code* c) { pcre2_code_free(const_cast<pcre2_code*>(c)); });
-  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // without it matching is slower, not different
+  // If this fails, matching is slower but gives the same result.
+  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
 }
 
 std::vector<ByteRange> Regex::find_all(std::string_view text) const {
@@ -219,8 +226,8 @@ std::vector<ByteRange> Regex::find_all(std::string_view text) const {
         pcre2_match(code_.get(), subject, text.size(), at, PCRE2_NO_UTF_CHECK, data, context);
     if (rc == PCRE2_ERROR_NOMATCH) break;
     if (rc < 0) {
-      throw CheckpointError(str_cat(where_, ": regular expression gave up on a text of ",
-                                    text.size(), " bytes: ", message_of(rc)));
+      throw CheckpointError(where_, str_cat("regular expression gave up on a text of ", text.size(),
+                                            " bytes: ", message_of(rc)));
     }
     const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(data);
     if (ends[1] > ends[0]) {

@@ -1,5 +1,6 @@
 /// \file
-/// Unicode regular expressions of tokenizer files, with the classes that the `tokenizers` package gives them.
+/// Unicode regular expressions in tokenizer files, with the character classes of the `tokenizers`
+/// package.
 #pragma once
 
 #include <cstddef>
@@ -18,14 +19,14 @@ struct ByteRange {
   std::size_t end = 0;
 };
 
-/// Compiled once, used from any thread.
+/// Compiled once; may be used from any thread.
 class Regex {
  public:
-  /// \throws CheckpointError "where: …" if the pattern does not compile.
+  /// \throws CheckpointError at `where` if the pattern does not compile.
   Regex(const std::string& pattern, std::string where);
 
   /// Non-empty matches from left to right; `text` is valid UTF-8.
-  /// \throws CheckpointError if a match needs more steps than any honest text.
+  /// \throws CheckpointError if a match takes more steps than any real text needs.
   std::vector<ByteRange> find_all(std::string_view text) const;
 
  private:

@@ -4,13 +4,14 @@
 
 #include "json_field.h"
 #include "medseg/base/file.h"
+#include "medseg/base/str.h"
 
 namespace medseg {
 namespace {
 
 using nlohmann::json;
 
-// transformers appends the special tokens that have no id in this order.
+// The order in which transformers appends special tokens that have no id.
 constexpr const char* kRoles[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                   "pad_token", "cls_token", "mask_token"};
 constexpr std::size_t kSeparator = 3, kPadding = 4;
@@ -18,18 +19,18 @@ constexpr const char* kMoreSpecials = "additional_special_tokens";
 
 struct Special {
   std::string name = {};
-  std::optional<bool> lstrip = {}, rstrip = {};  // nothing where only the name is given
+  std::optional<bool> lstrip = {}, rstrip = {};  // nothing if only the name is given
 };
 
 void refuse_single_word(const json& token, const std::string& where) {
   if (field_or(token, "single_word", where, false)) {
-    throw CheckpointError(where + ".single_word: is not known for SentencePiece tokenizers");
+    throw CheckpointError(where + ".single_word", "is not known for SentencePiece tokenizers");
   }
 }
 
 std::int64_t id_of_key(const std::string& key, const std::string& where) {
   if (key.empty() || key.size() > 9 || key.find_first_not_of("0123456789") != std::string::npos) {
-    throw CheckpointError(str_cat(where, ": \"", key, "\" is no id"));
+    throw CheckpointError(where, str_cat("\"", key, "\" is not an id"));
   }
   return std::stoll(key);
 }
@@ -71,16 +72,16 @@ class Reader {
     const auto listed = optional_field<json>(*config, "added_tokens_decoder", where);
     if (!listed) return;
     const auto list = where + ": added_tokens_decoder";
-    if (!listed->is_object()) throw CheckpointError(list + ": expected an object");
+    if (!listed->is_object()) throw CheckpointError(list, "expected an object");
     for (auto it = listed->begin(); it != listed->end(); ++it) {
-      const auto place = list + "." + it.key();
-      const auto content = required_field<std::string>(*it, "content", place);
-      refuse_single_word(*it, place);
+      const auto token_where = list + "." + it.key();
+      const auto content = required_field<std::string>(*it, "content", token_where);
+      refuse_single_word(*it, token_where);
       add(content, id_of_key(it.key(), list), where);
       auto& note = files_.notes[content];
-      note.listed_lstrip = field_or(*it, "lstrip", place, false);
-      note.listed_rstrip = field_or(*it, "rstrip", place, false);
-      note.listed_special = field_or(*it, "special", place, false);
+      note.listed_lstrip = field_or(*it, "lstrip", token_where, false);
+      note.listed_rstrip = field_or(*it, "rstrip", token_where, false);
+      note.listed_special = field_or(*it, "special", token_where, false);
     }
   }
 
@@ -99,7 +100,7 @@ class Reader {
     for (auto it = added->begin(); it != added->end(); ++it) {
       if (!it->is_number_integer()) {
         throw CheckpointError(
-            str_cat(where, ": \"", it.key(), "\": expected an id, got ", it->dump().substr(0, 60)));
+            where, str_cat("\"", it.key(), "\": expected an id, got ", it->dump().substr(0, 60)));
       }
       add(it.key(), it->get<std::int64_t>(), where);
     }
@@ -107,19 +108,19 @@ class Reader {
 
   void add(const std::string& token, std::int64_t id, const std::string& where) {
     if (token.empty())
-      throw CheckpointError(str_cat(where, ": the added token of id ", id, " is empty"));
+      throw CheckpointError(where, str_cat("the added token of id ", id, " is empty"));
     const auto [it, fresh] = files_.added.emplace(token, id);
     if (!fresh && it->second != id) {
-      throw CheckpointError(
-          str_cat(where, ": \"", token, "\" has the ids ", it->second, " and ", id));
+      throw CheckpointError(where,
+                            str_cat("\"", token, "\" has the ids ", it->second, " and ", id));
     }
   }
 
   void read_specials(const json& object, const std::string& where, bool from_map) {
     for (std::size_t i = 0; i < std::size(kRoles); ++i) {
       const auto value = optional_field<json>(object, kRoles[i], where);
-      // The tokenizer's class turns a bare name of its own four roles into a token that takes nothing away; the map is
-      // read after it.
+      // For a token of its own four roles that is given only by name, the tokenizer's class makes
+      // one that removes no white space. special_tokens_map.json is read after that.
       const bool keeps = !from_map && i != kSeparator && i <= kPadding;
       if (value) roles_[i] = read_special(*value, str_cat(where, ": ", kRoles[i]), keeps);
     }
@@ -137,7 +138,7 @@ class Reader {
       return {value.get<std::string>(), std::nullopt, std::nullopt};
     }
     if (!value.is_object()) {
-      throw CheckpointError(str_cat(where, ": expected a token, got ", value.dump().substr(0, 60)));
+      throw CheckpointError(where, str_cat("expected a token, got ", value.dump().substr(0, 60)));
     }
     refuse_single_word(value, where);
     return {required_field<std::string>(value, "content", where),

@@ -7,18 +7,19 @@
 #include "json_field.h"
 #include "medseg/base/file.h"
 #include "medseg/base/hash.h"
+#include "medseg/base/str.h"
 #include "medseg/text/conversation.h"
 #include "unicode.h"
 
 namespace medseg {
 namespace {
 
-// ModelProto has no API for these changes, but protobuf merges what is appended to its bytes.
-constexpr std::string_view kNoDummyPrefix("\x1A\x02\x18\x00",
-                                          4);  // normalizer_spec.add_dummy_prefix = false
+// ModelProto has no functions for these changes, but protobuf merges fields appended to its bytes.
+// normalizer_spec.add_dummy_prefix = false.
+constexpr std::string_view kNoDummyPrefix("\x1A\x02\x18\x00", 4);
 
-std::string user_defined_piece(
-    const std::string& piece) {  // pieces += {piece, score 0, USER_DEFINED}
+// Pieces += {piece, score 0, USER_DEFINED}.
+std::string user_defined_piece(const std::string& piece) {
   const auto varint = [](std::size_t value) {
     std::string bytes;
     for (; value >= 0x80; value >>= 7) bytes.push_back(static_cast<char>((value & 0x7F) | 0x80));
@@ -36,8 +37,8 @@ std::unique_ptr<sentencepiece::SentencePieceProcessor> opened(const std::string&
   auto processor = std::make_unique<sentencepiece::SentencePieceProcessor>();
   const auto status = processor->LoadFromSerializedProto(bytes);
   if (!status.ok() || processor->GetPieceSize() == 0) {
-    throw CheckpointError(where + ": is no SentencePiece model" +
-                          (status.ok() ? " with pieces" : ""));
+    throw CheckpointError(
+        where, str_cat("is not a SentencePiece model", (status.ok() ? " with pieces" : "")));
   }
   return processor;
 }
@@ -53,7 +54,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceFiles files, Tokeniz
   pieces_ = size_ = prefixing_->GetPieceSize();
   for (int id = 0; id < pieces_; ++id) {
     if (!is_valid_utf8(prefixing_->IdToPiece(id))) {
-      throw CheckpointError(str_cat(where, ": piece ", id, " is not UTF-8"));
+      throw CheckpointError(where, str_cat("piece ", id, " is not UTF-8"));
     }
   }
   bos_ = prefixing_->bos_id();
@@ -81,19 +82,19 @@ void SentencePieceTokenizer::add_listed_tokens(const std::string& where) {
   for (const auto& [token, id] : files_.added) {
     const auto [it, fresh] = by_id.emplace(id, token);
     if (!fresh) {
-      throw CheckpointError(str_cat(where, ": added tokens \"", it->second, "\" and \"", token,
-                                    "\" share the id ", id));
+      throw CheckpointError(where, str_cat("added tokens \"", it->second, "\" and \"", token,
+                                           "\" share the id ", id));
     }
   }
   for (const auto& [id, token] : by_id) {
     if (id < 0 || id > size_) {
-      throw CheckpointError(str_cat(where, ": added token \"", token, "\" has the id ", id,
-                                    ", but the next free one is ", size_));
+      throw CheckpointError(where, str_cat("added token \"", token, "\" has the id ", id,
+                                           ", but the next free one is ", size_));
     }
     if (id < pieces_ && prefixing_->IdToPiece(static_cast<int>(id)) != token) {
-      throw CheckpointError(str_cat(where, ": added token \"", token, "\" has the id ", id,
-                                    " of the piece \"", prefixing_->IdToPiece(static_cast<int>(id)),
-                                    "\""));
+      throw CheckpointError(
+          where, str_cat("added token \"", token, "\" has the id ", id, " of the piece \"",
+                         prefixing_->IdToPiece(static_cast<int>(id)), "\""));
     }
     if (id >= pieces_ || !is_marker(id)) add(token, id);
   }
@@ -111,7 +112,8 @@ void SentencePieceTokenizer::add(const std::string& token, std::int64_t id) {
   size_ = std::max(size_, id + 1);
 }
 
-// The token is found inside text. Names alone take white space away on both sides in the old days.
+// How the token is matched inside a text. In the older behaviour, a token that is given only by its
+// name removes white space on both sides.
 void SentencePieceTokenizer::match(const std::string& token, std::int64_t id) {
   const bool old = mode_ == TokenizerMode::kHfLegacy;
   static const TokenNote nothing;
@@ -140,7 +142,7 @@ bool SentencePieceTokenizer::is_marker(std::int64_t id) const {
   return id == unknown_ || (id < pieces_ && prefixing_->IsControl(static_cast<int>(id)));
 }
 
-// A marker among the added tokens; the words of an answer stay.
+// Whether an added token is a marker, which `skip_special` leaves out; words of an answer are not.
 bool SentencePieceTokenizer::is_skipped(const std::string& token) const {
   const auto note = files_.notes.find(token);
   return note != files_.notes.end() && note->second.special && token != kSegToken &&
@@ -163,7 +165,7 @@ void SentencePieceTokenizer::append(const Processor& processor, std::string_view
   ids.insert(ids.end(), pieces.begin(), pieces.end());
 }
 
-// In the middle of a sentence the blank that starts the text is the one SentencePiece puts in front.
+// In the middle of a sentence, the blank at the start of the text is the one SentencePiece adds.
 void SentencePieceTokenizer::append_glued(std::string_view text,
                                           std::vector<std::int64_t>& ids) const {
   if (text.size() > 1 && text.front() == ' ') {
@@ -173,7 +175,7 @@ void SentencePieceTokenizer::append_glued(std::string_view text,
   }
 }
 
-// transformers with legacy=false: a leading blank must survive, so `<unk>` shields it.
+// transformers with legacy=false puts `<unk>` in front, so that a leading blank is not removed.
 void SentencePieceTokenizer::append_modern(std::string_view text,
                                            std::vector<std::int64_t>& ids) const {
   if (unknown_ < 0 || !(text.starts_with(' ') || text.starts_with(kBlockSpace))) {
@@ -226,7 +228,7 @@ std::vector<std::int64_t> SentencePieceTokenizer::encode_modern(const std::strin
   std::vector<std::int64_t> ids;
   for (const auto& cut : matcher_.cut(text)) {
     if (cut.token != nullptr) {
-      // The blank in front of the text falls away only before a special token.
+      // The blank in front of the text is removed only before a special token.
       const bool keeps_blank = cut.begin == 0 && after == After::kNothing && !cut.token->special;
       if (keeps_blank) append_modern(kBlockSpace, ids);
       ids.push_back(cut.token->id);
@@ -243,13 +245,13 @@ std::string SentencePieceTokenizer::decode(const std::vector<std::int64_t>& ids,
                                            bool skip_special) const {
   for (const auto id : ids) {
     MEDSEG_CHECK(id >= 0 && id < size_,
-                 str_cat("decode: id ", id, " is no token; the vocabulary has ", size_));
+                 str_cat("decode: id ", id, " is not a token; the vocabulary has ", size_));
   }
   if (mode_ == TokenizerMode::kSpmNative) return prefixing_->DecodeIds(to_int(ids));
-  // Where encoding took the blanks round an added token away, one is put back.
+  // Where encoding removed the blanks around an added token, decoding puts one back.
   const bool spaced = mode_ == TokenizerMode::kHfLegacy;
   std::string text;
-  bool started = false;  // something was written
+  bool started = false;  // something has been written
   bool behind_added = false;
   std::vector<int> run;
   const auto flush = [&] {
@@ -329,7 +331,7 @@ std::string SentencePieceTokenizer::fingerprint() const {
 std::unique_ptr<Tokenizer> load_sentencepiece_tokenizer(const std::filesystem::path& file,
                                                         TokenizerMode mode) {
   auto files = read_sentencepiece_files(file);
-  opened(files.model, file.string());  // faults of the model name the model
+  opened(files.model, file.string());  // errors of the model name its file
   const auto added_file = file.parent_path() / "added_tokens.json";
   const auto where = std::filesystem::exists(added_file) && !files.added.empty()
                          ? added_file.string()

@@ -1,5 +1,5 @@
 /// \file
-/// SentencePiece's model inside the rules of the LLaMA family for added tokens (reference/semantics 3).
+/// SentencePiece's model with the LLaMA family's rules for added tokens (src/README.md, choice 3).
 #pragma once
 
 #include <deque>
@@ -21,7 +21,7 @@ namespace medseg {
 
 class SentencePieceTokenizer : public Tokenizer {
  public:
-  /// \throws CheckpointError "where: what".
+  /// \throws CheckpointError at `where`.
   SentencePieceTokenizer(SentencePieceFiles files, TokenizerMode mode, const std::string& where);
   ~SentencePieceTokenizer() override;
 
@@ -57,18 +57,18 @@ class SentencePieceTokenizer : public Tokenizer {
 
   SentencePieceFiles files_;
   TokenizerMode mode_;
-  std::unique_ptr<Processor> prefixing_;  // puts a blank in front, as the file says
-  std::unique_ptr<Processor> bare_;       // the same model without it
+  std::unique_ptr<Processor> prefixing_;  // puts a blank in front of a text, as the file says
+  std::unique_ptr<Processor> bare_;       // the same model without that blank
   std::int64_t pieces_ = 0;               // of tokenizer.model
   std::int64_t size_ = 0;
   std::int64_t bos_ = -1, eos_ = -1, unknown_ = -1;
-  std::deque<AddedToken> tokens_;  // what is matched inside text
+  std::deque<AddedToken> tokens_;  // the tokens that are matched inside a text
   std::map<std::string, std::int64_t, std::less<>> added_ids_;
   std::map<std::int64_t, std::string> added_by_id_;
   TokenMatcher matcher_;
 };
 
-/// Opens a tokenizer.model and the files beside it. \throws CheckpointError.
+/// Opens a tokenizer.model and the files next to it. \throws CheckpointError.
 std::unique_ptr<Tokenizer> load_sentencepiece_tokenizer(const std::filesystem::path& file,
                                                         TokenizerMode mode);
 

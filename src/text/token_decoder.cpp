@@ -4,6 +4,7 @@
 
 #include "byte_level.h"
 #include "json_field.h"
+#include "medseg/base/str.h"
 #include "normalizer.h"
 #include "regex.h"
 #include "unicode.h"
@@ -28,7 +29,7 @@ int hex_digit(char c) {
   return -1;
 }
 
-// A run of byte tokens is one text, or one U+FFFD a byte when it is no UTF-8.
+// A run of byte tokens is decoded together. If it is not UTF-8, every byte becomes one U+FFFD.
 void decode_byte_tokens(Tokens& tokens) {
   Tokens result;
   std::string run;
@@ -86,7 +87,7 @@ std::optional<char> byte_of_token(std::string_view text) {
 
 TokenDecoder::TokenDecoder(const nlohmann::json& json, const std::string& where) {
   if (json.is_null()) {
-    steps_.push_back([](Tokens& tokens) {  // without a decoder tokens are words
+    steps_.push_back([](Tokens& tokens) {  // without a decoder, tokens are separated by blanks
       for (std::size_t i = 1; i < tokens.size(); ++i) tokens[i].text.insert(0, " ");
     });
   } else {
@@ -123,14 +124,14 @@ void TokenDecoder::add(const nlohmann::json& json, const std::string& where) {
     const auto content = required_field<std::string>(json, "content", where);
     const auto start = field_or<std::int64_t>(json, "start", where, 0);
     const auto stop = field_or<std::int64_t>(json, "stop", where, 0);
-    if (content.empty()) throw CheckpointError(where + ".content: is empty");
+    if (content.empty()) throw CheckpointError(where + ".content", "is empty");
     steps_.push_back([=](Tokens& tokens) {
       for (auto& token : tokens) strip_content(token.text, content, start, stop);
     });
   } else if (type == "Replace") {
     const auto content = required_field<std::string>(json, "content", where);
     const auto pattern = json.find("pattern");
-    if (pattern == json.end()) throw CheckpointError(where + ".pattern: missing");
+    if (pattern == json.end()) throw CheckpointError(where + ".pattern", "missing");
     const Regex regex(pattern_of(*pattern, where + ".pattern"), where + ".pattern");
     steps_.push_back([=](Tokens& tokens) {
       for (auto& token : tokens) token.text = replaced(token.text, regex, content);

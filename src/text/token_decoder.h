@@ -14,21 +14,21 @@ namespace medseg {
 
 struct TokenText {
   std::string text;
-  bool whole = false;  ///< an added token: its text is itself
+  bool whole = false;  ///< an added token, which is its own text
 };
 
-/// The byte that a token such as "<0xE2>" stands for.
+/// The byte that a token such as "<0xE2>" means.
 std::optional<char> byte_of_token(std::string_view text);
 
 class TokenDecoder {
  public:
   TokenDecoder() = default;
-  /// \throws CheckpointError "where…: unknown type …; known are …".
+  /// \throws CheckpointError on an unknown type, with the known ones.
   TokenDecoder(const nlohmann::json& json, const std::string& where);
 
   std::string decode(std::vector<TokenText> tokens) const;
 
-  /// A run of byte tokens has its text only when it has ended.
+  /// The text of a run of byte tokens is known only when the run has ended.
   bool joins_byte_tokens() const { return joins_byte_tokens_; }
 
  private:

@@ -1,21 +1,13 @@
 #include "medseg/text/tokenizer.h"
 
-#include <algorithm>
 #include <fstream>
 
 #include "bpe_tokenizer.h"
-#include "medseg/base/str.h"
 #include "sentencepiece_tokenizer.h"
 #include "unicode.h"
 
 namespace medseg {
 namespace {
-
-const std::vector<std::string>& mode_names() {  // in the order of TokenizerMode
-  static const std::vector<std::string> names = {"hf", "hf_legacy", "hf_legacy_nostrip",
-                                                 "spm_native"};
-  return names;
-}
 
 bool starts_like_json(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
@@ -27,30 +19,22 @@ bool starts_like_json(const std::filesystem::path& file) {
 }  // namespace
 
 TokenizerMode tokenizer_mode(const std::string& name) {
-  const auto& names = mode_names();
-  const auto it = std::find(names.begin(), names.end(), name);
-  if (it == names.end()) {
-    throw ConfigError(
-        str_cat("tokenizer mode: unknown \"", name, "\"; known are ", join(names, " ")));
-  }
-  return static_cast<TokenizerMode>(it - names.begin());
+  return choice_named<TokenizerMode>("tokenizer mode", name);
 }
 
-std::string tokenizer_mode_name(TokenizerMode mode) {
-  return mode_names()[static_cast<std::size_t>(mode)];
-}
+std::string tokenizer_mode_name(TokenizerMode mode) { return name_of(mode); }
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path, TokenizerMode mode) {
   namespace fs = std::filesystem;
   if (fs::is_directory(path)) {
-    // The published models of this family were trained with tokenizer.model where both are there.
+    // The published models of this family were trained with tokenizer.model where both files exist.
     if (fs::exists(path / "tokenizer.model")) {
       return load_sentencepiece_tokenizer(path / "tokenizer.model", mode);
     }
     if (fs::exists(path / "tokenizer.json")) return load_bpe_tokenizer(path / "tokenizer.json");
-    throw CheckpointError(path.string() + ": holds neither tokenizer.model nor tokenizer.json");
+    throw CheckpointError(path.string(), "holds neither tokenizer.model nor tokenizer.json");
   }
-  if (!fs::exists(path)) throw DataError(path.string() + ": no such file or folder");
+  if (!fs::exists(path)) throw DataError(path.string(), "no such file or folder");
   if (path.extension() == ".json" || starts_like_json(path)) return load_bpe_tokenizer(path);
   return load_sentencepiece_tokenizer(path, mode);
 }
@@ -67,7 +51,7 @@ std::string StreamingDecoder::push(std::int64_t id) {
 
 std::string StreamingDecoder::flush() { return fresh(tokenizer_.decode(ids_)); }
 
-// What `text` adds; nothing while a decoder that strips or replaces at the end has not caught up.
+// The part of `text` that is new; nothing while a decoder that strips or replaces at the end lags.
 std::string StreamingDecoder::fresh(std::string text) {
   if (!text.starts_with(emitted_)) return "";
   auto added = text.substr(emitted_.size());

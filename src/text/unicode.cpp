@@ -17,7 +17,7 @@ unsigned char byte_at(std::string_view text, std::size_t i) {
 }
 
 struct Sequence {
-  std::size_t bytes;  // of the character, or of the maximal part that starts one
+  std::size_t bytes;  // of the character, or of the longest part of one
   bool complete;
 };
 
@@ -140,7 +140,8 @@ std::string normalize_known(std::string_view text, std::string_view form) {
 
 }  // namespace
 
-// A character that the reference does not know is a starter without decomposition there, so nothing passes it.
+// The reference treats a character that it does not know as a starter without a decomposition, so
+// marks are not reordered across it.
 std::string normalize(std::string_view text, std::string_view form) {
   std::string result;
   std::size_t done = 0;
@@ -161,7 +162,7 @@ std::string lowercase(std::string_view text) {
   result.reserve(text.size());
   for (std::size_t at = 0; at < text.size();) {
     const auto point = code_point_at(text, at);
-    if (point.value == 0x130) {  // the one letter whose lower case is two characters
+    if (point.value == 0x130) {  // the only letter whose lower case is two characters
       result += "i\xCC\x87";
     } else if (const auto* range = range_of(kNewerCapitals, point.value)) {
       append_utf8(result, range->lower + (point.value - range->first));

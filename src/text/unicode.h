@@ -1,5 +1,5 @@
 /// \file
-/// UTF-8 and the few character classes that tokenizers ask for.
+/// UTF-8 and the character classes that tokenizers need.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,8 @@ CodePoint code_point_at(std::string_view text, std::size_t at);
 CodePoint code_point_before(std::string_view text, std::size_t end);
 void append_utf8(std::string& text, char32_t value);
 
-/// Every maximal part that is no UTF-8 becomes one U+FFFD, as Rust's from_utf8_lossy and Python's "replace" do.
+/// Replaces every maximal part that is not UTF-8 by one U+FFFD, as Rust's from_utf8_lossy and
+/// Python's errors="replace" do.
 std::string valid_utf8(std::string_view bytes);
 bool is_valid_utf8(std::string_view bytes);
 
@@ -31,12 +32,12 @@ bool is_word(char32_t c);          ///< `\w` of Rust's regex: alphabetic, marks,
 
 /// NFC, NFD, NFKC or NFKD of valid UTF-8. \throws CheckFailed on another form.
 std::string normalize(std::string_view text, std::string_view form);
-/// Character by character, as Rust does (no final sigma).
+/// Maps each character by itself, as Rust does (no final sigma).
 std::string lowercase(std::string_view text);
 
 inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  ///< U+FFFD
-inline constexpr std::string_view kBlockSpace =
-    "\xE2\x96\x81";  ///< U+2581, a blank in SentencePiece's pieces
+/// U+2581, which stands for a blank in SentencePiece's pieces.
+inline constexpr std::string_view kBlockSpace = "\xE2\x96\x81";
 
 void replace_all(std::string& text, std::string_view from, std::string_view to);
 

@@ -1,6 +1,7 @@
 /// \file
-/// Where the tables of the `tokenizers` package (0.23.3) are of another Unicode version than utf8proc's (2.8, Unicode 15).
-/// Found by trying every code point; ids of published vocabularies depend on the reference's version, not on the newest.
+/// Where the `tokenizers` package (0.23.3) uses another Unicode version than utf8proc (2.8, Unicode
+/// 15). Found by testing every code point. Ids of published vocabularies depend on the reference's
+/// version, not on the newest.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +13,8 @@ struct CodeRange {
   char32_t first, last;
 };
 
-/// Marks and compatibility characters of Unicode 10 and later: its normaliser does not know them, they stay as they are.
+/// Marks and compatibility characters of Unicode 10 and later. The reference's normaliser does not
+/// know them, so they stay unchanged.
 inline constexpr CodeRange kNotNormalised[] = {
     {0x7FD, 0x7FD},     {0x898, 0x89F},     {0x8CA, 0x8D3},     {0x9FE, 0x9FE},
     {0xC3C, 0xC3C},     {0xD3B, 0xD3C},     {0xEBA, 0xEBA},     {0x1715, 0x1715},
@@ -27,13 +29,14 @@ inline constexpr CodeRange kNotNormalised[] = {
     {0x1E08F, 0x1E08F}, {0x1E130, 0x1E136}, {0x1E2AE, 0x1E2AE}, {0x1E2EC, 0x1E2EF},
     {0x1E4EC, 0x1E4EF}, {0x1F16C, 0x1F16C}, {0x1FBF0, 0x1FBF9}};
 
-/// Numbers that Unicode 16 and 17 added; `Digits` knows them (Rust's char::is_numeric).
+/// Numbers added by Unicode 16 and 17. `Digits` knows them (Rust's char::is_numeric).
 inline constexpr CodeRange kNewerNumbers[] = {
     {0x10D40, 0x10D49}, {0x116D0, 0x116E3}, {0x11BF0, 0x11BF9},
     {0x11DE0, 0x11DE9}, {0x16130, 0x16139}, {0x16D70, 0x16D79},
     {0x16FF4, 0x16FF6}, {0x1CCF0, 0x1CCF9}, {0x1E5F1, 0x1E5FA}};
 
-/// Capital letters that Unicode 16 and 17 added, and the small letter of the first (Rust's to_lowercase).
+/// Capital letters added by Unicode 16 and 17, and the small letter of the first (Rust's
+/// to_lowercase).
 struct CaseRange {
   char32_t first, last, lower;
 };
@@ -43,7 +46,7 @@ inline constexpr CaseRange kNewerCapitals[] = {
     {0xA7DA, 0xA7DA, 0xA7DB},   {0xA7DC, 0xA7DC, 0x19B},  {0x10D50, 0x10D65, 0x10D70},
     {0x16EA0, 0x16EB8, 0x16EBB}};
 
-/// The range of a sorted table that holds `c`, or null.
+/// The range of a sorted table that contains `c`, or null.
 template <class Range, std::size_t count>
 const Range* range_of(const Range (&table)[count], char32_t c) {
   const auto* it =

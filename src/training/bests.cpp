@@ -14,12 +14,14 @@ std::map<std::string, std::int64_t> best_links(const Progressed& done) {
 
 void take_bests(const TrainOptions& options, const NamedScores& scores, Progressed& done) {
   for (const auto& [name, score] : scores) {
-    if (name == options.best && score > done.best_score) {
+    const auto known = find_choice<ValidationScore>(name);
+    if (!known) continue;
+    if (known == options.best && score > done.best_score) {
       done.best_score = score;
       done.best_step = done.step;
     }
     const auto& also = options.also_best;
-    if (std::find(also.begin(), also.end(), name) == also.end()) continue;
+    if (std::find(also.begin(), also.end(), *known) == also.end()) continue;
     auto& best = done.also_best[name];
     if (score > best.score) best = {done.step, score};
   }

@@ -1,5 +1,5 @@
 /// \file
-/// The checkpoints that stay because a score of theirs is the best.
+/// The checkpoints with the best scores so far.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,15 @@
 
 namespace medseg {
 
-/// Links of the scores that a run keeps the best checkpoints by: "best", "best-SCORE".
+/// The links of a run folder to its best checkpoints, "best" and "best-SCORE", and their steps.
 std::map<std::string, std::int64_t> best_links(const Progressed& done);
 
-/// Notes in `done` which of train.best and train.also_best this step leads.
+/// Updates the best scores and steps in `done` with the scores of an evaluation of the step
+/// `done.step`.
 void take_bests(const TrainOptions& options, const NamedScores& scores, Progressed& done);
 
-/// Where a run goes on from an older checkpoint than its newest, the best of that time may be gone already.
+/// Removes best scores whose checkpoints do not exist any more. This happens to a run that resumes
+/// from an older checkpoint than its newest.
 void forget_lost_bests(const RunFolder& folder, Progressed& done);
 
 }  // namespace medseg

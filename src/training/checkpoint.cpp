@@ -62,42 +62,45 @@ nlohmann::json state_json(const Progressed& progress) {
   return state;
 }
 
-Progressed read_state(const fs::path& path) {
+/// \throws nlohmann::json::exception on another form.
+Progressed progress_of(const nlohmann::json& json) {
   Progressed progress;
-  try {
-    const auto json = parse_json(read_file(path), path.string());
-    progress.step = json.at("step").get<std::int64_t>();
-    progress.drawn = json.at("drawn").get<std::uint64_t>();
-    progress.dropped = json.value("dropped", std::int64_t{0});
-    progress.best_score = json.at("best_score").get<double>();
-    progress.seconds = json.at("seconds").get<double>();
-    progress.owes_evaluation = json.value("owes_evaluation", false);
-    if (json.contains("best_step")) progress.best_step = json.at("best_step").get<std::int64_t>();
-    if (json.contains("quarantined")) progress.quarantined = bad_samples_of(json["quarantined"]);
-    const auto also_best = json.value("also_best", nlohmann::json::object());
-    for (const auto& [name, best] : also_best.items())
-      progress.also_best[name] = {best.at("step").get<std::int64_t>(),
-                                  best.at("score").get<double>()};
-  } catch (const nlohmann::json::exception& error) {
-    throw CheckpointError(path.string() + ": " + error.what());
-  } catch (const ConfigError& error) {  // no JSON at all
-    throw CheckpointError(error.what());
-  } catch (const DataError& error) {
-    throw CheckpointError(error.what());
+  progress.step = json.at("step").get<std::int64_t>();
+  progress.drawn = json.at("drawn").get<std::uint64_t>();
+  progress.dropped = json.value("dropped", std::int64_t{0});
+  progress.best_score = json.at("best_score").get<double>();
+  progress.seconds = json.at("seconds").get<double>();
+  progress.owes_evaluation = json.value("owes_evaluation", false);
+  if (json.contains("best_step")) progress.best_step = json.at("best_step").get<std::int64_t>();
+  if (json.contains("quarantined")) progress.quarantined = bad_samples_of(json["quarantined"]);
+  const auto also_best = json.value("also_best", nlohmann::json::object());
+  for (const auto& [name, best] : also_best.items()) {
+    progress.also_best[name] = {best.at("step").get<std::int64_t>(),
+                                best.at("score").get<double>()};
   }
   return progress;
+}
+
+Progressed read_state(const fs::path& path) {
+  const auto json =
+      raised_as<CheckpointError>([&] { return parse_json(read_file(path), path.string()); });
+  try {
+    return progress_of(json);
+  } catch (const nlohmann::json::exception& error) {
+    throw CheckpointError(path.string(), error.what());
+  }
 }
 
 void check_sums(const fs::path& folder) {
   for (const auto& line : split(read_file(folder / kSums), '\n')) {
     if (line.empty()) continue;
     const auto gap = line.find("  ");
-    if (gap != 64) throw CheckpointError((folder / kSums).string() + ": damaged");
+    if (gap != 64) throw CheckpointError((folder / kSums).string(), "damaged");
     const auto file = folder / line.substr(gap + 2);
-    if (!fs::exists(file)) throw CheckpointError(file.string() + ": missing");
+    if (!fs::exists(file)) throw CheckpointError(file.string(), "missing");
     if (sha256_of_file(file) != line.substr(0, gap)) {
-      throw CheckpointError(str_cat(file.string(), ": ", fs::file_size(file),
-                                    " bytes that are not those that were saved"));
+      throw CheckpointError(
+          file.string(), str_cat(fs::file_size(file), " bytes that are not those that were saved"));
     }
   }
 }
@@ -161,12 +164,10 @@ std::uint64_t checkpoint_bytes(OpenBundle& bundle, const AdamW& optimizer, const
 }
 
 void require_whole_checkpoint(const fs::path& folder) {
-  try {
+  raised_as<CheckpointError>([&] {
     if (fs::exists(folder / kSums)) check_sums(folder);
     open_tensor_file(folder / kTensors);
-  } catch (const DataError& error) {
-    throw CheckpointError(error.what());
-  }
+  });
   read_state(folder / kState);
 }
 
@@ -176,11 +177,11 @@ Progressed load_checkpoint(const std::filesystem::path& folder, AdamW& optimizer
   const Progressed progress = read_state(folder / kState);
   const auto file = open_tensor_file(folder / kTensors);
   for (auto& [name, tensor] : state_of(optimizer, ema, scaler)) {
-    if (!file->contains(name)) throw CheckpointError(file->path().string() + ": no tensor " + name);
+    if (!file->contains(name)) throw CheckpointError(file->path().string(), "no tensor " + name);
     const auto saved = file->load(name);
     if (saved.sizes() != tensor.sizes()) {
-      throw CheckpointError(str_cat(file->path().string(), ": ", name, " is ", saved.sizes(),
-                                    ", expected ", tensor.sizes()));
+      throw CheckpointError(file->path().string(),
+                            str_cat(name, " is ", saved.sizes(), ", expected ", tensor.sizes()));
     }
     tensor.copy_(saved);
   }

@@ -5,6 +5,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/models/grounding.h"
 #include "medseg/pipeline/mask_truth.h"
 #include "medseg/training/further_losses.h"
 
@@ -33,7 +34,8 @@ class MaskLossFunction : public torch::autograd::Function<MaskLossFunction> {
     return {bce, 1.0 - numerator / denominator};
   }
 
-  // d BCE/dx = (p - t) / pixels;  d Dice/dp = (numerator - 2 t denominator) / (1000 denominator²);  dp/dx = p (1 - p).
+  // d BCE/dx = (p - t) / pixels;  d Dice/dp = (numerator - 2 t denominator) / (1000 denominator²);
+  // dp/dx = p (1 - p).
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const auto &p = saved[0], &t = saved[1], &numerator = saved[2], &denominator = saved[3];
@@ -53,6 +55,46 @@ bool same_frame(const ModelFrame& a, const ModelFrame& b) {
          a.image_width == b.image_width;
 }
 
+/// Masks of images that have the same frame.
+struct FrameGroup {
+  std::vector<at::Tensor> logits, masks;
+  std::vector<at::Tensor> distances;  ///< only for the boundary loss
+  std::vector<double> weights;        ///< of each mask in the loss of the batch
+};
+
+void add_to_group(const MaskTruth& truth, const at::Tensor& logits, std::int64_t all_masks,
+                  const LossOptions& options, FrameGroup& group) {
+  group.logits.push_back(logits);
+  group.masks.push_back(truth.masks);
+  if (options.boundary > 0) {
+    const auto& known = truth.distances;
+    group.distances.push_back(known.defined() ? known : boundary_distances(truth.masks));
+  }
+  const auto n = static_cast<double>(truth.masks.size(0));
+  const double weight = n / (n + kCountEps) / (static_cast<double>(all_masks) + kCountEps);
+  group.weights.insert(group.weights.end(), static_cast<std::size_t>(truth.masks.size(0)), weight);
+}
+
+at::Tensor joined(const std::vector<at::Tensor>& parts) {
+  return parts.size() == 1 ? parts[0] : at::cat(parts);
+}
+
+void add_losses(const FrameGroup& group, const ModelFrame& frame, const LossOptions& options,
+                BatchMaskLosses& total) {
+  const auto in_pixels = upscale_masks(joined(group.logits), frame);
+  const auto truth = joined(group.masks);
+  const auto [bce, dice] = mask_losses(in_pixels, truth);
+  const auto weight = at::tensor(group.weights, bce.options());
+  const auto add = [&](at::Tensor& sum, const at::Tensor& loss) {
+    sum = sum + (loss * weight).sum();
+  };
+  add(total.bce, bce);
+  add(total.dice, dice);
+  if (options.focal > 0)
+    add(total.focal, focal_loss(in_pixels, truth, options.focal_gamma, options.focal_alpha));
+  if (options.boundary > 0) add(total.boundary, boundary_loss(in_pixels, at::cat(group.distances)));
+}
+
 }  // namespace
 
 std::pair<at::Tensor, at::Tensor> mask_losses(const at::Tensor& logits, const at::Tensor& truth) {
@@ -67,7 +109,7 @@ std::pair<at::Tensor, at::Tensor> mask_losses(const at::Tensor& logits, const at
 BatchMaskLosses batch_mask_losses(const at::Tensor& mask_logits,
                                   const std::vector<MaskTruth>& truths,
                                   const LossOptions& options) {
-  std::vector<std::int64_t> first = {0};  // of each picture, in mask_logits
+  std::vector<std::int64_t> first = {0};  // mask of each image, in mask_logits
   for (const auto& truth : truths) first.push_back(first.back() + truth.masks.size(0));
   const auto count = first.back();
   MEDSEG_CHECK(mask_logits.size(0) == count,
@@ -79,38 +121,14 @@ BatchMaskLosses batch_mask_losses(const at::Tensor& mask_logits,
   std::vector<bool> done(truths.size(), false);
   for (std::size_t i = 0; i < truths.size(); ++i) {
     if (done[i]) continue;
-    std::vector<at::Tensor> logits, masks, distances;
-    std::vector<double> weights;  // of each mask in the batch's loss
+    FrameGroup group;
     for (std::size_t j = i; j < truths.size(); ++j) {
       if (done[j] || !same_frame(truths[i].frame, truths[j].frame)) continue;
       done[j] = true;
-      const auto n = truths[j].masks.size(0);
-      if (n == 0) continue;
-      logits.push_back(mask_logits.slice(0, first[j], first[j + 1]));
-      masks.push_back(truths[j].masks);
-      if (options.boundary > 0) {
-        const auto& known = truths[j].distances;
-        distances.push_back(known.defined() ? known : boundary_distances(truths[j].masks));
-      }
-      const auto of_picture = static_cast<double>(n);
-      weights.insert(
-          weights.end(), static_cast<std::size_t>(n),
-          of_picture / (of_picture + kCountEps) / (static_cast<double>(count) + kCountEps));
+      if (truths[j].masks.size(0) == 0) continue;
+      add_to_group(truths[j], mask_logits.slice(0, first[j], first[j + 1]), count, options, group);
     }
-    if (logits.empty()) continue;
-    const auto in_pixels =
-        upscale_masks(logits.size() == 1 ? logits[0] : at::cat(logits), truths[i].frame);
-    const auto truth = masks.size() == 1 ? masks[0] : at::cat(masks);
-    const auto [bce, dice] = mask_losses(in_pixels, truth);
-    const auto weight = at::tensor(weights, bce.options());
-    total.bce = total.bce + (bce * weight).sum();
-    total.dice = total.dice + (dice * weight).sum();
-    const auto add = [&](at::Tensor& sum, const at::Tensor& loss) {
-      sum = sum + (loss * weight).sum();
-    };
-    if (options.focal > 0)
-      add(total.focal, focal_loss(in_pixels, truth, options.focal_gamma, options.focal_alpha));
-    if (options.boundary > 0) add(total.boundary, boundary_loss(in_pixels, at::cat(distances)));
+    if (!group.logits.empty()) add_losses(group, truths[i].frame, options, total);
   }
   return total;
 }

@@ -10,6 +10,7 @@
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
 #include "medseg/comm/share.h"
+#include "medseg/models/grounding.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/precision.h"
 #include "medseg/pipeline/mask_truth.h"
@@ -27,7 +28,7 @@ at::Tensor replay_loss(const Segmenter& model, const at::Tensor& embeddings,
                        const at::Tensor& prompts, const std::vector<MaskTruth>& truths,
                        const TrainOptions& options) {
   const auto device = model.device().type();
-  const AutocastScope autocast(device, precision_named("train.precision", options.precision));
+  const AutocastScope autocast(device, dtype_of(options.precision));
   const auto decoded =
       model.grounding().decode_batch(embeddings, prompts, at::arange(prompts.size(0), at::kLong));
   const AutocastScope full_precision(device, at::kFloat);
@@ -36,15 +37,15 @@ at::Tensor replay_loss(const Segmenter& model, const at::Tensor& embeddings,
   return with_further_losses(of_masks, losses, options.loss) * options.replay.weight;
 }
 
-MaskReplay::MaskReplay(const TrainOptions& options, const TrainingSet& data)
-    : options_(options), data_(data) {
+MaskReplay::MaskReplay(const TrainOptions& options, TrainingSet& data)
+    : options_(options), reader_(data) {
   if (!is_on()) return;
   std::map<std::string, double> counts;
-  auto places = data.mask_places();
-  for (const auto& place : places) ++counts[place.target];
-  for (auto& place : places) {
-    const double share = 1.0 / std::sqrt(counts[place.target]);
-    sources_.push_back({.place = std::move(place), .share = share, .truth = {}});
+  auto targets = mask_targets(data.records);
+  for (const auto& target : targets) ++counts[target.label];
+  for (auto& target : targets) {
+    const double share = 1.0 / std::sqrt(counts[target.label]);
+    sources_.push_back({.target = std::move(target), .share = share, .truth = {}});
   }
 }
 
@@ -102,12 +103,12 @@ MaskReplay::Source& MaskReplay::draw(const std::vector<double>& reach, RandomStr
         std::upper_bound(reach.begin(), reach.end(), random.uniform() * reach.back());
     auto& source =
         sources_[static_cast<std::size_t>(std::min(drawn, reach.end() - 1) - reach.begin())];
-    const auto fault = data_.fault_of(source.place);
+    const auto fault = reader_.fault_of(source.target);
     if (!fault) return source;
     bad.push_back(*fault);
   }
-  throw DataError(str_cat(bad.back().place(), ": ", bad.back().why, "; train.replay drew ", kTries,
-                          " masks, and none can be read"));
+  throw DataError(bad.back().where(), str_cat(bad.back().why, "; train.replay drew ", kTries,
+                                              " masks, and none can be read"));
 }
 
 std::vector<BadSample> MaskReplay::backward(const Segmenter& model, FeatureCache& cache,
@@ -123,7 +124,7 @@ std::vector<BadSample> MaskReplay::backward(const Segmenter& model, FeatureCache
   std::vector<double> reach;  // running sum of the shares that can be drawn
   double total = 0;
   for (const auto& source : sources_) {
-    if (memory_.contains(source.place.target)) total += source.share;
+    if (memory_.contains(source.target.label)) total += source.share;
     reach.push_back(total);
   }
   if (total <= 0) return bad;
@@ -132,13 +133,14 @@ std::vector<BadSample> MaskReplay::backward(const Segmenter& model, FeatureCache
   const auto share = share_of(options_.replay.masks, comm);
   for (std::int64_t i = 0; i < options_.replay.masks; ++i) {
     auto& source = draw(reach, random, bad);
-    const auto& known = memory_.at(source.place.target);
+    const auto& known = memory_.at(source.target.label);
     const auto& prompt = known[random.below(known.size())];
     if (i < share.first || i >= share.end) continue;
-    const auto sample = data_.load_place(source.place, cache, source.truth);
-    embeddings.push_back(pooled(*sample.features, cache.precision()));
+    const auto features = reader_.features_of(source.target, cache);
+    if (!source.truth.defined()) source.truth = reader_.read_truth(source.target, features->frame);
+    embeddings.push_back(pooled(*features, cache.precision()));
     prompts.push_back(prompt);
-    truths.push_back({source.truth.to(model.device(), at::kFloat), sample.features->frame});
+    truths.push_back({source.truth.to(model.device(), at::kFloat), features->frame});
   }
   if (prompts.empty()) return bad;
   const auto part = static_cast<double>(share.size()) / static_cast<double>(options_.replay.masks);

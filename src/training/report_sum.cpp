@@ -1,38 +1,41 @@
 #include "medseg/training/report_sum.h"
 
+#include <array>
+
 #include <nlohmann/json.hpp>
 
 namespace medseg {
+namespace {
+
+constexpr std::array kLosses = {&StepReport::total, &StepReport::text,  &StepReport::bce,
+                                &StepReport::dice,  &StepReport::focal, &StepReport::boundary};
+constexpr std::array kCounts = {&StepReport::tokens, &StepReport::labelled, &StepReport::masks,
+                                &StepReport::samples};
+
+// JSON keeps every bit of a finite double. Losses are finite here: one that is not is the fault.
+std::string encoded(const StepReport& report) {
+  nlohmann::json json = {{"ids", report.ids}, {"fault", report.fault}};
+  for (const auto loss : kLosses) json["losses"].push_back(report.*loss);
+  for (const auto count : kCounts) json["counts"].push_back(report.*count);
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+void add(const nlohmann::json& part, StepReport& whole) {
+  for (std::size_t i = 0; i < kLosses.size(); ++i)
+    whole.*kLosses[i] += part["losses"][i].get<double>();
+  for (std::size_t i = 0; i < kCounts.size(); ++i)
+    whole.*kCounts[i] += part["counts"][i].get<std::int64_t>();
+  const auto ids = part["ids"].get<std::vector<std::string>>();
+  whole.ids.insert(whole.ids.end(), ids.begin(), ids.end());
+  if (whole.fault.empty()) whole.fault = part["fault"].get<std::string>();
+}
+
+}  // namespace
 
 void sum_reports(StepReport& report, Comm& comm) {
   if (comm.is_alone()) return;
-  // Sums are finite by now: what was not is the fault. JSON keeps every bit of a double.
-  const nlohmann::json own = {
-      {"losses",
-       {report.total, report.text, report.bce, report.dice, report.focal, report.boundary}},
-      {"counts", {report.tokens, report.labelled, report.masks, report.samples}},
-      {"ids", report.ids},
-      {"fault", report.fault}};
   StepReport whole;
-  for (const auto& text :
-       comm.all_gather(own.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))) {
-    const auto part = nlohmann::json::parse(text);
-    const auto losses = part["losses"].get<std::vector<double>>();
-    const auto counts = part["counts"].get<std::vector<std::int64_t>>();
-    whole.total += losses[0];
-    whole.text += losses[1];
-    whole.bce += losses[2];
-    whole.dice += losses[3];
-    whole.focal += losses[4];
-    whole.boundary += losses[5];
-    whole.tokens += counts[0];
-    whole.labelled += counts[1];
-    whole.masks += counts[2];
-    whole.samples += counts[3];
-    const auto ids = part["ids"].get<std::vector<std::string>>();
-    whole.ids.insert(whole.ids.end(), ids.begin(), ids.end());
-    if (whole.fault.empty()) whole.fault = part["fault"].get<std::string>();
-  }
+  for (const auto& text : comm.all_gather(encoded(report))) add(nlohmann::json::parse(text), whole);
   report = std::move(whole);
 }
 

@@ -7,6 +7,7 @@
 #include "medseg/base/clock.h"
 #include "medseg/base/host.h"
 #include "medseg/base/process.h"
+#include "medseg/base/version.h"
 #include "medseg/nn/precision.h"
 
 namespace medseg {
@@ -53,7 +54,7 @@ nlohmann::ordered_json step_line(std::int64_t step, const TrainOptions& options,
 }
 
 nlohmann::json machine_facts() {
-  return {{"version", "0.1.0"},
+  return {{"version", version()},
           {"torch", TORCH_VERSION},
           {"threads", at::get_num_threads()},
           {"cpu_capability", at::get_cpu_capability()},
@@ -73,7 +74,8 @@ void add_progress(nlohmann::json& run, const TrainOptions& options, const Progre
   }
   if (done.dropped > 0) run["dropped_steps"] = done.dropped;
   if (done.best_step)
-    run["best"] = {{"step", *done.best_step}, {"score", done.best_score}, {"by", options.best}};
+    run["best"] = {
+        {"step", *done.best_step}, {"score", done.best_score}, {"by", name_of(options.best)}};
   for (const auto& [name, best] : done.also_best)
     run["also_best"][name] = {{"step", best.step}, {"score", best.score}};
 }

@@ -1,5 +1,5 @@
 /// \file
-/// What a run tells of itself: a line of metrics.jsonl a step, and run.json.
+/// Contents of metrics.jsonl and run.json.
 #pragma once
 
 #include <cstdint>
@@ -15,15 +15,16 @@
 
 namespace medseg {
 
-/// What is not finite is left out; "dropped" says why. `factor` is the schedule's.
+/// The line of a step in metrics.jsonl. Numbers that are not finite are left out, and "dropped"
+/// says why. `factor` is that of the schedule.
 nlohmann::ordered_json step_line(std::int64_t step, const TrainOptions& options,
                                  const StepReport& report, const Update& update,
                                  const GradScaler& scaler, double factor, double seconds);
 
-/// Of the program and the machine: versions, threads, host.
+/// For run.json: versions of the program and LibTorch, threads, the machine.
 nlohmann::json machine_facts();
 
-/// How far the run is, its time and memory by part, its best checkpoints.
+/// For run.json: how far the run is, its time and memory by part, its best checkpoints.
 void add_progress(nlohmann::json& run, const TrainOptions& options, const Progressed& done,
                   const TimeTable& times);
 

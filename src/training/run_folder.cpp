@@ -10,54 +10,22 @@
 #include "medseg/base/log.h"
 #include "medseg/base/process.h"
 #include "medseg/base/str.h"
-#include "medseg/config/load.h"
 #include "medseg/report/event_file.h"
 #include "medseg/training/checkpoint.h"
-#include "medseg/training/options.h"
 
 namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kMayChange = {"/train/steps",
-                                             "/train/evaluate_every",
-                                             "/train/evaluate_limit",
-                                             "/train/save_every",
-                                             "/train/keep",
-                                             "/train/time_limit_s",
-                                             "/train/threads",
-                                             "/data/workers",
-                                             "/data/cache_gb",
-                                             "/data/cache_dir",
-                                             "/train/non_finite",
-                                             "/train/non_finite_limit",
-                                             "/train/show_answers",
-                                             "/train/activation_checkpointing",
-                                             "/data/on_bad_sample",
-                                             "/data/quarantine_limit",
-                                             "/train/optimizer/shard",
-                                             "/train/distributed/timeout_s"};
-
-// A link that is always there: made beside and renamed over the old one.
+// Replaces a link in one step: makes a new one and renames it over the old.
 void point(const fs::path& link, const fs::path& target) {
   const fs::path temporary = link.string() + ".tmp";
   std::error_code error;
   fs::remove(temporary, error);
   fs::create_directory_symlink(target, temporary, error);
   if (!error) fs::rename(temporary, link, error);
-  if (error) throw DataError(link.string() + ": cannot write: " + error.message());
-}
-
-std::string value_text(const nlohmann::json& json, const std::string& pointer) {
-  const nlohmann::json::json_pointer at(pointer);
-  return json.contains(at) ? json.at(at).dump() : "nothing";
-}
-
-std::string dotted(std::string pointer) {
-  pointer.erase(0, 1);
-  std::replace(pointer.begin(), pointer.end(), '/', '.');
-  return pointer;
+  if (error) throw DataError(link.string(), "cannot write: " + error.message());
 }
 
 }  // namespace
@@ -86,17 +54,20 @@ void RunFolder::claim() {
   if (!writes_) return;
   std::error_code error;
   fs::create_directories(path_, error);
-  if (error) throw DataError(path_.string() + ": cannot make folder: " + error.message());
+  if (error) throw DataError(path_.string(), "cannot make folder: " + error.message());
   lock_ = std::make_unique<FileLock>(path_ / ".lock", path_.string());
+}
+
+void RunFolder::require_new() const {
+  if (!writes_ || !last_step()) return;
+  throw ConfigError(
+      path_.string(),
+      "a run with checkpoints stands here; --resume goes on with it, --out names another");
 }
 
 void RunFolder::create() {
   if (!writes_) return;
-  if (last_step()) {
-    throw ConfigError(
-        path_.string() +
-        ": a run with checkpoints stands here; --resume goes on with it, --out names another");
-  }
+  require_new();
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(path_, error)) {
     const std::string name = entry.path().filename().string();
@@ -119,12 +90,12 @@ std::optional<std::int64_t> RunFolder::last_step() const {
 std::optional<std::int64_t> RunFolder::newest_whole() const {
   const auto all = steps();
   if (all.empty()) return std::nullopt;
-  std::vector<std::pair<fs::path, std::string>> damaged;  // newest first
+  std::vector<std::pair<fs::path, CheckpointError>> damaged;  // newest first
   for (auto step = all.rbegin(); step != all.rend(); ++step) {
     try {
       require_whole_checkpoint(checkpoint(*step));
     } catch (const CheckpointError& error) {
-      damaged.emplace_back(checkpoint(*step), error.what());
+      damaged.emplace_back(checkpoint(*step), error);
       continue;
     }
     for (const auto& [folder, fault] : damaged) {
@@ -132,28 +103,15 @@ std::optional<std::int64_t> RunFolder::newest_whole() const {
       std::error_code ignored;
       fs::remove_all(aside, ignored);
       fs::rename(folder, aside, ignored);
-      log_warning(str_cat(fault, "; set aside as ", aside.filename().string(),
+      log_warning(str_cat(fault.what(), "; set aside as ", aside.filename().string(),
                           ", the run goes on from ", checkpoint(*step).filename().string()));
     }
     return *step;
   }
-  throw CheckpointError(str_cat(damaged.front().second, "; of the run's ", all.size(),
-                                all.size() == 1 ? " checkpoint" : " checkpoints",
-                                " none is whole: nothing to resume from"));
-}
-
-void RunFolder::require_same_config(const nlohmann::json& config) const {
-  const auto path = path_ / "config.json";
-  TrainConfig defaults;  // a key that is newer than the run has its default there
-  read_options(parse_json(read_file(path), path.string()), defaults);
-  const auto before = write_options(defaults);
-  for (const auto& change : nlohmann::json::diff(before, config)) {
-    const auto pointer = change.at("path").get<std::string>();
-    if (std::find(kMayChange.begin(), kMayChange.end(), pointer) != kMayChange.end()) continue;
-    throw ConfigError(str_cat(dotted(pointer), ": ", value_text(config, pointer),
-                              ", but the run that --resume goes on with has ",
-                              value_text(before, pointer)));
-  }
+  const CheckpointError& newest = damaged.front().second;
+  throw CheckpointError(newest.where(), str_cat(newest.reason(), "; of the run's ", all.size(),
+                                                all.size() == 1 ? " checkpoint" : " checkpoints",
+                                                " none is whole: nothing to resume from"));
 }
 
 void RunFolder::require_room(std::uint64_t checkpoint_bytes, std::int64_t kept) const {
@@ -164,31 +122,16 @@ void RunFolder::require_room(std::uint64_t checkpoint_bytes, std::int64_t kept) 
   fs::remove(probe, ignored);
   const auto room = free_bytes(probe);
   if (!room) return;
-  const auto numbers =
-      str_cat(path_.string(), ": a checkpoint takes ", gigabytes_text(checkpoint_bytes), ", ",
-              gigabytes_text(*room), " are free");
-  if (*room < checkpoint_bytes) throw DataError(numbers + "; make room, or name another --out");
-  // One more than is kept: the old goes only when the new is there.
+  const auto numbers = str_cat("a checkpoint takes ", gigabytes_text(checkpoint_bytes), ", ",
+                               gigabytes_text(*room), " are free");
+  if (*room < checkpoint_bytes)
+    throw DataError(path_.string(), numbers + "; make room, or name another --out");
+  // One more than is kept: an old checkpoint is removed only after a new one is saved.
   const auto missing =
       std::max<std::int64_t>(kept + 1 - static_cast<std::int64_t>(steps().size()), 0);
   if (*room < static_cast<std::uint64_t>(missing) * checkpoint_bytes) {
-    log_warning(str_cat(numbers, ", and up to ", missing, " more will stand at once"));
-  }
-}
-
-void RunFolder::compare_data(
-    const std::vector<std::pair<std::string, std::string>>& manifest_hashes) const {
-  const auto path = path_ / "run.json";
-  if (!fs::exists(path)) return;
-  const auto run = nlohmann::json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
-  if (!run.is_object() || !run.contains("data")) return;
-  for (const auto& [manifest, hash] : manifest_hashes) {
-    for (const auto& before : run["data"]) {
-      if (before.value("manifest", "") == manifest && before.value("sha256", "") != hash) {
-        log_warning(manifest +
-                    ": is not what the run began with; the records that come next are others");
-      }
-    }
+    log_warning(str_cat(path_.string(), ": ", numbers, ", and up to ", missing,
+                        " more will stand at once"));
   }
 }
 
@@ -261,7 +204,7 @@ void RunFolder::publish(std::int64_t last, const std::map<std::string, std::int6
   for (std::int64_t i = 0; i < count - keep; ++i) {
     const auto step = all[static_cast<std::size_t>(i)];
     if (stay.contains(step)) continue;
-    // In one step it is no checkpoint any more, whatever becomes of the removal.
+    // Renamed first: a removal that is interrupted must not leave half a checkpoint.
     const auto removed = path_ / "checkpoints" / ("." + checkpoint(step).filename().string());
     std::error_code ignored;
     fs::remove_all(removed, ignored);

@@ -14,14 +14,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Scores that tell runs apart in TensorBoard's table of experiments.
+// Scores in TensorBoard's table of runs and hyperparameters.
 const std::vector<std::string> kResults = {"dice_over_targets", "giou", "ciou", "dice"};
 
-bool is_key_of_place(const std::string& key) {
+bool is_coordinate(const std::string& key) {
   return key == "step" || key == "split" || key == "manifest";
 }
 
-// "train.optimizer.lr": 3e-4, …; a list is its JSON text. `data` is left out: it names files.
+// "train.optimizer.lr": 3e-4, …; of a list its JSON text.
 void flatten(const std::string& path, const nlohmann::json& json,
              std::map<std::string, Hyperparameter>& into) {
   if (json.is_object()) {
@@ -40,7 +40,7 @@ bool is_own_file(const std::string& name) {
   return name == "answers.json" || (name.starts_with("answer-") && name.ends_with(".png"));
 }
 
-// A fence that the text cannot close.
+// As a Markdown code block, with a fence that does not occur in the text.
 std::string fenced(const std::string& text) {
   std::string fence = "```";
   while (text.find(fence) != std::string::npos) fence += '`';
@@ -55,7 +55,7 @@ void RunView::attempt(const std::function<void()>& write) {
     write();
   } catch (const Error& error) {
     if (!failed_)
-      log_warning(str_cat(error.what(), "; the run goes on, its events and pictures lack this"));
+      log_warning(str_cat(error.what(), "; the run goes on, its events and images lack this"));
     failed_ = true;
   }
 }
@@ -81,32 +81,32 @@ void RunView::begin(std::int64_t step, bool owes_evaluation, const nlohmann::jso
           str_cat("evaluation/", label(source.at("split"), source.at("manifest")), "/", score));
     }
   }
-  bool told = false;
+  bool has_events = false;
   std::error_code none;
   for (const auto& entry : fs::directory_iterator(folder_, none))
-    told = told || EventFile::is_event_file(entry.path());
+    has_events = has_events || EventFile::is_event_file(entry.path());
   const std::int64_t first = owes_evaluation ? step : step + 1;
   attempt([&] { forget_answers(first); });
   attempt([&] {
     events_.emplace(folder_);
-    events_->begin_session(told ? first : 0);
-    if (!told) {
+    events_->begin_session(has_events ? first : 0);
+    if (!has_events) {
       std::map<std::string, Hyperparameter> parameters;
       flatten("", {{"model", config.at("model")}, {"train", config.at("train")}}, parameters);
       events_->add_hyperparameters(parameters, results);
       events_->add_text(0, "config", fenced(config.dump(2)));
     }
-    replay(told ? first : 0);
+    add_lines_from(has_events ? first : 0);
   });
 }
 
-// Lines from `first` on that metrics.jsonl still has and the events have no more.
-void RunView::replay(std::int64_t first) {
+// Of metrics.jsonl: the lines from this step on, which the event files lack.
+void RunView::add_lines_from(std::int64_t first_step) {
   const auto path = folder_ / "metrics.jsonl";
   if (!fs::exists(path)) return;
   for (const auto& text : split(read_file(path), '\n')) {
     const auto line = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (line.is_object() && line.value("step", std::int64_t{-1}) >= first) add_metrics(line);
+    if (line.is_object() && line.value("step", std::int64_t{-1}) >= first_step) add_metrics(line);
   }
 }
 
@@ -119,7 +119,7 @@ void RunView::add_metrics(const nlohmann::ordered_json& line) {
   }
   std::vector<std::pair<std::string, double>> scalars;
   for (const auto& [key, value] : line.items()) {
-    if (value.is_number() && !is_key_of_place(key))
+    if (value.is_number() && !is_coordinate(key))
       scalars.emplace_back(group + key, value.get<double>());
   }
   attempt([&] { events_->add_scalars(line.at("step").get<std::int64_t>(), scalars); });
@@ -168,7 +168,8 @@ void RunView::write_answers(std::int64_t step, const std::vector<ShownSource>& s
   folder.commit();
 }
 
-// Answers of an evaluation that comes again, or of an earlier run that never saved.
+// Removes answers of an evaluation that will be done again, or of an earlier run without
+// checkpoints.
 void RunView::forget_answers(std::int64_t first) const {
   const auto path = folder_ / "answers/answers.json";
   if (!fs::exists(path)) return;

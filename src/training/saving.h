@@ -1,5 +1,5 @@
 /// \file
-/// A save that cannot be written must not cost the run.
+/// Saves that fail are tried again.
 #pragma once
 
 #include <cstdint>
@@ -7,14 +7,15 @@
 
 namespace medseg {
 
-/// A failed save is logged and owed: the checkpoints before it stay, the run goes on, and it is tried again with the next save
-/// that is due, at the latest every tenth step. Only when no step will follow is a failure the run's.
+/// A save that fails gives a warning, and the run goes on: older checkpoints stay, and the next
+/// save that is due tries again, or one ten steps later. Only a save after the last step ends the
+/// run if it fails.
 class Saving {
  public:
-  /// True if `write` came through. \throws what `write` threw if it was the last chance.
+  /// Runs `write`; false if it failed. \throws what `write` threw if `last_chance`.
   bool attempt(std::int64_t step, bool last_chance, const std::function<void()>& write);
 
-  /// Whether to try one that failed again after this step.
+  /// Whether the last save failed and should be tried again after this step.
   bool owed(std::int64_t step) const;
 
  private:

@@ -7,6 +7,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/models/grounding.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/precision.h"
 #include "medseg/training/losses.h"
@@ -14,14 +15,16 @@
 namespace medseg {
 namespace {
 
-// The value of a part of the loss; 0 for one that is not finite, when the step is for dropping.
+// The value of a part of the loss, or 0 if it is not finite: then the step will be dropped.
 double finite(const char* part, const at::Tensor& loss, const TrainingBatch& batch,
               const TrainOptions& options, std::int64_t step, StepReport& report) {
   const auto value = loss.item<double>();
   if (std::isfinite(value)) return value;
-  const auto found = std::isnan(value) ? "nan" : str_cat(value);  // whatever the sign of its bits
+  const auto found =
+      std::isnan(value) ? "nan" : str_cat(value);  // nan may have a sign, which says nothing
   const auto fault = str_cat(part, " is ", found, "; records ", join(batch.ids, ", "));
-  if (options.non_finite == "stop") throw RunStopped(str_cat("step ", step + 1, ": ", fault));
+  if (options.non_finite == NonFinite::kStop)
+    throw RunStopped(str_cat("step ", step + 1, ": ", fault));
   if (report.fault.empty()) report.fault = fault;
   return 0.0;
 }
@@ -62,8 +65,7 @@ void backward_micro_batch(const Segmenter& model, const TrainingBatch& batch,
                           TimeTable& times, MaskReplay* replay, const GradScaler* scaler) {
   MicroBatchOutput output;
   {
-    const AutocastScope autocast(model.device().type(),
-                                 precision_named("train.precision", options.precision));
+    const AutocastScope autocast(model.device().type(), dtype_of(options.precision));
     output = forward_micro_batch(model, batch, options.loss, times);
   }
   const double share = 1.0 / static_cast<double>(options.accumulation);

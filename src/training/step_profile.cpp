@@ -22,7 +22,7 @@ std::set<ActivityType> activities(bool with_gpu) {
   return kinds;
 }
 
-// The profiler tells nothing of a disk that was full.
+// The profiler does not report that a disk was full.
 bool ends_as_json(const fs::path& path) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   const std::streamoff size = file ? static_cast<std::streamoff>(file.tellg()) : 0;
@@ -36,7 +36,7 @@ bool ends_as_json(const fs::path& path) {
 
 StepProfile::StepProfile(fs::path file, std::int64_t steps, bool with_gpu, TimeTable& times)
     : file_(std::move(file)), steps_(steps), with_gpu_(with_gpu), times_(times) {
-  // Else it says on stderr that there is no GPU, as an error.
+  // Without this the profiler prints an error on stderr if there is no GPU.
   if (steps_ > 0) ::setenv("KINETO_LOG_LEVEL", "5", /*overwrite=*/0);
 }
 
@@ -52,7 +52,8 @@ void StepProfile::start() {
   profiler::enableProfiler(
       config, activities(with_gpu_),
       {at::RecordScope::FUNCTION, at::RecordScope::USER_SCOPE, at::RecordScope::BACKWARD_FUNCTION});
-  times_.watch([this](const char* part) { part != nullptr ? open(part) : close(); });
+  times_.observe(
+      {.on_begin = [this](const std::string& part) { open(part); }, .on_end = [this] { close(); }});
   running_ = true;
 }
 
@@ -60,7 +61,7 @@ void StepProfile::begin(std::int64_t step) {
   ++begun_;
   if (steps_ == 0 || begun_ <= kWarmUp) return;
   if (!running_) {
-    if (begun_ > kWarmUp + 1) return;  // done before
+    if (begun_ > kWarmUp + 1) return;  // already written
     start();
     first_ = step;
   }
@@ -87,8 +88,8 @@ void StepProfile::close() {
 
 void StepProfile::write() {
   running_ = false;
-  times_.watch({});
-  while (!spans_.empty()) close();  // a step that an error ended
+  times_.observe({});
+  while (!spans_.empty()) close();  // of a step that ended with an error
   at::enableRecordFunction(true);
   const fs::path temporary = file_.string() + ".tmp";
   std::error_code error;
@@ -101,7 +102,7 @@ void StepProfile::write() {
         return;
       }
     }
-  } catch (const std::exception&) {  // said below
+  } catch (const std::exception&) {  // the warning below
   }
   fs::remove(temporary, error);
   log_warning(file_.string() + ": cannot write; the run goes on without its profile");

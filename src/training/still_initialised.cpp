@@ -9,7 +9,7 @@
 namespace medseg {
 namespace {
 
-// "NAME[first:end]" of rows; -1 where the entry is the whole tensor.
+// "NAME[first:end]" of some rows, or "NAME" of a whole tensor: then both are -1.
 struct InitialisedEntry {
   std::string name;
   std::int64_t first = -1, end = -1;

@@ -10,7 +10,10 @@
 #include "medseg/base/str.h"
 #include "medseg/dataset/turns.h"
 #include "medseg/generation/generate.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/llama.h"
 #include "medseg/nn/autocast.h"
+#include "medseg/optim/patterns.h"
 #include "medseg/training/step.h"
 
 namespace medseg {
@@ -18,31 +21,22 @@ namespace {
 
 using NamedParameters = std::vector<std::pair<std::string, at::Tensor*>>;
 
-// The whole name or the part of one that is most like the pattern's words.
-std::string nearest_name(const std::string& pattern, const NamedParameters& parameters) {
-  std::string words = pattern;
-  std::erase_if(words, [](char c) { return c == '*' || c == '?'; });
-  std::vector<std::string> known;
-  for (const auto& [name, tensor] : parameters) {
-    known.push_back(name);
-    for (const auto& part : split(name, '.')) known.push_back(part);
-  }
-  return nearest(words, known);
-}
-
-// Matrices that the bundle stores in bf16 are kept so in memory; here every product is made in float32.
+// Matrices that the bundle has in bf16 stay so in memory; here every product is computed in
+// float32.
 void widen(Segmenter& model) {
   cast_parameters(model, at::kFloat, [](const std::string&, const at::Tensor& tensor) {
     return tensor.is_floating_point() && tensor.scalar_type() != at::kFloat;
   });
 }
 
-// Lets exactly the parameters that match require a gradient.
+// Makes exactly the parameters that match require a gradient.
 NamedParameters choose(Segmenter& model, const std::vector<std::string>& patterns) {
   const auto parameters = model.named_parameters();
   std::vector<bool> used(patterns.size(), false);
   NamedParameters chosen;
+  std::vector<std::string> known;
   for (const auto& [name, tensor] : parameters) {
+    known.push_back(name);
     bool matched = false;
     for (std::size_t i = 0; i < patterns.size(); ++i) {
       if (::fnmatch(patterns[i].c_str(), name.c_str(), 0) != 0) continue;
@@ -53,16 +47,17 @@ NamedParameters choose(Segmenter& model, const std::vector<std::string>& pattern
   }
   for (std::size_t i = 0; i < patterns.size(); ++i) {
     if (used[i]) continue;
-    throw ConfigError(str_cat("--gradients: no parameter matches \"", patterns[i],
-                              "\"; did you mean \"", nearest_name(patterns[i], parameters), "\"?"));
+    throw ConfigError("--gradients",
+                      str_cat("no parameter matches \"", patterns[i], "\"; did you mean \"",
+                              nearest_name(patterns[i], known), "\"?"));
   }
   return chosen;
 }
 
 struct Pass {
-  std::vector<Sample> samples;  // one
+  std::vector<Sample> samples;  // exactly one
   EncoderInputs inputs;
-  std::string question;  // what a continuation answers; empty: the record asks nothing
+  std::string question;  // that generation answers; empty: the record has none
   bool masks_known = false;
 };
 
@@ -72,7 +67,7 @@ class Tracer {
 
   Trace run(const NamedParameters& wanted, std::int64_t generate) {
     add_inputs();
-    auto batch = make_training_batch(pass_.samples, model());
+    auto batch = make_training_batch(pass_.samples, model(), at::kFloat);
     if (!pass_.masks_known) batch.truths.clear();
     TimeTable times;
     const auto output = forward_micro_batch(model(), batch, LossOptions{}, times);
@@ -171,7 +166,8 @@ class Tracer {
   Trace trace_;
 };
 
-// Both encoders under autograd; they cost nothing more where no parameter of theirs is asked for.
+// Both encoders run under autograd; this costs nothing if none of their parameters requires a
+// gradient.
 std::shared_ptr<const ImageFeatures> look(const Image& image, const OpenBundle& bundle,
                                           EncoderInputs& inputs) {
   inputs = encoder_inputs(image, *bundle.model, bundle.options);
@@ -186,15 +182,14 @@ Trace trace_record(OpenBundle& bundle, const Manifest& manifest, const Record& r
   widen(*bundle.model);
   const auto wanted = choose(*bundle.model, options.gradients);
   if (!wanted.empty() && answered_turns(record).empty()) {
-    throw DataError(str_cat(manifest.path().string(), ":", record.line,
-                            ": no answer, so no loss to take gradients of"));
+    throw DataError(str_cat(manifest.path().string(), ":", record.line),
+                    "no answer, so no loss to take gradients of");
   }
   Pass pass;
   pass.masks_known = true;
-  pass.samples.push_back(load_sample(
-      manifest, record, bundle,
-      [&](const Image& image) { return look(image, bundle, pass.inputs); },
-      std::numeric_limits<std::int64_t>::max()));  // the language model knows its own limit
+  auto sample = read_sample(manifest, record, bundle);
+  sample.features = look(sample.image, bundle, pass.inputs);
+  pass.samples.push_back(std::move(sample));
   if (!record.turns.empty()) pass.question = record.turns.front().question;
   return Tracer(bundle, pass).run(wanted, options.generate);
 }
@@ -203,14 +198,14 @@ Trace trace_question(OpenBundle& bundle, const std::optional<Image>& image,
                      const std::string& question, const std::string& answer,
                      const TraceOptions& options) {
   if (!options.gradients.empty()) {
-    throw ConfigError("--gradients: needs --data: without true masks there is no total loss");
+    throw ConfigError("--gradients", "needs --data: without true masks there is no total loss");
   }
   const Segmenter& model = *bundle.model;
   if (!image && (model.has_vision() || model.has_grounding())) {
-    throw ConfigError("--image: missing: the model looks at a picture");
+    throw ConfigError("--image", "missing: the model looks at an image");
   }
   if (!model.has_vision() && question.find(kImagePlace) != std::string::npos) {
-    throw ConfigError("--prompt: <image>, but the model has no vision tower");
+    throw ConfigError("--prompt", "<image>, but the model has no vision tower");
   }
   const AutocastScope exact(at::kCPU, at::kFloat);
   widen(*bundle.model);

@@ -4,10 +4,11 @@
 
 #include <ATen/ATen.h>
 
-#include "adapters.h"
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
 #include "medseg/bundle/audit.h"
+#include "medseg/models/llama.h"
+#include "medseg/optim/adapters.h"
 #include "medseg/optim/patterns.h"
 
 namespace medseg {
@@ -21,17 +22,18 @@ bool is_encoder(const std::string& name) {
   return contains(name, "vision_tower.") || contains(name, "grounding_encoder.image_encoder.");
 }
 
-// Added tokens have the highest ids; the first of them opens the rows that train.
+// Added tokens have the highest ids: the rows from the first of them on train.
 std::int64_t first_added_row(const BundleOptions& options) {
   std::int64_t first = options.model.language.vocabulary;
   for (const auto& [token, id] : options.special_tokens) first = std::min(first, id);
   if (first == options.model.language.vocabulary || first == 0) {
-    throw ConfigError("train.token_rows: \"new\", but the bundle lists no added token");
+    throw ConfigError("train.token_rows", "\"new\", but the bundle lists no added token");
   }
   return first;
 }
 
-// Marks what a pattern names. \throws ConfigError if it names nothing that could train.
+// Makes the parameters that a pattern names trainable, in float32. \throws ConfigError if it names
+// none or one of an encoder.
 void mark(Segmenter& model, const std::string& pattern) {
   std::size_t found = 0;
   std::vector<std::string> known;
@@ -40,8 +42,9 @@ void mark(Segmenter& model, const std::string& pattern) {
     if (!names(pattern, name)) continue;
     if (is_encoder(name)) {
       throw ConfigError(
-          "train.trainable: \"" + pattern + "\" names " + name +
-          ", but the encoders are frozen: their features are computed once a picture");
+          "train.trainable",
+          "\"" + pattern + "\" names " + name +
+              ", but the encoders are frozen: their features are computed once an image");
     }
     *tensor = tensor->detach().to(at::kFloat);
     tensor->set_requires_grad(true);
@@ -52,11 +55,11 @@ void mark(Segmenter& model, const std::string& pattern) {
     log_info("train.trainable: lm_head is tied to embed_tokens in this model");
     return;
   }
-  throw ConfigError("train.trainable: \"" + pattern + "\" names no parameter; did you mean \"" +
-                    nearest_name(pattern, known) + "\"?");
+  throw ConfigError("train.trainable", "\"" + pattern + "\" names no parameter; did you mean \"" +
+                                           nearest_name(pattern, known) + "\"?");
 }
 
-// A pattern for train.trainable that takes `name` in; "" where none may.
+// A pattern for train.trainable that names this parameter; "" for one of an encoder.
 std::string pattern_for(const std::string& name) {
   if (is_encoder(name)) return "";
   const auto parts = split(name, '.');
@@ -87,8 +90,8 @@ void refuse_untrained_parts(const OpenBundle& bundle,
     }
   }
   if (remedy.empty()) remedy = "train.trainable leaves them out: add " + join(wanted, ", ");
-  throw CheckpointError(bundle.path.string() + ": initialised and never trained: " +
-                        join_first(untrained, 10) + "; " + remedy);
+  throw CheckpointError(bundle.path.string(), "initialised and never trained: " +
+                                                  join_first(untrained, 10) + "; " + remedy);
 }
 
 }  // namespace
@@ -96,12 +99,12 @@ void refuse_untrained_parts(const OpenBundle& bundle,
 std::vector<TrainedParameter> choose_trained(OpenBundle& bundle, const TrainOptions& options) {
   Segmenter& model = *bundle.model;
   for (const auto& [name, tensor] : model.named_parameters()) tensor->set_requires_grad(false);
-  add_adapters(model, options.lora);
+  add_adapters(model, "model.layers.", options.lora);
   for (const auto& pattern : options.trainable) mark(model, pattern);
   Llama& language = model.language();
   const bool embeds = language.embed_tokens.requires_grad();
   const bool heads = language.head.defined() && language.head.requires_grad();
-  if (options.token_rows == "new" && (embeds || heads)) {
+  if (options.token_rows == TokenRows::kNew && (embeds || heads)) {
     language.split_rows(first_added_row(bundle.options));
     language.new_embed_rows.set_requires_grad(embeds);
     if (language.new_head_rows.defined()) language.new_head_rows.set_requires_grad(heads);
@@ -111,7 +114,7 @@ std::vector<TrainedParameter> choose_trained(OpenBundle& bundle, const TrainOpti
     if (tensor->requires_grad()) trained.push_back({name, *tensor});
   }
   if (trained.empty())
-    throw ConfigError("train.trainable: empty, and train.lora.rank is 0: nothing would train");
+    throw ConfigError("train.trainable", "empty, and train.lora.rank is 0: nothing would train");
   refuse_untrained_parts(bundle, trained);
   return trained;
 }

@@ -11,7 +11,7 @@
 namespace medseg {
 namespace {
 
-// A gradient that overflows at this scale would be 2^30 unscaled.
+// fp16 ends at 2^16: a gradient that overflows at this scale is at least 2^30.
 constexpr double kLeastScale = 1.0 / 16384;
 
 std::string records_of(const StepReport& report) { return "; records " + join(report.ids, ", "); }
@@ -20,17 +20,17 @@ std::string faulty_gradient(const std::vector<TrainedParameter>& parameters) {
   for (const auto& [name, tensor] : parameters) {
     if (!tensor.grad().defined()) continue;
     const auto largest = tensor.grad().abs().max().item<double>();
-    if (!std::isfinite(largest))  // a nan may have a sign, which says nothing
+    if (!std::isfinite(largest))  // nan may have a sign, which says nothing
       return str_cat("gradient of ", name, " is ", std::isnan(largest) ? "nan" : str_cat(largest));
   }
   return "norm of all gradients together is not finite";
 }
 
-// Stops the run, or counts the step as dropped and says so.
+// Stops the run, or counts the step as dropped and warns.
 void drop(const TrainOptions& options, std::int64_t step, const std::string& fault,
           std::int64_t& dropped) {
   const auto what = str_cat("step ", step + 1, ": ", fault);
-  if (options.non_finite == "stop") throw RunStopped(what);
+  if (options.non_finite == NonFinite::kStop) throw RunStopped(what);
   ++dropped;
   if (dropped > options.non_finite_limit) {
     throw RunStopped(str_cat(what, "; ", dropped, " steps dropped, train.non_finite_limit is ",

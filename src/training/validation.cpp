@@ -8,15 +8,18 @@
 #include "medseg/base/error.h"
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
+#include "medseg/dataloader/records.h"
 #include "medseg/evaluation/evaluator.h"
+#include "medseg/models/llama.h"
 
 namespace medseg {
 
-Validation::Validation(const TrainConfig& config, TrainingSet& data) : options_(config.train) {
+Validation::Validation(const TrainConfig& config) : options_(config.train) {
   for (const auto& source : config.data.validation) {
-    sources_.emplace_back(source, data.read_manifest(source.manifest));
+    sources_.emplace_back(source,
+                          read_manifest(source.manifest, config.data.on_bad_sample, left_out_));
     if (sources_.back().second.split(source.split).empty())
-      throw DataError(source.manifest + ": no record in split \"" + source.split + "\"");
+      throw DataError(source.manifest, "no record in split \"" + source.split + "\"");
   }
 }
 

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/comm/comm.h"
-#include "medseg/dataloader/training_set.h"
+#include "medseg/dataloader/quarantine.h"
 #include "medseg/dataset/manifest.h"
 #include "medseg/optim/ema.h"
 #include "medseg/pipeline/features.h"
@@ -30,18 +30,23 @@ class Validation {
     std::vector<ShownSource> shown;
   };
 
-  /// `data` reads the manifests, as it reads its own. \throws DataError on an empty split.
-  Validation(const TrainConfig& config, TrainingSet& data);
+  /// Reads the manifests as those of the training set are read (read_manifest). `config` must
+  /// outlive it. \throws DataError on an empty split.
+  explicit Validation(const TrainConfig& config);
 
   bool empty() const { return sources_.empty(); }
+  /// Lines of the manifests that are no records.
+  const std::vector<BadSample>& left_out() const { return left_out_; }
 
-  /// With the averages and the merged adapters in the model; all processes together. \throws Interrupted on a signal.
+  /// With the averages and the merged adapters in the model; all processes together.
+  /// \throws Interrupted on a signal.
   Result run(std::int64_t step, OpenBundle& bundle, FrozenStorage& frozen, Ema& ema,
              FeatureCache& features, at::ScalarType precision, Comm& comm) const;
 
  private:
   const TrainOptions& options_;
   std::vector<std::pair<DataSource, Manifest>> sources_;
+  std::vector<BadSample> left_out_;
 };
 
 }  // namespace medseg

@@ -12,22 +12,23 @@
 
 namespace medseg {
 
-/// a * b, or an error of the file when it does not fit 63 bits.
+/// a * b. \throws CheckpointError at `where` if it does not fit 63 bits.
 inline std::uint64_t checked_product(std::uint64_t a, std::uint64_t b, const std::string& where) {
   std::uint64_t product = 0;
   if (__builtin_mul_overflow(a, b, &product) || product > (std::uint64_t{1} << 62)) {
-    throw CheckpointError(where + ": a size overflows");
+    throw CheckpointError(where, "a size overflows");
   }
   return product;
 }
 
-inline constexpr std::size_t kMostDimensions = 64;  // as torch's operators
+inline constexpr std::size_t kMostDimensions = 64;  // the limit of torch's operators
 
-/// Product of a tensor's sizes. A zero hides nothing: what the others multiply to must fit 63 bits too, as must strides.
+/// Product of a tensor's sizes. Even if one size is 0, the product of the others must fit 63 bits,
+/// because the strides must.
 inline std::uint64_t element_count(std::span<const std::uint64_t> sizes, const std::string& where) {
   if (sizes.size() > kMostDimensions)
     throw CheckpointError(
-        str_cat(where, ": ", sizes.size(), " dimensions, at most ", kMostDimensions, " are known"));
+        where, str_cat(sizes.size(), " dimensions, at most ", kMostDimensions, " are known"));
   std::uint64_t extent = 1;
   bool empty = false;
   for (const auto size : sizes) {
@@ -37,7 +38,7 @@ inline std::uint64_t element_count(std::span<const std::uint64_t> sizes, const s
   return empty ? 0 : extent;
 }
 
-/// A cursor over bytes; every read is checked. `where` names the file in errors.
+/// A cursor over bytes. Every read is checked. `where` names the file in errors.
 class ByteReader {
  public:
   ByteReader(std::span<const std::uint8_t> bytes, std::string where, std::uint64_t position = 0)
@@ -78,9 +79,7 @@ class ByteReader {
     return {reinterpret_cast<const char*>(piece.data()), piece.size()};
   }
 
-  [[noreturn]] void fail(const std::string& what) const {
-    throw CheckpointError(where_ + ": " + what);
-  }
+  [[noreturn]] void fail(const std::string& what) const { throw CheckpointError(where_, what); }
 
  private:
   std::span<const std::uint8_t> bytes_;

@@ -76,7 +76,8 @@ void scale_and_min(int index, const std::uint8_t* packed, int& scale, int& minim
   }
 }
 
-// 256 weights in eight groups of 32; two groups share 32 bytes of nibbles. `high` has the fifth bits of Q5_K.
+// 256 weights in eight groups of 32; two groups share 32 bytes of nibbles. `high` has Q5_K's fifth
+// bits.
 void decode_k(const std::uint8_t* block, const std::uint8_t* high, const std::uint8_t* nibbles,
               float* out) {
   const float d = half_at(block), dmin = half_at(block + 2);

@@ -12,8 +12,8 @@ namespace medseg {
 struct BlockFormat {
   std::uint32_t type;                                     ///< ggml type id
   std::string_view name;                                  ///< "Q4_1"
-  std::uint64_t elements;                                 ///< of a block
-  std::uint64_t bytes;                                    ///< of a block
+  std::uint64_t elements;                                 ///< per block
+  std::uint64_t bytes;                                    ///< per block
   void (*decode)(const std::uint8_t* block, float* out);  ///< null for plain types
 };
 

@@ -13,8 +13,9 @@ namespace medseg {
 
 std::optional<at::ScalarType> safetensors_dtype(std::string_view name);
 std::optional<std::uint64_t> safetensors_width(
-    std::string_view name);                          ///< bytes, of types without tensors too
-std::string safetensors_name(at::ScalarType dtype);  ///< \pre one of the table
+    /// bytes; also for types that torch does not have.
+    std::string_view name);
+std::string safetensors_name(at::ScalarType dtype);  ///< \pre a type of the table
 /// "FloatStorage" -> kFloat …
 std::optional<at::ScalarType> torch_storage_dtype(std::string_view name);
 

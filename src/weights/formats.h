@@ -1,5 +1,5 @@
 /// \file
-/// One opener a format; `open_tensor_file` picks by the first bytes.
+/// One opener per format; `open_tensor_file` chooses by the first bytes.
 #pragma once
 
 #include <filesystem>
@@ -11,29 +11,29 @@
 
 namespace medseg {
 
-/// What a reader reads: the bytes of a file, and its path for errors.
+/// Input of a reader: the bytes of a file, and its path for errors.
 struct FileBytes {
   std::filesystem::path path;
   std::span<const std::uint8_t> bytes;
   std::shared_ptr<const MappedFile> mapping = nullptr;  ///< null: the caller keeps the bytes alive
 
-  /// The pages of `part` leave this process's memory; read again, they come from the file.
+  /// Drops the pages of `part` from memory; they are read from the file again when needed.
   void release(std::span<const std::uint8_t> part) const {
     if (mapping != nullptr) mapping->release(part);
   }
 };
 
-/// By the first bytes. \throws CheckpointError "file: what".
+/// Chooses by the first bytes. \throws CheckpointError
 std::unique_ptr<TensorFile> open_tensor_bytes(FileBytes file);
 
 std::unique_ptr<TensorFile> open_safetensors(FileBytes file);
 std::unique_ptr<TensorFile> open_pickle(FileBytes file);
 std::unique_ptr<TensorFile> open_gguf(FileBytes file);
 std::unique_ptr<TensorFile> open_onnx(FileBytes file);
-/// A folder, or its `*.index.json`.
+/// Opens a folder, or its `*.index.json`.
 std::unique_ptr<TensorFile> open_shards(const std::filesystem::path& index);
 
-/// What all formats share: path, tensor list, metadata and the look-up by name.
+/// What all formats share: path, tensor list, metadata and look-up by name.
 class TensorFileBase : public TensorFile {
  public:
   const std::filesystem::path& path() const override { return path_; }
@@ -45,9 +45,9 @@ class TensorFileBase : public TensorFile {
   /// Index of `name` in tensors(). \throws CheckpointError when the file has no such tensor.
   std::size_t index_of(const std::string& name) const;
   bool has(const std::string& name) const { return by_name_.contains(name); }
-  /// \throws CheckpointError on a name that stands already or is no name (tensor_name.h).
+  /// \throws CheckpointError on a name that exists already or is not valid (tensor_name.h).
   void add(TensorInfo info);
-  /// Forgets all tensors.
+  /// Removes all tensors.
   void reset() {
     tensors_.clear();
     by_name_.clear();
@@ -61,8 +61,8 @@ class TensorFileBase : public TensorFile {
   std::map<std::string, std::size_t> by_name_;
 };
 
-/// A tensor over `bytes` of the file, which it keeps alive; when it dies the bytes are released. Copies when the
-/// bytes are not aligned for the type.
+/// A tensor over `bytes` of the file. It keeps the file alive and releases the bytes when it is
+/// destroyed. Copies if the bytes are not aligned for the type.
 at::Tensor view_of(const FileBytes& file, std::span<const std::uint8_t> bytes,
                    const std::vector<std::int64_t>& shape, at::ScalarType dtype);
 

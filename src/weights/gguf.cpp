@@ -8,6 +8,7 @@
 #include "dequantise.h"
 #include "dtypes.h"
 #include "formats.h"
+#include "medseg/base/str.h"
 #include "medseg/nn/parallel.h"
 
 namespace medseg {
@@ -47,7 +48,7 @@ class Gguf : public TensorFileBase {
     }
     for (std::uint64_t i = 0; i < value_count; ++i) {
       const auto key = string(reader);
-      if (metadata_.contains(key)) reader.fail(key + " stands twice");
+      if (metadata_.contains(key)) reader.fail(key + " occurs twice");
       metadata_[key] = value(reader, reader.read<std::uint32_t>(), key);
     }
     for (std::uint64_t i = 0; i < tensor_count; ++i) read_info(reader);
@@ -151,7 +152,7 @@ class Gguf : public TensorFileBase {
     const std::string where = path_.string() + ": " + info.name;
     const auto dimensions = reader.read<std::uint32_t>();
     if (dimensions > kMaxDimensions)
-      throw CheckpointError(str_cat(where, ": ", dimensions, " dimensions"));
+      throw CheckpointError(where, str_cat(dimensions, " dimensions"));
     std::vector<std::uint64_t> sizes;
     for (std::uint32_t d = 0; d < dimensions; ++d) {  // stored fastest first
       sizes.push_back(reader.read<std::uint64_t>());
@@ -161,14 +162,15 @@ class Gguf : public TensorFileBase {
     const auto type = reader.read<std::uint32_t>();
     const auto* format = block_format(type);
     if (format == nullptr) {
-      throw CheckpointError(str_cat(where, ": ggml type ", type,
-                                    " is not supported; known are F32 F16 BF16 F64, integers, ",
-                                    "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K"));
+      throw CheckpointError(
+          where,
+          str_cat("ggml type ", type, " is not supported; known are F32 F16 BF16 F64, integers, ",
+                  "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K"));
     }
     const auto row = info.shape.empty() ? 1 : static_cast<std::uint64_t>(info.shape.back());
     if (row % format->elements != 0) {
       throw CheckpointError(
-          str_cat(where, ": rows of ", row, " are no multiple of the block of ", format->elements));
+          where, str_cat("rows of ", row, " are no multiple of the block of ", format->elements));
     }
     info.dtype = format->name;
     info.bytes = checked_product(elements / format->elements, format->bytes, where);
@@ -182,9 +184,10 @@ class Gguf : public TensorFileBase {
     if (const auto found = metadata_.find("general.alignment"); found != metadata_.end()) {
       const auto* stated = std::get_if<std::int64_t>(&found->second);
       if (stated == nullptr || *stated < 1 || *stated > 65536)
-        reader.fail("general.alignment is no power of two");
+        reader.fail("general.alignment is not a power of two");
       alignment = static_cast<std::uint64_t>(*stated);
-      if ((alignment & (alignment - 1)) != 0) reader.fail("general.alignment is no power of two");
+      if ((alignment & (alignment - 1)) != 0)
+        reader.fail("general.alignment is not a power of two");
     }
     if (!tensors_.empty()) reader.take((alignment - reader.position() % alignment) % alignment);
     data_ = reader.take(reader.left());

@@ -10,16 +10,17 @@ namespace medseg {
 
 nlohmann::json parse_header(std::string_view text, const std::string& where, int deepest) {
   using Event = nlohmann::json::parse_event_t;
-  std::vector<std::set<std::string>> keys(static_cast<std::size_t>(deepest));  // of open objects
+  // Of the objects that are open.
+  std::vector<std::set<std::string>> keys(static_cast<std::size_t>(deepest));
   const auto check = [&](int depth, Event event, nlohmann::json& parsed) {
     if (event == Event::object_start || event == Event::array_start) {
       if (depth >= deepest)
-        throw CheckpointError(str_cat(where, ": its JSON nests deeper than ", deepest, " levels"));
+        throw CheckpointError(where, str_cat("its JSON nests deeper than ", deepest, " levels"));
       keys[static_cast<std::size_t>(depth)].clear();
     } else if (event == Event::key) {
       const auto& key = parsed.get_ref<const std::string&>();
       if (!keys[static_cast<std::size_t>(depth) - 1].insert(key).second)
-        throw CheckpointError(str_cat(where, ": ", key, " stands twice"));
+        throw CheckpointError(where, str_cat(key, " occurs twice"));
     }
     return true;
   };

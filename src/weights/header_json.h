@@ -1,5 +1,5 @@
 /// \file
-/// JSON that describes a file of tensors.
+/// The JSON headers of tensor files.
 #pragma once
 
 #include <string>
@@ -9,8 +9,9 @@
 
 namespace medseg {
 
-/// Null when `text` is not JSON. \throws CheckpointError "where: …" when a key stands twice in one object (JSON readers
-/// keep one of the two: which, nobody says), or when more than `deepest` objects and lists stand inside each other.
+/// Null if `text` is not JSON.
+/// \throws CheckpointError at `where` if a key occurs twice in one object, because JSON readers
+/// disagree on which counts, or if the nesting is deeper than `deepest`.
 nlohmann::json parse_header(std::string_view text, const std::string& where, int deepest);
 
 }  // namespace medseg

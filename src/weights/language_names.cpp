@@ -31,7 +31,7 @@ const std::map<std::string, std::string>& gguf_block_names() {
   return table;
 }
 
-// Every architecture that this module reads, and whether its converter permutes q and k.
+// The architectures that can be read, and whether their converter permutes q and k.
 const std::map<std::string, bool>& permuted_architectures() {
   static const std::map<std::string, bool> table = {{"llama", true}, {"qwen2", false}};
   return table;
@@ -42,11 +42,12 @@ std::int64_t heads_of(const TensorFile& file, const std::string& key) {
   const auto* value =
       found == file.metadata().end() ? nullptr : std::get_if<std::int64_t>(&found->second);
   if (value == nullptr || *value < 1)
-    throw CheckpointError(file.path().string() + ": " + key + " is missing");
+    throw CheckpointError(file.path().string(), str_cat(key, " is missing"));
   return *value;
 }
 
-// llama's converter interleaves the two halves of each head's rows; put them back (semantics 21).
+// llama.cpp's converter interleaves the two halves of each head's rows; this undoes it
+// (src/README.md, choice 21).
 at::Tensor unpermute_rows(const at::Tensor& rows, std::int64_t heads) {
   if (rows.dim() < 1 || rows.dim() > 2 || rows.numel() == 0 || heads > rows.size(0) ||
       rows.size(0) % (2 * heads) != 0) {
@@ -62,7 +63,8 @@ std::string architecture_of(const TensorFile& file) {
   const auto found = file.metadata().find("general.architecture");
   const auto* name =
       found == file.metadata().end() ? nullptr : std::get_if<std::string>(&found->second);
-  return name == nullptr ? "llama" : *name;  // its geometry names what it does not know
+  // Unknown architectures are refused by the reader of the geometry.
+  return name == nullptr ? "llama" : *name;
 }
 
 }  // namespace

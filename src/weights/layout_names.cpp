@@ -1,5 +1,5 @@
-// Sources of the names: LISA model/LISA.py, GLaMM model/GLaMM.py, LLaVA llava_arch.py, transformers modeling_llava (with its
-// checkpoint conversions of 4.52 and 5).
+// Sources of the names: LISA model/LISA.py, GLaMM model/GLaMM.py, LLaVA llava_arch.py, transformers
+// modeling_llava (with its checkpoint conversions of 4.52 and 5).
 #include "layout_names.h"
 
 namespace medseg {
@@ -30,8 +30,8 @@ Rules joined(std::initializer_list<Rules> lists) {
   return all;
 }
 
-// When writing, the first rule that fits decides: the names of the published llava-hf files, which every version of
-// transformers reads, stand in front.
+// When writing, the first matching rule counts. So the names of the published llava-hf files, which
+// every version of transformers reads, come first.
 const Rules& hugging_face_rules() {
   static const Rules rules = {
       {"language_model.model.embed_tokens.weight", "model.embed_tokens.weight"},
@@ -49,7 +49,7 @@ const Rules& hugging_face_rules() {
       {"model.multi_modal_projector.linear_1.*", "model.mm_projector.0.*"},
       {"model.multi_modal_projector.linear_2.*", "model.mm_projector.2.*"},
       {"model.vision_tower.vision_model.*", "model.vision_tower.vision_tower.vision_model.*"},
-      // transformers 5: a CLIP tower without the word
+      // transformers 5: a CLIP tower whose names lack "vision_model"
       {"vision_tower.embeddings.*", "model.vision_tower.vision_tower.vision_model.embeddings.*"},
       {"vision_tower.encoder.*", "model.vision_tower.vision_tower.vision_model.encoder.*"},
       {"vision_tower.p*", "model.vision_tower.vision_tower.vision_model.p*"},
@@ -61,7 +61,7 @@ const Rules& hugging_face_rules() {
   return rules;
 }
 
-// Of no use to anybody who has the weights: tables that follow from the sizes, CLIP's text half, constants.
+// Tensors that are not needed: tables that follow from the sizes, CLIP's text half, constants.
 const std::vector<std::string>& ignorable() {
   static const std::vector<std::string> patterns = {
       "*rotary_emb.inv_freq",     "*embeddings.position_ids",   "*.text_model.*",

@@ -14,7 +14,7 @@
 namespace medseg {
 namespace {
 
-// What `*` of the pattern stands for in `name`; nothing where the name does not fit.
+// The text that `*` of the pattern matches in `name`; nothing if the name does not match.
 std::optional<std::string> star_of(const std::string& pattern, const std::string& name) {
   const auto star = pattern.find('*');
   if (star == std::string::npos) {
@@ -36,7 +36,7 @@ std::optional<std::string> renamed(const std::string& from, const std::string& t
   return to.substr(0, star) + *kept + to.substr(star + 1);
 }
 
-// The tensors of another file, some of them, under other names.
+// Some of the tensors of another file, under other names.
 class View : public TensorFileBase {
  public:
   explicit View(std::shared_ptr<const TensorFile> file)

@@ -24,7 +24,7 @@ std::vector<TensorSource> onnx_dinov2_sources(const TensorFile& file) {
   const std::string backbone = "backbone.";
   const auto links = file.metadata().find("graph.matmul_add");
   if (links == file.metadata().end())
-    throw CheckpointError(file.path().string() + ": not an ONNX graph");
+    throw CheckpointError(file.path().string(), "not an ONNX graph");
   std::vector<TensorSource> sources;
   const auto& pairs = std::get<std::vector<std::string>>(links->second);
   for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
@@ -47,7 +47,7 @@ std::vector<TensorSource> onnx_dinov2_sources(const TensorFile& file) {
       patch_positions = file.load(info.name);
   }
   if (class_position.empty() || !patch_positions.defined()) {
-    throw CheckpointError(file.path().string() + ": no position embeddings of a DINOv2 export");
+    throw CheckpointError(file.path().string(), "no position embeddings of a DINOv2 export");
   }
   sources.push_back({"embeddings.position_embeddings", class_position,
                      [patch_positions](const at::Tensor& position) {
@@ -80,10 +80,9 @@ LoadReport load_into(Module& module, const TensorFile& file,
     const auto found = wanted.find(target);
     if (found == wanted.end()) continue;
     auto value = file.load(source.source);
-    try {
-      if (source.change) value = source.change(value);
-    } catch (const CheckpointError& error) {
-      throw CheckpointError(file.path().string() + ": " + source.source + ": " + error.what());
+    if (source.change) {
+      with_place(str_cat(file.path().string(), ": ", source.source),
+                 [&] { value = source.change(value); });
     }
     used.insert(source.source);
     filled.insert(target);

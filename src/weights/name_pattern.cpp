@@ -6,11 +6,12 @@
 #include <pcre2.h>
 
 #include "medseg/base/error.h"
+#include "medseg/base/str.h"
 
 namespace medseg {
 namespace {
 
-constexpr std::uint32_t kMatchLimit = 1'000'000;  // a hostile pattern ends here
+constexpr std::uint32_t kMatchLimit = 1'000'000;  // stops a hostile pattern
 constexpr std::uint32_t kDepthLimit = 10'000;
 
 }  // namespace
@@ -23,9 +24,9 @@ bool matches_whole(const std::string& pattern, const std::string& name, const st
                     PCRE2_ANCHORED | PCRE2_ENDANCHORED, &error, &at, nullptr),
       pcre2_code_free);
   if (code == nullptr) {
-    throw CheckpointError(where + ": \"" + pattern +
-                          "\" is no regular expression (near character " + std::to_string(at) +
-                          ")");
+    throw CheckpointError(where,
+                          str_cat("\"", pattern, "\" is not a regular expression (near character ",
+                                  std::to_string(at), ")"));
   }
   const std::unique_ptr<pcre2_match_data, void (*)(pcre2_match_data*)> data(
       pcre2_match_data_create_from_pattern(code.get(), nullptr), pcre2_match_data_free);
@@ -37,7 +38,7 @@ bool matches_whole(const std::string& pattern, const std::string& name, const st
                                 0, 0, data.get(), context.get());
   if (found == PCRE2_ERROR_NOMATCH) return false;
   if (found < 0) {
-    throw CheckpointError(where + ": \"" + pattern + "\" takes too many steps on " + name);
+    throw CheckpointError(where, str_cat("\"", pattern, "\" takes too many steps on ", name));
   }
   return true;
 }

@@ -1,9 +1,11 @@
-// ONNX: just enough of the protobuf wire format to read a graph's initializers, and which weight is multiplied
-// before which bias is added (exporters leave MatMul weights without a name).
+// ONNX: the part of the protobuf wire format that is needed to read a graph's initializers, and
+// which weight is multiplied before which bias is added (exporters leave MatMul weights without a
+// name).
 #include <ATen/ATen.h>
 
 #include "byte_reader.h"
 #include "formats.h"
+#include "medseg/base/str.h"
 
 namespace medseg {
 namespace {
@@ -102,7 +104,7 @@ class Onnx : public TensorFileBase {
       read_graph(field.bytes);
       has_graph = true;
     }
-    if (!has_graph) throw CheckpointError(path_.string() + ": no ONNX graph");
+    if (!has_graph) throw CheckpointError(path_.string(), "no ONNX graph");
     link_biases();
   }
 
@@ -157,28 +159,28 @@ class Onnx : public TensorFileBase {
         data = field.bytes;  // float_data packed, or raw_data
     }
     const auto element = element_type(type);
-    if (!element) return;  // strings and quantised types: no weights of ours
+    if (!element) return;  // strings and quantised types are not needed
     if (elsewhere) {
-      throw CheckpointError(
-          str_cat(path_.string(), ": ", info.name,
-                  ": its values stand in another file; export them into this one"));
+      throw CheckpointError(str_cat(path_.string(), ": ", info.name),
+                            "its values stand in another file; export them into this one");
     }
     info.dtype = element->name;
     const auto elements = element_count(sizes, path_.string() + ": " + info.name);
     info.bytes = checked_product(elements, c10::elementSize(element->dtype), path_.string());
     if (data.size() != info.bytes) {
-      if (data.empty()) return;  // int64_data and the like: shape constants
-      throw CheckpointError(str_cat(path_.string(), ": ", info.name, ": ", data.size(),
-                                    " bytes, its shape needs ", info.bytes));
+      if (data.empty()) return;  // int64_data and so on: constants of shapes
+      throw CheckpointError(str_cat(path_.string(), ": ", info.name),
+                            str_cat(data.size(), " bytes, its shape needs ", info.bytes));
     }
     data_.push_back(data);
     dtypes_.push_back(element->dtype);
     add(std::move(info));
   }
 
-  // metadata "graph.matmul_add": weight, bias, weight, bias, … of every MatMul whose product a bias is added to.
+  // metadata "graph.matmul_add": weight, bias, weight, bias, … of every MatMul that is followed by
+  // the addition of a bias.
   void link_biases() {
-    std::map<std::string, const Node*> add_of;  // by the product's name
+    std::map<std::string, const Node*> add_of;  // by the name of the product
     for (const auto& node : nodes_) {
       if (node.type != "Add" || node.inputs.size() != 2) continue;
       for (const auto& input : node.inputs) add_of[input] = &node;

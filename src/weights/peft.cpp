@@ -21,13 +21,13 @@ fs::path weights_of(const fs::path& folder) {
   for (const char* name : {"adapter_model.safetensors", "adapter_model.bin"}) {
     if (fs::exists(folder / name)) return folder / name;
   }
-  throw CheckpointError(folder.string() +
-                        ": holds no adapter_model.safetensors and no adapter_model.bin");
+  throw CheckpointError(folder.string(),
+                        "holds no adapter_model.safetensors and no adapter_model.bin");
 }
 
-// A tensor's name in its parts: the parameter or module it belongs to, and which half it is.
+// The parts of a tensor's name: the parameter or module, and which half it is.
 struct Key {
-  std::string name;  // without prefix and without the words that PEFT puts in between
+  std::string name;  // without the prefix and without parts that PEFT inserts
   char half = ' ';   // 'A', 'B', or ' ' for a whole parameter
 };
 
@@ -38,13 +38,14 @@ void erase_all(std::string& text, std::string_view part) {
 
 Key key_of(std::string name, const std::string& where) {
   if (!name.starts_with(kPrefix)) {
-    throw CheckpointError(where + ": " + name + ": does not begin with " + std::string(kPrefix));
+    throw CheckpointError(str_cat(where, ": ", name),
+                          str_cat("does not begin with ", std::string(kPrefix)));
   }
   name.erase(0, kPrefix.size());
   for (const char* refused : {"lora_magnitude_vector", "lora_embedding_A", "lora_embedding_B",
                               "lora_A.bias", "lora_B.bias"}) {
     if (name.find(refused) != std::string::npos)
-      throw CheckpointError(where + ": " + name + ": " + refused + " is not supported");
+      throw CheckpointError(str_cat(where, ": ", name), str_cat(refused, " is not supported"));
   }
   for (const char half : {'A', 'B'}) {
     for (const char* end : {".weight", ".default.weight"}) {
@@ -68,15 +69,15 @@ std::string module_of(const std::string& weight) {
 void check_halves(const AdapterLayer& layer, std::int64_t rank, const std::string& where) {
   for (const auto& [half, tensor] : {std::pair{"lora_A", &layer.a}, {"lora_B", &layer.b}}) {
     if (!tensor->defined())
-      throw CheckpointError(where + ": " + layer.module + ": no tensor " + half);
+      throw CheckpointError(str_cat(where, ": ", layer.module), str_cat("no tensor ", half));
     if (tensor->dim() != 2 || !tensor->is_floating_point()) {
-      throw CheckpointError(str_cat(where, ": ", layer.module, ".", half,
-                                    ": a matrix is expected, got ", tensor->sizes()));
+      throw CheckpointError(
+          where, str_cat(layer.module, ".", half, ": a matrix is expected, got ", tensor->sizes()));
     }
   }
   if (layer.a.size(0) != layer.b.size(1) || layer.a.size(0) != rank) {
-    throw CheckpointError(str_cat(where, ": ", layer.module, ": lora_A is ", layer.a.sizes(),
-                                  " and lora_B ", layer.b.sizes(),
+    throw CheckpointError(str_cat(where, ": ", layer.module),
+                          str_cat("lora_A is ", layer.a.sizes(), " and lora_B ", layer.b.sizes(),
                                   ", but adapter_config.json says rank ", rank));
   }
 }
@@ -90,7 +91,7 @@ Adapter read_adapter(const fs::path& folder, const NameOfOurs& our_name) {
   const auto ours = [&](const std::string& parameter) {
     if (!our_name) return parameter;
     if (auto name = our_name(parameter)) return *std::move(name);
-    throw CheckpointError(where + ": " + parameter + ": no such tensor in this layout");
+    throw CheckpointError(str_cat(where, ": ", parameter), "no such tensor in this layout");
   };
   Adapter adapter;
   adapter.path = folder;
@@ -103,19 +104,19 @@ Adapter read_adapter(const fs::path& folder, const NameOfOurs& our_name) {
       if (target.find('.') == std::string::npos) adapter.targets.push_back(target);
     }
   }
-  std::map<std::string, AdapterLayer> layers;  // by their name of the module
+  std::map<std::string, AdapterLayer> layers;  // by the module's name in our layout
   for (const auto& info : file->tensors()) {
     const auto key = key_of(info.name, where);
-    if (key.name.find("original_module.") != std::string::npos) continue;  // the base's own values
+    if (key.name.find("original_module.") != std::string::npos) continue;  // the base's values
     if (key.half == ' ') {
       if (!config.is_saved(key.name) && !is_token_rows(key.name))
-        throw CheckpointError(where + ": " + info.name + ": is not of modules_to_save");
+        throw CheckpointError(str_cat(where, ": ", info.name), "is not of modules_to_save");
       adapter.replaced.emplace_back(ours(key.name), file->load(info.name));
       continue;
     }
     if (!config.is_target(key.name)) {
-      throw CheckpointError(where + ": " + info.name +
-                            ": is not among target_modules of adapter_config.json");
+      throw CheckpointError(str_cat(where, ": ", info.name),
+                            "is not among target_modules of adapter_config.json");
     }
     auto& layer = layers[key.name];
     (key.half == 'A' ? layer.a : layer.b) = file->load(info.name);
@@ -127,7 +128,7 @@ Adapter read_adapter(const fs::path& folder, const NameOfOurs& our_name) {
     adapter.layers.push_back(std::move(layer));
   }
   if (adapter.layers.empty() && adapter.replaced.empty())
-    throw CheckpointError(where + ": holds no adapter");
+    throw CheckpointError(where, "holds no adapter");
   return adapter;
 }
 

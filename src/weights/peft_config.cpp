@@ -18,14 +18,9 @@ using Json = nlohmann::json;
 constexpr std::int64_t kLargestRank = 65536;
 
 Json read_object(const std::filesystem::path& file) {
-  std::string text;
-  try {
-    text = read_file(file);
-  } catch (const DataError& error) {
-    throw CheckpointError(error.what());
-  }
+  const auto text = raised_as<CheckpointError>([&] { return read_file(file); });
   auto json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) throw CheckpointError(file.string() + ": not a JSON object");
+  if (!json.is_object()) throw CheckpointError(file.string(), "not a JSON object");
   return json;
 }
 
@@ -34,7 +29,7 @@ class Fields {
   Fields(const Json& json, std::string where) : json_(json), where_(std::move(where)) {}
 
   [[noreturn]] void fail(const std::string& key, const std::string& what) const {
-    throw CheckpointError(where_ + ": " + key + ": " + what);
+    throw CheckpointError(str_cat(where_, ": ", key), what);
   }
   bool is_set(const char* key) const {  // present, and not null, false or empty
     const auto it = json_.find(key);
@@ -85,7 +80,7 @@ class Fields {
   std::string where_;
 };
 
-// What would give other numbers without a word, were it read as plain LoRA.
+// Settings that would silently give other numbers if the adapter were read as plain LoRA.
 void refuse_other_kinds(const Fields& fields) {
   const auto type = fields.text("peft_type", "");
   if (type != "LORA") fields.fail("peft_type", "\"" + type + "\"; known is LORA");
@@ -115,7 +110,7 @@ bool PeftConfig::is_target(const std::string& module) const {
   });
 }
 
-// PEFT takes every module whose name ends in one of these: "norm" is each "input_layernorm" too.
+// PEFT adapts every module whose name ends in a target: "norm" includes each "input_layernorm".
 bool PeftConfig::is_saved(const std::string& parameter) const {
   return std::any_of(saved_modules.begin(), saved_modules.end(), [&](const std::string& module) {
     return parameter.find(module + ".") != std::string::npos;

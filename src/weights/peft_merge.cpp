@@ -1,4 +1,4 @@
-// An adapter put into the weights it was trained on.
+// Merges an adapter into the weights it was trained on.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -22,14 +22,14 @@ class Merged : public TensorFileBase {
     metadata_ = base_->metadata();
     for (const auto& layer : adapter.layers) {
       if (!layers_.emplace(layer.module + ".weight", layer).second)
-        fail(adapter, layer.module, "stands twice");
+        fail(adapter, layer.module, "occurs twice");
     }
     for (const auto& [name, tensor] : adapter.replaced) {
-      if (!replaced_.emplace(name, tensor).second) fail(adapter, name, "stands twice");
+      if (!replaced_.emplace(name, tensor).second) fail(adapter, name, "occurs twice");
     }
     check(adapter);
     for (const auto& info : base_->tensors()) show(info);
-    for (const auto& [name, tensor] : adapter.replaced) {  // parts that the base has not got at all
+    for (const auto& [name, tensor] : adapter.replaced) {  // parts that the base does not have
       if (!base_->contains(name)) add(info_of(name, tensor));
     }
   }
@@ -42,7 +42,7 @@ class Merged : public TensorFileBase {
     const auto found = layers_.find(name);
     if (found == layers_.end()) return base_->load(name);
     const auto& layer = found->second;
-    // In fp32 whatever the storage: a small correction would drown in bf16's 8 bits.
+    // In fp32 for every storage type: a small correction would be lost in bf16's 8 bits.
     return at::addmm(base_->load(name).to(at::kFloat), layer.b.to(at::kFloat),
                      layer.a.to(at::kFloat), 1.0, layer.scale);
   }
@@ -50,7 +50,7 @@ class Merged : public TensorFileBase {
  private:
   [[noreturn]] static void fail(const Adapter& adapter, const std::string& name,
                                 const std::string& what) {
-    throw CheckpointError(adapter.path.string() + ": " + name + ": " + what);
+    throw CheckpointError(str_cat(adapter.path.string(), ": ", name), what);
   }
 
   static TensorInfo info_of(const std::string& name, const at::Tensor& tensor) {

@@ -15,13 +15,14 @@ namespace {
 double alpha_of(const AdapterLayer& layer, bool rank_stabilised) {
   const auto r = static_cast<double>(layer.rank());
   const double alpha = layer.scale * (rank_stabilised ? std::sqrt(r) : r);
-  const double whole = std::round(alpha);  // which √r · (16 / √r) may miss in its last bit
+  const double whole = std::round(alpha);  // √r · (16 / √r) may differ from it in the last bit
   return std::abs(alpha - whole) < 1e-9 * alpha ? whole : alpha;
 }
 
 std::string last_part(const std::string& module) { return module.substr(module.rfind('.') + 1); }
 
-// "q_proj" where every layer that has one of the parts has them all, else whole names: PEFT adapts what these name.
+// Short names such as "q_proj" if every layer that has one of them has all, else whole names,
+// because PEFT adapts every module that these match.
 std::set<std::string> targets_of(const Adapter& adapter) {
   const auto& layers = adapter.layers;
   std::set<std::string> parts, whole;

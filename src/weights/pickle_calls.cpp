@@ -1,14 +1,15 @@
 #include <set>
 
+#include "medseg/base/str.h"
 #include "pickle_machine.h"
 
 namespace medseg {
 namespace {
 
-constexpr std::size_t kMaxName =
-    128;  // of callables and storages, which are copied where they are used
+// Bytes; names of callables and storages, which are copied wherever they are used.
+constexpr std::size_t kMaxName = 128;
 
-// What torch.save writes besides tensors, and what each becomes.
+// What torch.save writes besides tensors, and what each name becomes.
 enum class Callable { kDict, kTensor, kParameter, kFromType, kHarmless };
 
 const std::map<std::string, Callable>& allowed() {
@@ -20,7 +21,8 @@ const std::map<std::string, Callable>& allowed() {
       {"torch._utils._rebuild_parameter", Callable::kParameter},
       {"torch._utils._rebuild_parameter_with_state", Callable::kParameter},
       {"torch._tensor._rebuild_from_type_v2", Callable::kFromType},  // a tensor with attributes
-      // What training scripts keep beside the weights: counters, settings, numpy's numbers, random states.
+      // Objects that training programs store with the weights: counters, settings, numpy's numbers,
+      // random states.
       {"torch.Size", Callable::kHarmless},
       {"torch.device", Callable::kHarmless},
       {"argparse.Namespace", Callable::kHarmless},
@@ -49,7 +51,7 @@ const std::map<std::string, Callable>& allowed() {
   return table;
 }
 
-// Types that are mentioned, never called.
+// Types that may be named but are never called.
 bool is_harmless_name(const std::string& name) {
   static const std::set<std::string> types = {"torch.float16",
                                               "torch.bfloat16",
@@ -121,12 +123,12 @@ PickleTensor PickleMachine::rebuild_tensor(const PickleTuple& arguments) {
   return tensor;
 }
 
-// An OrderedDict may get its items as pairs.
+// An OrderedDict may be given its items as pairs.
 PickleDict PickleMachine::dictionary_of(const PickleTuple& arguments) {
   PickleDict dict;
   if (arguments.items.size() != 1) return dict;
   const auto* pairs = std::get_if<PickleList>(&arguments.items[0]->value);
-  if (pairs == nullptr) return dict;  // a defaultdict's type
+  if (pairs == nullptr) return dict;  // the value type of a defaultdict
   charge(pairs->items.size());
   for (const auto& item : pairs->items) {
     const auto* list = std::get_if<PickleList>(&item->value);
@@ -172,7 +174,7 @@ void PickleMachine::call(const std::string& name, const PickleTuple& arguments) 
   }
 }
 
-// State of an object: attributes of a dictionary (`_metadata`) or of something opaque.
+// BUILD: attributes of a dictionary (`_metadata`) or of an opaque object.
 void PickleMachine::build() {
   pop();
   const auto& object = top()->value;

@@ -1,5 +1,6 @@
 /// \file
-/// The stack machine of a pickle stream. unpickler.cpp has its opcodes, pickle_calls.cpp what it may name and build.
+/// The stack machine of a pickle stream. unpickler.cpp has its opcodes; pickle_calls.cpp has the
+/// names that it accepts and the objects that it builds.
 #pragma once
 
 #include <map>
@@ -9,12 +10,13 @@
 #include <vector>
 
 #include "byte_reader.h"
+#include "medseg/base/str.h"
 #include "unpickler.h"
 
 namespace medseg {
 
-inline constexpr std::size_t kMaxObjects =
-    1'000'000;  // memory bounds against pickles that only grow
+// Limits the memory that a pickle can make grow.
+inline constexpr std::size_t kMaxObjects = 1'000'000;
 inline constexpr std::size_t kMaxStack = 1'000'000;
 
 class PickleMachine {
@@ -47,7 +49,7 @@ class PickleMachine {
     stack_.push_back(make(std::move(value)));
   }
 
-  // For what is copied from objects: a short pickle may ask for the same copy many times.
+  // Limits copies of objects: a short pickle may request the same copy many times.
   void charge(std::size_t items) {
     copied_ += items;
     if (copied_ > 4 * kMaxObjects) reader_.fail("pickle: too many objects");

@@ -9,11 +9,12 @@
 #include "dtypes.h"
 #include "formats.h"
 #include "header_json.h"
+#include "medseg/base/str.h"
 
 namespace medseg {
 namespace {
 
-constexpr std::uint64_t kMaxHeader = 100'000'000;  // as the reference reader
+constexpr std::uint64_t kMaxHeader = 100'000'000;  // bytes, the limit of the reference reader
 
 class Safetensors : public TensorFileBase {
  public:
@@ -23,7 +24,7 @@ class Safetensors : public TensorFileBase {
     if (length > kMaxHeader || length > reader.left()) {
       reader.fail(str_cat("header of ", length, " bytes, but the file has ", file_.bytes.size()));
     }
-    // {tensor: {"shape": […]}}: three levels.
+    // {tensor: {"shape": […]}} has three levels.
     const auto header = parse_header(reader.text(length), path_.string(), 3);
     if (!header.is_object()) reader.fail("the header is not JSON");
     data_ = reader.take(reader.left());
@@ -44,14 +45,14 @@ class Safetensors : public TensorFileBase {
     const auto& info = tensors_[index];
     const auto dtype = safetensors_dtype(info.dtype);
     if (!dtype)
-      throw CheckpointError(path_.string() + ": " + name + ": dtype " + info.dtype +
-                            " is not supported");
+      throw CheckpointError(str_cat(path_.string(), ": ", name),
+                            str_cat("dtype ", info.dtype, " is not supported"));
     return view_of(file_, data_.subspan(offsets_.at(name), info.bytes), info.shape, *dtype);
   }
 
  private:
   [[noreturn]] void fail(const std::string& name, const std::string& what) const {
-    throw CheckpointError(path_.string() + ": " + name + ": " + what);
+    throw CheckpointError(str_cat(path_.string(), ": ", name), what);
   }
 
   void read_metadata(const nlohmann::json& entry) {
@@ -96,7 +97,7 @@ class Safetensors : public TensorFileBase {
     add(std::move(info));
   }
 
-  // File order, no overlap, no hole: a file that breaks these hides something.
+  // In file order without overlaps or holes, because a file with them may hide data.
   void sort_and_check() {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
     for (const auto& info : tensors_) ranges.emplace_back(offsets_.at(info.name), info.bytes);
@@ -104,13 +105,12 @@ class Safetensors : public TensorFileBase {
     std::uint64_t next = 0;
     for (const auto& [begin, bytes] : ranges) {
       if (begin != next)
-        throw CheckpointError(
-            str_cat(path_.string(), ": data has a hole or overlap at byte ", next));
+        throw CheckpointError(path_.string(), str_cat("data has a hole or overlap at byte ", next));
       next = begin + bytes;
     }
     if (next != data_.size()) {
-      throw CheckpointError(
-          str_cat(path_.string(), ": ", data_.size() - next, " bytes behind the last tensor"));
+      throw CheckpointError(path_.string(),
+                            str_cat(data_.size() - next, " bytes behind the last tensor"));
     }
   }
 

@@ -6,7 +6,8 @@
 namespace medseg {
 namespace {
 
-/// Beginnings of names that mean the same; `#` stands for a number. The first that fits holds, so what is longer comes first.
+/// Prefixes of names that mean the same; `#` stands for a number. The first match counts, so longer
+/// prefixes come first.
 struct Renaming {
   std::string_view sam, hf;
 };
@@ -71,8 +72,8 @@ constexpr std::string_view kSeveralGpus = "module.";
 
 bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
 
-/// `name` with its beginning `from` put as `to`; nothing if it does not begin so. A pattern without a dot at its end is
-/// the whole name.
+/// `name` with its prefix `from` replaced by `to`; nothing if it has another prefix. A pattern that
+/// does not end in a dot must match the whole name.
 std::optional<std::string> renamed(std::string_view name, std::string_view from,
                                    std::string_view to) {
   std::size_t at = 0;

@@ -1,4 +1,4 @@
-// Sharded checkpoints: {"weight_map": {tensor: file}} beside the files.
+// Sharded checkpoints: an index {"weight_map": {tensor: file}} next to the files.
 #include <set>
 
 #include <ATen/ATen.h>
@@ -17,33 +17,29 @@ namespace fs = std::filesystem;
 class Shards : public TensorFileBase {
  public:
   explicit Shards(const fs::path& index) : TensorFileBase(index) {
-    std::string text;
-    try {
-      text = read_file(index);
-    } catch (const DataError& error) {
-      throw CheckpointError(error.what());
-    }
+    const auto text = raised_as<CheckpointError>([&] { return read_file(index); });
     const auto json = parse_header(text, index.string(), 8);
-    if (!json.is_object()) throw CheckpointError(index.string() + ": not JSON");
+    if (!json.is_object()) throw CheckpointError(index.string(), "not JSON");
     if (!json.contains("weight_map") || !json["weight_map"].is_object()) {
-      throw CheckpointError(index.string() + ": no weight_map");
+      throw CheckpointError(index.string(), "no weight_map");
     }
     std::map<std::string, std::set<std::string>> names_of;
     for (const auto& [name, file] : json["weight_map"].items()) {
       if (!file.is_string())
-        throw CheckpointError(index.string() + ": " + name + ": shard is not a file name");
+        throw CheckpointError(str_cat(index.string(), ": ", name), "shard is not a file name");
       const fs::path shard = file.get<std::string>();
       if (const auto fault = name_fault(shard.string()); !fault.empty())
-        throw CheckpointError(index.string() + ": " + name + ": the name of its shard " + fault);
+        throw CheckpointError(str_cat(index.string(), ": ", name),
+                              str_cat("the name of its shard ", fault));
       if (shard.has_parent_path() || shard == "..") {
-        throw CheckpointError(index.string() + ": " + name + ": shard " + shard.string() +
-                              " leaves the folder");
+        throw CheckpointError(str_cat(index.string(), ": ", name),
+                              str_cat("shard ", shard.string(), " leaves the folder"));
       }
       std::error_code ignored;
       if (fs::is_directory(index.parent_path() / shard, ignored) ||
           shard.string().ends_with(".index.json")) {
-        throw CheckpointError(index.string() + ": " + name + ": shard " + shard.string() +
-                              " is no file of tensors");
+        throw CheckpointError(str_cat(index.string(), ": ", name),
+                              str_cat("shard ", shard.string(), " is not a file of tensors"));
       }
       names_of[shard.string()].insert(name);
     }
@@ -56,7 +52,7 @@ class Shards : public TensorFileBase {
       }
       for (const auto& name : names) {
         if (!shard_of_.contains(name))
-          throw CheckpointError(str_cat(index.string(), ": ", name, ": not in ", shard));
+          throw CheckpointError(str_cat(index.string(), ": ", name), str_cat("not in ", shard));
       }
       shards_.push_back(std::move(file));
     }

@@ -19,7 +19,8 @@ bool starts_with(std::span<const std::uint8_t> bytes, std::string_view magic) {
   return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
 }
 
-// A header length, then an object. A length that does not fit the file is a fault to name, but for ONNX's first byte.
+// A header length, then an object. A length that does not fit the file is an error of its own,
+// except where the first byte may be ONNX's.
 bool looks_like_safetensors(std::span<const std::uint8_t> bytes) {
   if (bytes.size() < 9 || bytes[8] != '{') return false;
   std::uint64_t length = 0;
@@ -27,7 +28,7 @@ bool looks_like_safetensors(std::span<const std::uint8_t> bytes) {
   return length <= bytes.size() || bytes[0] != 0x08;
 }
 
-// What else stands where weights were expected, and what to do about it.
+// Names what the file is if it is not a known format, and what to do about it.
 std::string foreign_file(std::span<const std::uint8_t> bytes) {
   using namespace std::string_view_literals;
   if (bytes.empty()) return "the file is empty";
@@ -51,8 +52,8 @@ std::unique_ptr<TensorFile> open_folder(const fs::path& folder) {
   for (const char* name : {"model.safetensors", "pytorch_model.bin"}) {
     if (fs::exists(folder / name, ignored)) return open_tensor_file(folder / name);
   }
-  throw CheckpointError(folder.string() +
-                        ": holds no model.safetensors, pytorch_model.bin or index of their shards");
+  throw CheckpointError(folder.string(),
+                        "holds no model.safetensors, pytorch_model.bin or index of their shards");
 }
 
 }  // namespace
@@ -65,16 +66,16 @@ bool TensorFile::contains(const std::string& name) const {
 
 std::size_t TensorFileBase::index_of(const std::string& name) const {
   const auto found = by_name_.find(name);
-  if (found == by_name_.end()) throw CheckpointError(path_.string() + ": no tensor " + name);
+  if (found == by_name_.end()) throw CheckpointError(path_.string(), str_cat("no tensor ", name));
   return found->second;
 }
 
 void TensorFileBase::add(TensorInfo info) {
   if (const auto fault = name_fault(info.name); !fault.empty())
-    throw CheckpointError(
-        str_cat(path_.string(), ": the name of tensor ", tensors_.size() + 1, " ", fault));
+    throw CheckpointError(path_.string(),
+                          str_cat("the name of tensor ", tensors_.size() + 1, " ", fault));
   if (!by_name_.emplace(info.name, tensors_.size()).second) {
-    throw CheckpointError(path_.string() + ": tensor " + info.name + " stands twice");
+    throw CheckpointError(path_.string(), str_cat("tensor ", info.name, " occurs twice"));
   }
   tensors_.push_back(std::move(info));
 }
@@ -85,7 +86,8 @@ at::Tensor view_of(const FileBytes& file, std::span<const std::uint8_t> bytes,
   const auto width = c10::elementSize(dtype);
   if (bytes.empty()) return at::empty(shape, options);
   void* data =
-      const_cast<std::uint8_t*>(bytes.data());  // the mapping is private: nobody's file can change
+      // The mapping is private, so no write reaches the file.
+      const_cast<std::uint8_t*>(bytes.data());
   if (reinterpret_cast<std::uintptr_t>(data) % width != 0) {
     auto copy = at::empty(shape, options);
     std::memcpy(copy.data_ptr(), bytes.data(), bytes.size());
@@ -119,19 +121,15 @@ std::unique_ptr<TensorFile> open_tensor_bytes(FileBytes file) {
   if (looks_like_safetensors(bytes)) return open_safetensors(std::move(file));
   if (!bytes.empty() && bytes[0] == 0x08)
     return open_onnx(std::move(file));  // field 1 of ModelProto, ir_version
-  throw CheckpointError(file.path.string() + ": " + foreign_file(bytes));
+  throw CheckpointError(file.path.string(), foreign_file(bytes));
 }
 
 std::unique_ptr<TensorFile> open_tensor_file(const fs::path& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return open_folder(path);
   if (path.string().ends_with(".index.json")) return open_shards(path);
-  std::shared_ptr<const MappedFile> file;
-  try {
-    file = std::make_shared<const MappedFile>(path);
-  } catch (const DataError& error) {
-    throw CheckpointError(error.what());
-  }
+  const auto file =
+      raised_as<CheckpointError>([&] { return std::make_shared<const MappedFile>(path); });
   return open_tensor_bytes({file->path(), file->bytes(), file});
 }
 

@@ -7,7 +7,8 @@
 namespace medseg {
 namespace {
 
-// Bytes of the character at the front of `text`; 0 if it is no UTF-8 (RFC 3629: shortest form, no surrogates).
+// Bytes of the first character of `text`; 0 if it is not UTF-8 (RFC 3629: shortest form, no
+// surrogates).
 std::size_t character_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
   const std::uint8_t first = byte(0);

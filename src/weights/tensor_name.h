@@ -1,5 +1,5 @@
 /// \file
-/// What may be the name of a tensor.
+/// Which names a tensor may have.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,8 @@ namespace medseg {
 
 inline constexpr std::size_t kLongestName = 1024;
 
-/// "" for a name, else what is wrong: empty, longer than kLongestName, not UTF-8, or with control characters.
+/// "" for a valid name, else what is wrong: empty, longer than kLongestName, not UTF-8, or control
+/// characters.
 std::string name_fault(std::string_view name);
 
 }  // namespace medseg

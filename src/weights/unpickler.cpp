@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "medseg/base/str.h"
 #include "pickle_machine.h"
 
 namespace medseg {
@@ -177,7 +178,7 @@ void PickleMachine::step(std::uint8_t opcode) {
 
 void PickleMachine::long_integer(std::uint64_t length) {
   const auto bytes = reader_.take(length);
-  if (length > 8) return push(PickleOpaque{"a long integer"});  // states of random generators
+  if (length > 8) return push(PickleOpaque{"a long integer"});  // the state of a random generator
   std::uint64_t value = length > 0 && (bytes[length - 1] & 0x80) != 0 ? ~std::uint64_t{0} : 0;
   std::memcpy(&value, bytes.data(), length);
   push(static_cast<std::int64_t>(value));

@@ -1,5 +1,5 @@
 /// \file
-/// A pickle reader that builds data and never calls anything: the restricted machine behind `.pth` files.
+/// A pickle reader that builds data and never calls anything, for `.pth` files.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ using PicklePointer = PickleValue*;  ///< owned by the Pickle
 struct PickleNone {};
 struct PickleGlobal {
   std::string name;
-};  ///< "collections OrderedDict" as "collections.OrderedDict"
+};  ///< "collections OrderedDict" is stored as "collections.OrderedDict"
 struct PickleTuple {
   std::vector<PicklePointer> items;
 };
@@ -30,13 +30,13 @@ struct PickleDict {
 struct PickleStorage {
   std::string key, type;
   std::int64_t elements = 0;
-};  ///< a torch storage, by reference
+};  ///< reference to a torch storage
 struct PickleTensor {
   PickleStorage storage;
   std::int64_t offset = 0;
   std::vector<std::int64_t> shape, strides;
 };
-/// Something harmless that we do not model (an object built by BUILD on a dict, a dtype, a device).
+/// A harmless object that is not modelled (a BUILD on a dict, a dtype, a device).
 struct PickleOpaque {
   std::string what;
 };
@@ -47,14 +47,15 @@ struct PickleValue {
       value;
 };
 
-/// All objects of a stream. They own nothing of each other: chains of any depth and rings are freed like the rest.
+/// All objects of a stream. None owns another, so that chains of any depth and cycles are freed
+/// safely.
 struct Pickle {
   std::deque<PickleValue> objects;
   const PickleValue* root = nullptr;
 };
 
-/// The object of a pickle stream, protocols 2 to 5. A callable that is not on the short list of what torch.save writes
-/// is refused by its name. \throws CheckpointError "where: what".
+/// Reads one object, pickle protocols 2 to 5.
+/// \throws CheckpointError at `where`, also on a callable that torch.save does not write.
 Pickle unpickle(const std::string& bytes, const std::string& where);
 
 }  // namespace medseg

@@ -19,7 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Streams into a temporary sibling; the name appears with finish(). No second copy of the weights is held.
+// Streams into a temporary file next to the target and renames it in finish(). No second copy of
+// the weights is held in memory.
 class StreamedFile {
  public:
   explicit StreamedFile(const fs::path& path)
@@ -59,7 +60,7 @@ class StreamedFile {
 
  private:
   [[noreturn]] void fail() const {
-    throw DataError(str_cat(path_.string(), ": cannot write: ", std::strerror(errno)));
+    throw DataError(path_.string(), str_cat("cannot write: ", std::strerror(errno)));
   }
 
   fs::path path_, temporary_;
@@ -114,7 +115,7 @@ TensorToWrite to_write(std::string name, const at::Tensor& tensor) {
 TensorToWrite to_write(std::string name, std::shared_ptr<const TensorFile> file, TensorInfo info) {
   const auto source = info.name;
   info.name = std::move(name);
-  if (!safetensors_dtype(info.dtype)) {  // blocks of GGUF, dequantised
+  if (!safetensors_dtype(info.dtype)) {  // GGUF's block formats, which are dequantised
     info.dtype = "F32";
     info.bytes = sizeof(float);
     for (const auto size : info.shape) info.bytes *= static_cast<std::uint64_t>(size);
@@ -132,7 +133,7 @@ void write_safetensors(const fs::path& path,
 
 void write_checkpoint(const fs::path& folder, const std::vector<TensorToWrite>& tensors,
                       std::uint64_t shard_bytes) {
-  std::vector<std::size_t> ends;  // of the shards, as indices into `tensors`
+  std::vector<std::size_t> ends;  // end of each shard, as an index into `tensors`
   std::uint64_t total = 0, here = 0;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (here > 0 && here + tensors[i].info.bytes > shard_bytes) {

@@ -6,6 +6,7 @@
 #include <zlib.h>
 
 #include "byte_reader.h"
+#include "medseg/base/str.h"
 
 namespace medseg {
 namespace {
@@ -13,14 +14,14 @@ namespace {
 constexpr std::uint32_t kEndRecord = 0x06054b50, kEnd64Record = 0x06064b50,
                         kEnd64Locator = 0x07064b50;
 constexpr std::uint32_t kCentralEntry = 0x02014b50, kLocalEntry = 0x04034b50;
-constexpr std::uint64_t kMostDeflated = 1032;  // deflate packs no byte into less than a bit
+constexpr std::uint64_t kMostDeflated = 1032;  // deflate packs at most this many bytes into one
 constexpr std::uint64_t kEndSize = 22, kLocatorSize = 20;
 
 struct Directory {
   std::uint64_t count = 0, offset = 0;
 };
 
-// The end record stands at the end, before a comment of at most 64 KiB.
+// The end record is the last, before a comment of at most 64 KiB.
 std::uint64_t find_end_record(std::span<const std::uint8_t> bytes, const std::string& where) {
   if (bytes.size() >= kEndSize) {
     const std::uint64_t lowest =
@@ -31,8 +32,8 @@ std::uint64_t find_end_record(std::span<const std::uint8_t> bytes, const std::st
       if (magic == kEndRecord) return at;
     }
   }
-  throw CheckpointError(where +
-                        ": no zip directory at its end; the file is truncated or no zip archive");
+  throw CheckpointError(where,
+                        "no zip directory at its end; the file is truncated or no zip archive");
 }
 
 Directory read_end_record(std::span<const std::uint8_t> bytes, const std::string& where) {
@@ -62,7 +63,7 @@ struct CentralEntry {
   std::uint64_t packed = 0, size = 0, local = 0;
 };
 
-// Sizes that do not fit 32 bits stand in extra field 1, those that are missing only, in this order.
+// Sizes that do not fit 32 bits are in extra field 1: only those, in this order.
 void read_zip64_sizes(ByteReader extra, CentralEntry& entry) {
   while (extra.left() >= 4) {
     const auto tag = extra.read<std::uint16_t>();
@@ -123,7 +124,7 @@ std::map<std::string, ZipEntry> read_zip(std::span<const std::uint8_t> bytes,
             .emplace(central.name,
                      ZipEntry{central.method, local.take(central.packed), central.size})
             .second;
-    if (!fresh) reader.fail(central.name + " stands twice");
+    if (!fresh) reader.fail(central.name + " occurs twice");
   }
   return entries;
 }
@@ -132,14 +133,14 @@ void check_deflated_size(const ZipEntry& entry, const std::string& where) {
   if (entry.size > entry.compressed.size() * kMostDeflated + kMostDeflated ||
       entry.compressed.size() > std::numeric_limits<uInt>::max() ||
       entry.size > std::numeric_limits<uInt>::max()) {
-    throw CheckpointError(
-        str_cat(where, ": ", entry.compressed.size(), " bytes cannot unpack to ", entry.size));
+    throw CheckpointError(where,
+                          str_cat(entry.compressed.size(), " bytes cannot unpack to ", entry.size));
   }
 }
 
 void inflate_into(const ZipEntry& entry, const std::string& where, std::span<std::uint8_t> out) {
   z_stream stream{};
-  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw CheckpointError(where + ": cannot inflate");
+  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw CheckpointError(where, "cannot inflate");
   stream.next_in = const_cast<Bytef*>(entry.compressed.data());
   stream.avail_in = static_cast<uInt>(entry.compressed.size());
   stream.next_out = out.data();
@@ -147,13 +148,13 @@ void inflate_into(const ZipEntry& entry, const std::string& where, std::span<std
   const int code = inflate(&stream, Z_FINISH);
   const bool whole = code == Z_STREAM_END && stream.total_out == entry.size;
   inflateEnd(&stream);
-  if (!whole) throw CheckpointError(where + ": damaged deflate stream");
+  if (!whole) throw CheckpointError(where, "damaged deflate stream");
 }
 
 std::string unpack(const ZipEntry& entry, const std::string& where, std::uint64_t limit) {
   if (entry.size > limit) {
     throw CheckpointError(
-        str_cat(where, ": unpacks to ", entry.size, " bytes, at most ", limit, " are read"));
+        where, str_cat("unpacks to ", entry.size, " bytes, at most ", limit, " are read"));
   }
   if (entry.method == 0) {
     return {reinterpret_cast<const char*>(entry.compressed.data()), entry.compressed.size()};

@@ -2,6 +2,7 @@
 #include <iterator>
 #include <set>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,23 +14,24 @@
 #include "medseg/base/process.h"
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
+#include "medseg/base/version.h"
+#include "support/temp_folder_fixture.h"
+#include "support/throws.h"
 
 namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
-class FileTest : public ::testing::Test {
+class FileTest : public TempFolderTest {
  protected:
-  void SetUp() override { fs::create_directories(folder_); }
-  void TearDown() override { fs::remove_all(folder_); }
-
   std::size_t entries() const {
     return static_cast<std::size_t>(
         std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
   }
-
-  fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-file-test-", ::getpid());
 };
 
 TEST_F(FileTest, WritesWholeFilesAndMakesParents) {
@@ -46,17 +48,13 @@ TEST_F(FileTest, KeepsTheOldFileWhenTheNewOneCannotBeWritten) {
   fs::create_directories(folder_ / "folder/inside");
   EXPECT_THROW(write_file(folder_ / "folder", "new"), DataError);  // a folder is in the way
   EXPECT_EQ(read_file(folder_ / "kept"), "old");
-  EXPECT_EQ(entries(), 2U);  // nothing temporary is left
+  EXPECT_EQ(entries(), 2U);  // no temporary file is left
 }
 
 TEST_F(FileTest, NamesTheFileThatIsMissing) {
-  try {
-    read_file(folder_ / "missing");
-    FAIL() << "no error";
-  } catch (const DataError& error) {
-    EXPECT_EQ(error.what(),
-              (folder_ / "missing").string() + ": cannot open: No such file or directory");
-  }
+  const auto missing = folder_ / "missing";
+  EXPECT_THAT([&] { read_file(missing); },
+              ThrowsError<DataError>(missing.string(), "cannot open: No such file or directory"));
 }
 
 TEST_F(FileTest, AFolderAppearsWholeOrNotAtAll) {
@@ -104,7 +102,7 @@ TEST_F(FileTest, MapsFilesAndEmptyFiles) {
   EXPECT_TRUE(MappedFile(folder_ / "empty").bytes().empty());
   EXPECT_THROW(MappedFile{folder_}, DataError);
   ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
-  EXPECT_THROW(MappedFile{folder_ / "pipe"}, DataError);  // and nobody waits for a writer
+  EXPECT_THROW(MappedFile{folder_ / "pipe"}, DataError);  // and opening does not wait for a writer
 }
 
 TEST_F(FileTest, ReleasedPagesComeBackFromTheFile) {
@@ -177,14 +175,14 @@ TEST(Clock, WritesDurationsForPeople) {
   EXPECT_EQ(duration_text(-1), "0:00");
 }
 
+TEST(Version, HasThreeNumbers) {
+  EXPECT_THAT(std::string(version()), ::testing::MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+"));
+}
+
 TEST(Check, SaysWhereAndWhat) {
-  try {
-    MEDSEG_CHECK(1 + 1 == 3, "sums are off");
-    FAIL() << "no error";
-  } catch (const CheckFailed& error) {
-    EXPECT_NE(std::string(error.what()).find("base_test.cpp"), std::string::npos);
-    EXPECT_NE(std::string(error.what()).find("sums are off (1 + 1 == 3)"), std::string::npos);
-  }
+  EXPECT_THAT([] { MEDSEG_CHECK(1 + 1 == 3, "sums are off"); },
+              ThrowsMessage<CheckFailed>(
+                  AllOf(HasSubstr("base_test.cpp"), HasSubstr("sums are off (1 + 1 == 3)"))));
 }
 
 TEST(Process, PeakMemoryRemembersWhatWasGivenBack) {
@@ -206,8 +204,8 @@ TEST(Process, ARecentPeakForgetsWhatWasBefore) {
   EXPECT_LT(recent_peak_bytes(), highest - kBytes / 2);
   EXPECT_NEAR(static_cast<double>(recent_peak_bytes()), static_cast<double>(resident), 4e6);
   { const std::vector<char> touched(kBytes / 2, '\1'); }
-  EXPECT_GE(recent_peak_bytes(),
-            resident + kBytes / 2 - 2'000'000);  // the kernel counts in batches
+  // The kernel updates its counter in batches.
+  EXPECT_GE(recent_peak_bytes(), resident + kBytes / 2 - 2'000'000);
   EXPECT_GE(peak_memory_bytes(), highest);
 }
 

@@ -1,9 +1,10 @@
-// Files and folders that are whole or not there, whatever happens meanwhile; locks; signals.
+// Files and folders that are written whole or not at all; locks; signals.
 #include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <thread>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -15,19 +16,15 @@
 #include "medseg/base/hash.h"
 #include "medseg/base/signals.h"
 #include "medseg/base/str.h"
+#include "support/temp_folder_fixture.h"
+#include "support/throws.h"
 
 namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
 
-class DurableFiles : public ::testing::Test {
- protected:
-  void SetUp() override { fs::create_directories(folder_); }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  const fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-durable-", ::getpid());
-};
+class DurableFiles : public TempFolderTest {};
 
 TEST_F(DurableFiles, AReplacedFolderIsNeverMissing) {
   const auto target = folder_ / "a/b/target";
@@ -86,13 +83,9 @@ TEST_F(DurableFiles, ALockIsHeldOnceAndGoesWithItsProcess) {
     ::pause();
   }
   while (!fs::exists(file) || fs::file_size(file) == 0) std::this_thread::yield();
-  try {
-    const FileLock lock(file, "there", 0.1);
-    ADD_FAILURE() << "held twice";
-  } catch (const ConfigError& error) {
-    EXPECT_EQ(std::string(error.what()),
-              str_cat("there: process ", child, " is at work here; end it first"));
-  }
+  EXPECT_THAT([&] { FileLock(file, "there", 0.1); },
+              ThrowsError<ConfigError>(
+                  "there", str_cat("process ", child, " is at work here; end it first")));
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
   EXPECT_NO_THROW(FileLock(file, "there", 0.1));
@@ -115,14 +108,10 @@ TEST(Signals, TheFirstIsNotedAndTheSecondEndsTheProcess) {
     const SignalWatch watch;
     std::raise(SIGINT);
     EXPECT_EQ(caught_signal(), SIGINT);
-    try {
-      stop_if_signalled();
-      ADD_FAILURE() << "went on";
-    } catch (const Interrupted& stopped) {
-      EXPECT_EQ(stopped.exit_code(), 130);
-    }
+    EXPECT_THAT([] { stop_if_signalled(); }, ::testing::Throws<Interrupted>(::testing::Property(
+                                                 "exit_code", &Interrupted::exit_code, 130)));
   }
-  stop_if_signalled();  // over with the watch
+  stop_if_signalled();  // the flag is gone with the watch
   EXPECT_EXIT(
       {
         const SignalWatch watch;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "medseg/base/choice.h"
+#include "support/throws.h"
 
 namespace medseg {
 
@@ -16,6 +17,8 @@ struct Choice<Fruit> {
 
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Eq;
 using ::testing::HasSubstr;
 
 TEST(Error, KeepsPlaceAndReasonApart) {
@@ -28,26 +31,22 @@ TEST(Error, KeepsPlaceAndReasonApart) {
 }
 
 TEST(Error, AWiderPlaceIsPutInFrontAndTheClassStays) {
-  try {
+  const auto fails = [] {
     with_place("m.jsonl:7",
                [] { with_place("masks.m0", []() -> int { throw DataError("", "empty"); }); });
-    FAIL() << "nothing was thrown";
-  } catch (const DataError& error) {
-    EXPECT_EQ(error.where(), "m.jsonl:7: masks.m0");
-    EXPECT_STREQ(error.what(), "m.jsonl:7: masks.m0: empty");
-  }
+  };
+  EXPECT_THAT(fails, ThrowsError<DataError>("m.jsonl:7: masks.m0", "empty"));
+  EXPECT_THAT(fails, ::testing::ThrowsMessage<DataError>("m.jsonl:7: masks.m0: empty"));
   EXPECT_EQ(with_place("nowhere", [] { return 5; }), 5);
 }
 
 TEST(Error, AnotherClassKeepsPlaceAndReason) {
-  try {
+  const auto fails = [] {
     raised_as<CheckpointError>("bundle", [] { throw ConfigError("model.heads", "0 is too few"); });
-    FAIL() << "nothing was thrown";
-  } catch (const CheckpointError& error) {
-    EXPECT_EQ(error.exit_code(), 4);
-    EXPECT_EQ(error.where(), "bundle: model.heads");
-    EXPECT_EQ(error.reason(), "0 is too few");
-  }
+  };
+  EXPECT_THAT(fails, ThrowsError<CheckpointError>("bundle: model.heads", Eq("0 is too few")));
+  EXPECT_THAT(fails, ::testing::Throws<CheckpointError>(
+                         ::testing::Property("exit_code", &Error::exit_code, 4)));
 }
 
 TEST(Choice, HasOneNameEachAndSaysWhichAreKnown) {
@@ -55,14 +54,9 @@ TEST(Choice, HasOneNameEachAndSaysWhichAreKnown) {
   EXPECT_EQ(choice_named<Fruit>("a.b", "apple"), Fruit::kApple);
   EXPECT_EQ(find_choice<Fruit>(""), Fruit::kNone);
   EXPECT_FALSE(find_choice<Fruit>("plum"));
-  try {
-    choice_named<Fruit>("a.b", "aple");
-    FAIL() << "an unknown name was taken";
-  } catch (const ConfigError& error) {
-    EXPECT_EQ(error.where(), "a.b");
-    EXPECT_THAT(error.reason(), HasSubstr("did you mean \"apple\"?"));
-    EXPECT_THAT(error.reason(), HasSubstr("apple pear \"\""));
-  }
+  EXPECT_THAT([] { choice_named<Fruit>("a.b", "aple"); },
+              ThrowsError<ConfigError>("a.b", AllOf(HasSubstr("did you mean \"apple\"?"),
+                                                    HasSubstr("apple pear \"\""))));
 }
 
 }  // namespace

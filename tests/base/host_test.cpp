@@ -5,18 +5,14 @@
 
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
+#include "support/temp_folder_fixture.h"
 
 namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
 
-class Host : public ::testing::Test {
- protected:
-  void TearDown() override { fs::remove_all(root_); }
-
-  fs::path root_ = fs::temp_directory_path() / str_cat("medseg-host-", ::getpid());
-};
+class Host : public TempFolderTest {};
 
 TEST_F(Host, ReadsWhatLinuxSays) {
   std::string cpuinfo;
@@ -24,12 +20,13 @@ TEST_F(Host, ReadsWhatLinuxSays) {
     cpuinfo += str_cat("processor\t: ", i, "\nmodel name\t: A: CPU @ 2 GHz\nphysical id\t: ", i / 4,
                        "\ncore id\t\t: ", i % 2, "\n\n");
   }
-  write_file(root_ / "proc/cpuinfo", cpuinfo);
-  write_file(root_ / "proc/meminfo", "MemTotal:       1000 kB\nMemFree:  5 kB\n");
-  write_file(root_ / "etc/os-release", "NAME=x\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n");
-  write_file(root_ / "proc/driver/nvidia/gpus/0000:01/information",
+  write_file(folder_ / "proc/cpuinfo", cpuinfo);
+  write_file(folder_ / "proc/meminfo", "MemTotal:       1000 kB\nMemFree:  5 kB\n");
+  write_file(folder_ / "etc/os-release",
+             "NAME=x\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n");
+  write_file(folder_ / "proc/driver/nvidia/gpus/0000:01/information",
              "Model: \t\t NVIDIA H200\nIRQ: 1\n");
-  const auto facts = host_facts(root_);
+  const auto facts = host_facts(folder_);
   EXPECT_EQ(facts.cpu, "A: CPU @ 2 GHz");
   EXPECT_EQ(facts.cores, 4);
   EXPECT_GE(facts.processors, 1);
@@ -37,14 +34,14 @@ TEST_F(Host, ReadsWhatLinuxSays) {
   EXPECT_TRUE(facts.system.starts_with("Debian GNU/Linux 12 (bookworm), Linux ")) << facts.system;
   EXPECT_EQ(gpu_text(facts), "NVIDIA H200");
 
-  write_file(root_ / "sys/fs/cgroup/memory.max", "max\n");
-  EXPECT_EQ(host_facts(root_).memory_bytes, 1024000U);
-  write_file(root_ / "sys/fs/cgroup/memory.max", "500000\n");
-  EXPECT_EQ(host_facts(root_).memory_bytes, 500000U);
+  write_file(folder_ / "sys/fs/cgroup/memory.max", "max\n");
+  EXPECT_EQ(host_facts(folder_).memory_bytes, 1024000U);
+  write_file(folder_ / "sys/fs/cgroup/memory.max", "500000\n");
+  EXPECT_EQ(host_facts(folder_).memory_bytes, 500000U);
 }
 
 TEST_F(Host, WhatIsNotSaidIsUnknown) {
-  const auto facts = host_facts(root_);
+  const auto facts = host_facts(folder_);
   EXPECT_EQ(facts.cpu, "unknown");
   EXPECT_EQ(facts.cores, 0);
   EXPECT_EQ(facts.memory_bytes, 0U);

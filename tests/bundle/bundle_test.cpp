@@ -8,6 +8,7 @@
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
 #include "medseg/bundle/audit.h"
+#include "medseg/models/llama.h"
 #include "models/golden.h"
 #include "models/tiny_segmenter.h"
 
@@ -112,7 +113,7 @@ TEST_F(Bundle, ThatDoesNotFitIsRefusedByNames) {
   auto options = read_bundle_options(folder_);
   options.model.language.layers = 3;
   options.model.language.vocabulary = 62;
-  options.model.projector.type = "linear";
+  options.model.projector.type = ProjectorType::kLinear;
   EXPECT_THAT(refusal([&] { load_segmenter(folder_, options); }),
               AllOf(HasSubstr("model.safetensors"), HasSubstr("missing"),
                     HasSubstr("model.layers.2.self_attn.q_proj.weight"), HasSubstr("unused: "),
@@ -127,6 +128,10 @@ TEST_F(Bundle, BadFoldersAreRefused) {
   write_file(folder_ / "config.json",
              "{\"format\": \"medseg-bundle-1\", \"model\": {\"langage\": {}}}");
   EXPECT_THAT(refusal([&] { read_bundle_options(folder_); }), HasSubstr("model.langage"));
+  write_file(folder_ / "config.json",
+             "{\"format\": \"medseg-bundle-1\", \"model\": {\"vision\": {\"tower\": \"clap\"}}}");
+  EXPECT_THAT(refusal([&] { read_bundle_options(folder_); }),
+              HasSubstr("config.json: model.vision.tower: unknown \"clap\""));
   write_file(folder_ / "config.json", "{\"format\": ");
   EXPECT_THAT(refusal([&] { read_bundle_options(folder_); }), HasSubstr("config.json"));
   EXPECT_THAT(refusal([&] { load_segmenter(folder_, options_); }),
@@ -164,7 +169,7 @@ TEST_F(Bundle, AnAuditTellsWhatBecameOfEveryTensor) {
 
   options.model.language.layers = 3;
   options.model.language.vocabulary = 62;
-  options.model.projector.type = "linear";
+  options.model.projector.type = ProjectorType::kLinear;
   audit = audit_bundle(folder_, options);
   EXPECT_THAT(audit.missing, ::testing::Contains("model.layers.2.self_attn.q_proj.weight"));
   EXPECT_THAT(audit.unused, ::testing::Contains("model.mm_projector.2.bias"));

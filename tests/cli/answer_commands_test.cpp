@@ -12,6 +12,7 @@
 #include "medseg/evaluation/predictions.h"
 #include "medseg/generation/generate.h"
 #include "medseg/image/codec.h"
+#include "medseg/models/llama.h"
 #include "support/tiny_bundle.h"
 
 namespace medseg {
@@ -53,7 +54,7 @@ class Commands {
   std::string data() const { return "--data " + manifest_.string() + " "; }
   std::string picture() const { return "--image " + at("data/images/slice-4.png") + " "; }
 
-  // The code, one line of complaint that says `what`, and no folder left.
+  // Checks the exit code, one line on stderr that contains `what`, and that no folder is left.
   void expect_refused(const std::string& arguments, int code, const std::string& what,
                       const std::string& no_folder) {
     const Ran ran = run(arguments);
@@ -67,7 +68,7 @@ class Commands {
   OpenBundle bundle_;
 
  protected:
-  ScratchFolder scratch_{"commands"};
+  TempFolder scratch_{"commands"};
   fs::path manifest_;
 };
 

@@ -1,4 +1,5 @@
-// Weight files that must not be used: `medseg model inspect` answers each with one line and exit code 4.
+// Weight files that must not be used: `medseg model inspect` refuses each with one line and exit
+// code 4.
 #include <algorithm>
 #include <filesystem>
 #include <string>
@@ -71,7 +72,7 @@ std::vector<BadFile> bad_safetensors() {
       one("Hole", entry("[1]", "[4, 8]"), 8, "data has a hole or overlap at byte 0"),
       one("BytesBehindTheLastTensor", entry("[1]", "[0, 4]"), 8, "4 bytes behind the last tensor"),
       one("MetadataOfNumbers", R"("__metadata__": {"x": 1})", 0, "__metadata__: x is not a string"),
-      one("KeyTwice", R"("a": {"dtype": "U8", "dtype": "I8"})", 0, "dtype stands twice"),
+      one("KeyTwice", R"("a": {"dtype": "U8", "dtype": "I8"})", 0, "dtype occurs twice"),
       one("DeepJson", entry(repeated("[", 300'000) + repeated("]", 300'000), "[0, 4]"), 4,
           "its JSON nests deeper than 3 levels"),
       one("NulInTheName", entry("[1]", "[0, 4]", "F32", "a\\u0000b"), 4,
@@ -95,7 +96,7 @@ std::vector<BadFile> bad_zips() {
        "archive/data.pkl: compression method 12"},
       {"ZipEntryTwice",
        zip_of({{"archive/data.pkl", empty, size}, {"archive/data.pkl", empty, size}}),
-       "archive/data.pkl stands twice"},
+       "archive/data.pkl occurs twice"},
       {"ZipSizesContradict", zip_of({{"archive/data.pkl", empty, 400}}),
        "archive/data.pkl: sizes contradict"},
       {"ZipBomb", zip_of({{"archive/data.pkl", std::string(4'000'000, 'x'), 4'000'000'000U, 8}}),
@@ -203,13 +204,13 @@ std::vector<BadFile> bad_gguf() {
        gguf({}, key + raw(std::uint32_t{9}) + raw(std::uint32_t{9}) + raw(std::uint64_t{1}), 1),
        "k: value type 9 is unknown"},
       {"GgufAlignmentIsZero", gguf({{"a"}}, gguf_value("general.alignment", 0), 1),
-       "general.alignment is no power of two"},
+       "general.alignment is not a power of two"},
       {"GgufAlignmentIsThree", gguf({{"a"}}, gguf_value("general.alignment", 3), 1),
-       "general.alignment is no power of two"},
+       "general.alignment is not a power of two"},
       {"GgufAlignmentIsAText",
        gguf({{"a"}}, gguf_string("general.alignment") + raw(std::uint32_t{8}) + gguf_string("32"),
             1),
-       "general.alignment is no power of two"},
+       "general.alignment is not a power of two"},
       {"Gguf99Dimensions", gguf({{"a", 0, std::vector<std::uint64_t>(99, 1)}}), "a: 99 dimensions"},
       {"GgufSizesOverflow", gguf({{"a", 0, {std::uint64_t{1} << 40, std::uint64_t{1} << 40}}}),
        "a: a size overflows"},
@@ -244,7 +245,7 @@ std::vector<BadFile> bad_onnx() {
   };
 }
 
-// Beside good.safetensors, which holds "a".
+// In the folder of good.safetensors, which holds "a".
 std::vector<BadFile> bad_indices() {
   const auto one = [](const std::string& name, const std::string& json, const std::string& says) {
     return BadFile{"Index" + name, json, says, "model.safetensors.index.json"};
@@ -258,7 +259,7 @@ std::vector<BadFile> bad_indices() {
       one("MapIsAList", R"({"weight_map": ["good.safetensors"]})", "no weight_map"),
       one("ShardIsANumber", R"({"weight_map": {"a": 1}})", "a: shard is not a file name"),
       one("KeyTwice", R"({"weight_map": {"a": "good.safetensors", "a": "other.safetensors"}})",
-          "a stands twice"),
+          "a occurs twice"),
       one("DeepJson", "{\"metadata\": " + repeated("[", 300'000) + repeated("]", 300'000) + "}",
           "its JSON nests deeper than 8 levels"),
       one("TensorIsNotInItsShard", R"({"weight_map": {"b": "good.safetensors"}})",
@@ -268,7 +269,7 @@ std::vector<BadFile> bad_indices() {
       map("NamesTheRoot", "/etc/passwd", "a: shard /etc/passwd leaves the folder"),
       map("NamesTheParent", "..", "a: shard .. leaves the folder"),
       map("NamesItself", "model.safetensors.index.json",
-          "a: shard model.safetensors.index.json is no file of tensors"),
+          "a: shard model.safetensors.index.json is not a file of tensors"),
       map("ShardHasNoName", "", "a: the name of its shard is empty"),
       map("ShardNameHoldsNul", "good.safetensors\\u0000.bin",
           "a: the name of its shard holds a control character"),

@@ -24,11 +24,12 @@ class DataCommandIntegration : public testing::Test {
     mask.pixels[5] = 1;
     write_png(folder_ / "mask.png", mask);
     write_png(folder_ / "a.png", Image{4, 4, 1, std::vector<std::uint8_t>(16, 7)});
-    write_file(
-        folder_ / "manifest.jsonl",
-        R"({"id":"a","image":"a.png","split":"train","masks":{"m0":{"label":"skull","file":"mask.png"}},)"
-        R"("conversations":[{"from":"human","value":"<image>\nq"},{"from":"gpt","value":"<p> skull </p> [SEG]","masks":["m0"]}]})"
-        "\n");
+    write_file(folder_ / "manifest.jsonl",
+               R"({"id":"a","image":"a.png","split":"train",)"
+               R"("masks":{"m0":{"label":"skull","file":"mask.png"}},)"
+               R"("conversations":[{"from":"human","value":"<image>\nq"},)"
+               R"({"from":"gpt","value":"<p> skull </p> [SEG]","masks":["m0"]}]})"
+               "\n");
   }
   ~DataCommandIntegration() override { fs::remove_all(folder_); }
 

@@ -1,4 +1,4 @@
-// A bundle that must not be used is refused by every command that would use it.
+// Every command refuses a bundle that must not be used.
 #include <algorithm>
 
 #include <gmock/gmock.h>
@@ -79,7 +79,7 @@ class Guard : public testing::Test {
     EXPECT_FALSE(json::parse(audited.out).at("usable").get<bool>());
   }
 
-  ScratchFolder scratch_{"guard"};
+  TempFolder scratch_{"guard"};
   OpenBundle bundle_ = tiny_bundle();
   std::string manifest_;
 };
@@ -92,7 +92,7 @@ TEST_F(Guard, WhatWasNeverTrainedDoesNotAnswer) {
     initialised({name});
     expect_all_refuse(name);
   }
-  initialised({kDecoder + "iou_prediction_head.layers.0.bias"});  // no training reaches it
+  initialised({kDecoder + "iou_prediction_head.layers.0.bias"});  // training does not change it
   EXPECT_EQ(predict().code, 0);
   EXPECT_TRUE(json::parse(audit().out).at("usable").get<bool>());
 }
@@ -128,7 +128,7 @@ TEST_F(Guard, ASpecialTokenIsOneIdAndTheModelsOwn) {
   save();
   expect_all_refuse("no token </q>");
   bundle_.options.special_tokens.erase("</q>");
-  bundle_.options.image_start_end = true;  // and it has no <im_start>
+  bundle_.options.image_start_end = true;  // but the tokenizer has no <im_start>
   save();
   expect_all_refuse("<im_start>");
 }

@@ -1,4 +1,4 @@
-// Tokenizer files as nobody meant them, through the command as its user runs it: one line, exit code 4.
+// Faulty tokenizer files, given to the command as a user runs it: one line, exit code 4.
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -60,7 +60,8 @@ std::string json_file(const std::string& model, const std::string& more = "") {
 }
 
 std::string split(const std::string& regex) {
-  return R"x(, "pre_tokenizer": {"type": "Split", "behavior": "Isolated", "pattern": {"Regex": ")x" +
+  return R"x(, "pre_tokenizer": {"type": "Split", "behavior": "Isolated", )x"
+         R"x("pattern": {"Regex": ")x" +
          regex + R"x("}})x";
 }
 
@@ -108,7 +109,8 @@ TEST(HostileTokenizerIntegration, JsonIsRefusedInOneLine) {
   for (const auto& [what, bytes] : files) {
     write_file(folder / "tokenizer.json", bytes);
     const std::string name = what;
-    if (name == "recursion" || name == "nested counts") {  // may be honest: then it has to be quick
+    // May be valid, but then it must be quick.
+    if (name == "recursion" || name == "nested counts") {
       const auto result = tokenize(folder, bait);
       EXPECT_TRUE(result.code == 0 || result.code == 4) << what << ": " << result.err;
     } else {
@@ -124,7 +126,7 @@ TEST(HostileTokenizerIntegration, SentencePieceIsRefusedInOneLine) {
   std::string noise(5000, '\0');
   RandomStream random(3, "noise");
   for (auto& c : noise) c = static_cast<char>(random.below(256));
-  // One more piece, of two bytes that are no UTF-8.
+  // One more piece, of two bytes that are not UTF-8.
   const auto broken_piece = good + std::string("\x0A\x09\x0A\x02\xFF\xFE\x15\0\0\0\0", 11);
   const std::pair<const char*, std::string> files[] = {
       {"empty", ""},
@@ -157,7 +159,7 @@ TEST(HostileTokenizerIntegration, SentencePieceIsRefusedInOneLine) {
   fs::remove_all(folder);
 }
 
-// Whatever single bytes become, the command ends by itself with 0 or 4.
+// With any single byte changed, the command ends by itself with 0 or 4.
 TEST(HostileTokenizerIntegration, ChangedModelsEndInOrder) {
   const auto folder = scratch();
   const auto good = read_file(kGolden / "spm/tokenizer.model");
@@ -235,7 +237,7 @@ TEST(TokenizeIntegration, OpensEveryKindOfTokenizer) {
   const auto place = scratch();
   save_tiny_bundle(tiny_bundle(), place / "bundle");
   EXPECT_EQ(tokenize(place / "bundle", text).out, folder.out);
-  // The bundle's own mode is the default; what is no mode names the bundle.
+  // The bundle's own mode is the default. The error for an unknown mode names the bundle.
   fs::copy(kGolden / "spm", place / "modes");
   write_file(place / "modes/config.json", R"({"tokenizer_mode": "hf_legacy_nostrip"})");
   EXPECT_EQ(tokenize(place / "modes", text).out, spm.out);

@@ -1,4 +1,4 @@
-// `medseg model …` as its user meets it.
+// `medseg model …` as a user runs it.
 #include <algorithm>
 #include <filesystem>
 #include <string>
@@ -89,7 +89,7 @@ TEST_F(ModelCommand, InspectRefusesWhatIsNoWeights) {
 
 TEST_F(ModelCommand, ImportOfUnfitPartsLeavesNothingBehind) {
   const auto out = out_.string();
-  // A GGUF that is no language model, a state dict without vocabulary, a file that is none.
+  // A GGUF that is not a language model, a state dict without vocabulary, and neither of both.
   expect_refused({"import", "parts", golden("quants.gguf"), "--out", out});
   expect_refused({"import", "parts", golden("ordered.pth"), "--out", out});
   expect_refused({"import", "parts", (folder_ / "missing.gguf").string(), "--out", out});
@@ -107,7 +107,7 @@ TEST_F(ModelCommand, ImportKeepsMatricesInTheDtypeThatIsAskedFor) {
 }
 
 TEST_F(ModelCommand, ImportMakesNoBundleThatCouldNotBeOpened) {
-  const auto folder = folder_ / "endless";  // nothing in it says which token ends an answer
+  const auto folder = folder_ / "endless";  // no file in it names the token that ends an answer
   fs::copy(str_cat(MEDSEG_SOURCE_DIR, "/tests/golden/language/qwen2_tiny"), folder);
   fs::remove(folder / "tokenizer_config.json");
   expect_refused({"import", "parts", folder.string(), "--out", out_.string()});
@@ -154,20 +154,20 @@ TEST_F(ModelCommand, OnlyABundleIsReplaced) {
   const std::vector<std::string> import = {"import",       "lisa",  layout("lisa"), "--vision",
                                            layout("clip"), "--out", out_.string()};
   ASSERT_EQ(run(import).code, 0);
-  EXPECT_EQ(run(import).code, 0);  // a bundle by a bundle
+  EXPECT_EQ(run(import).code, 0);  // a bundle replaces a bundle
   const auto before = read_file(out_ / "model.safetensors");
-  // An export to where its bundle lies would take the bundle away.
+  // An export into the bundle's own folder would delete the bundle.
   const auto onto = run({"export", out_.string(), "--layout", "lisa", "--out", out_.string()});
   EXPECT_EQ(onto.code, 3);
   EXPECT_NE(onto.err.find("expected a new or empty folder"), std::string::npos) << onto.err;
   EXPECT_EQ(read_file(out_ / "model.safetensors"), before);
 
-  write_file(out_ / "training.safetensors", "hours");  // a run's checkpoint is a bundle and more
+  write_file(out_ / "training.safetensors", "hours");  // a run's checkpoint has more than a bundle
   EXPECT_EQ(run(import).code, 3);
   EXPECT_EQ(read_file(out_ / "training.safetensors"), "hours");
 
-  const auto published =
-      folder_ / "LISA-7B-v1";  // the source itself, whose names are a bundle's too
+  // The source itself, whose file names are also a bundle's.
+  const auto published = folder_ / "LISA-7B-v1";
   fs::create_directories(published);
   write_file(published / "config.json", "{}");
   EXPECT_EQ(run({"import", "lisa", layout("lisa"), "--vision", layout("clip"), "--out",

@@ -1,24 +1,16 @@
-// `medseg report` as its user meets it.
+// `medseg report` as a user runs it.
 #include <filesystem>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "medseg/base/file.h"
-#include "medseg/base/str.h"
 #include "support/run_cli.h"
+#include "support/temp_folder_fixture.h"
 
 namespace medseg {
 namespace {
 
-class ReportCommand : public ::testing::Test {
- protected:
-  void SetUp() override { std::filesystem::create_directories(folder_); }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::filesystem::path folder_ =
-      std::filesystem::temp_directory_path() / str_cat("medseg-report-", ::getpid());
-};
+class ReportCommand : public TempFolderTest {};
 
 TEST_F(ReportCommand, WritesThePageAndSaysWhere) {
   write_file(folder_ / "metrics.jsonl", "{\"step\": 1, \"loss\": 2.5}\n");

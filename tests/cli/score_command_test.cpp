@@ -5,13 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
 #include "medseg/image/codec.h"
 #include "medseg/image/rle.h"
 #include "support/run_cli.h"
+#include "support/temp_folder_fixture.h"
 
 namespace medseg {
 namespace {
@@ -41,17 +41,15 @@ json drawn(const std::vector<Mask>& masks) {
   return list;
 }
 
-class ScoreCommand : public testing::Test {
+class ScoreCommand : public TempFolderTest {
  protected:
   void SetUp() override {
-    std::filesystem::create_directories(folder_);
     write_png(folder_ / "image.png",
               Image{kWidth, kHeight, 1, std::vector<std::uint8_t>(kWidth * kHeight, 100)});
     write_png(folder_ / "left.png", kLeft);
     write_png(folder_ / "right.png", kRight);
     write_manifest({});
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   // Two records: both kidneys in one turn; one kidney, and one that is absent.
   void write_manifest(const json& ignored) const {
@@ -109,9 +107,6 @@ class ScoreCommand : public testing::Test {
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     return json::parse(outcome.out);
   }
-
-  std::filesystem::path folder_ =
-      std::filesystem::temp_directory_path() / str_cat("medseg-score-", ::getpid());
 };
 
 TEST_F(ScoreCommand, PredictionsOfAnotherToolNeedIdTurnAndMasksAlone) {

@@ -1,4 +1,4 @@
-// `medseg model trace` as its user meets it.
+// `medseg model trace` as a user runs it.
 #include <algorithm>
 
 #include <gmock/gmock.h>
@@ -37,7 +37,7 @@ class TraceCommand : public testing::Test {
     EXPECT_FALSE(std::filesystem::exists(out_));
   }
 
-  ScratchFolder scratch_{"trace-command"};
+  TempFolder scratch_{"trace-command"};
   std::string out_, data_, image_;
 };
 

@@ -1,4 +1,4 @@
-// `medseg config` and `medseg train` as their user meets them when something is wrong.
+// `medseg config` and `medseg train` with faulty input.
 #include <algorithm>
 #include <filesystem>
 #include <string>
@@ -20,7 +20,7 @@ class TrainCommand : public ::testing::Test {
  protected:
   void SetUp() override {
     write_file(config_, R"({
-      // the least a config says
+      // The shortest config.
       "model": "nowhere/bundle",
       "data": {"train": [{"manifest": "nowhere/manifest.jsonl"}]}
     })");

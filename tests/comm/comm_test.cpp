@@ -23,6 +23,7 @@
 #include "medseg/comm/launch.h"
 #include "medseg/comm/together.h"
 #include "ranks.h"
+#include "support/throws.h"
 
 namespace medseg {
 namespace {
@@ -38,7 +39,7 @@ TEST_F(Rank, Sums) {
       comm.all_reduce(sum);
       EXPECT_TRUE(sum.equal(at::arange(1001, at::kDouble).mul(size * (size + 1) / 2).to(type)));
     }
-    // Many at once, waited for in another order; the same bits on all ranks and at every time.
+    // Many at a time, waited for in another order: the same bits on all ranks and in every round.
     at::manual_seed(static_cast<std::uint64_t>(comm.rank()));
     const auto own = at::randn({9, 777});
     std::string bits[2];
@@ -115,7 +116,7 @@ TEST_F(Rank, OneIsBusy) {
   together([](Comm& comm) {
     comm.barrier();
     if (comm.rank() == comm.size() - 1) {
-      for (;;) ::pause();  // alive, but nowhere
+      for (;;) ::pause();  // alive, but in no call
     }
     comm.barrier();
   });
@@ -126,12 +127,12 @@ TEST_F(Rank, OneNeverComes) {
   together([](Comm& comm) { comm.barrier(); });
 }
 
-// Until a signal, which every rank must get once.
+// Waits for a signal, which every rank must get once.
 TEST_F(Rank, WaitsForASignal) {
   static volatile std::sig_atomic_t caught = 0;
   struct sigaction action {};
   action.sa_handler = [](int signal) {
-    if (caught != 0) ::_exit(99);  // twice
+    if (caught != 0) ::_exit(99);  // it came twice
     caught = signal;
   };
   ::sigaction(SIGINT, &action, nullptr);
@@ -222,7 +223,7 @@ TEST_F(CommTest, ARankThatDoesNotComeEndsAllWithFiveAndIsNamed) {
 TEST_F(CommTest, AMeetingThatARankMissesNamesIt) {
   const auto outcome = launched(3, "OneNeverComes");
   EXPECT_EQ(outcome.code, 5);
-  // Ranks 0 and 2 wait equally long: either may be the first to say it.
+  // Ranks 0 and 2 wait equally long, so either may report it first.
   EXPECT_THAT(outcome.err, HasSubstr("medseg: of 3 processes, rank 1 did not come within 4 s\n"));
 }
 
@@ -258,7 +259,7 @@ TEST_F(CommTest, SignalsReachEveryRankOnce) {
   }
 }
 
-// Children of a launcher that is killed become ours: we see them die.
+// Orphans of a killed launcher become children of this process, which therefore sees them end.
 TEST_F(CommTest, RanksDieWithTheirLauncher) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   const pid_t launcher = spawn("Launcher", {});
@@ -291,22 +292,16 @@ TEST_F(CommTest, APortThatIsTakenSaysSo) {
   LaunchEnvironment environment;
   environment.size = 2;
   environment.port = ntohs(address.sin_port);
-  try {
-    connect(environment, kTimeout);
-    ADD_FAILURE() << "connected";
-  } catch (const ConfigError& error) {
-    EXPECT_THAT(error.what(),
-                HasSubstr(str_cat("MASTER_PORT: cannot listen at ", environment.port)));
-  }
+  EXPECT_THAT(
+      [&] { connect(environment, kTimeout); },
+      ThrowsError<ConfigError>("MASTER_PORT", str_cat("cannot listen at ", environment.port)));
   ::close(fd);
-  environment.rank = 1;  // nobody is there
-  try {
-    connect(environment, 1.0);
-    ADD_FAILURE() << "connected";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.exit_code(), 5);
-    EXPECT_THAT(error.what(), HasSubstr("nobody answers at 127.0.0.1"));
-  }
+  environment.rank = 1;  // no server is there
+  EXPECT_THAT(
+      [&] { connect(environment, 1.0); },
+      ::testing::Throws<PeerLost>(::testing::AllOf(
+          ::testing::Property("exit_code", &Error::exit_code, 5),
+          ::testing::Property("reason", &Error::reason, HasSubstr("no answer from 127.0.0.1")))));
   environment.address = "no-such-host.invalid";
   EXPECT_THROW(connect(environment, 1.0), ConfigError);
 }

@@ -1,4 +1,4 @@
-// Tensors that do not lie in the machine's memory: what stands before NCCL, with a stand-in for it.
+// Collectives for tensors on a GPU: the code in front of NCCL, with a substitute for NCCL.
 #include <chrono>
 
 #include <ATen/ATen.h>
@@ -14,8 +14,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-/// Stands for NCCL where there is no GPU: wait() returns at once, the call is over a while later or never. For tensors that
-/// have no memory.
+/// Replaces NCCL on machines without a GPU, for tensors without memory: wait() returns at once, and
+/// the call ends some time later or never.
 class LaterGroup : public c10d::Backend {
  public:
   static inline int groups = 0, sums = 0, broadcasts = 0, unfinished = 0;
@@ -68,7 +68,7 @@ TEST_F(Rank, HaveAGpuEach) {
     const auto there = at::empty({1000}, at::kMeta);
     auto here = at::ones({3});
     comm.all_reduce(here);
-    EXPECT_EQ(LaterGroup::groups, 0);  // made when it is needed
+    EXPECT_EQ(LaterGroup::groups, 0);  // made at the first use
     const auto under_way = comm.start_all_reduce(there);
     comm.all_reduce(here);
     under_way->wait();

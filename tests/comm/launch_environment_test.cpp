@@ -35,7 +35,7 @@ TEST(LaunchEnvironment, WithoutALauncherOneProcessIsAlone) {
   const auto alone = read({{"SLURM_JOB_ID", "7"}, {"SLURM_NTASKS", "4"}, {"MASTER_PORT", "1"}});
   EXPECT_EQ(alone.size, 1);
   EXPECT_EQ(alone.rank, 0);
-  EXPECT_EQ(alone.launcher, "");
+  EXPECT_EQ(alone.launcher, Launcher::kNone);
   EXPECT_EQ(read({{"SLURM_PROCID", "0"}, {"SLURM_JOB_ID", "7"}}).size, 1);  // a batch script
 }
 
@@ -51,7 +51,7 @@ TEST(LaunchEnvironment, TorchrunsAgentHoldsTheStore) {
                               {"TORCHELASTIC_RESTART_COUNT", "2"},
                               {"TORCHELASTIC_USE_AGENT_STORE", "True"}};
   const auto found = read(torchrun);
-  EXPECT_EQ(found.launcher, "torchrun");
+  EXPECT_EQ(found.launcher, Launcher::kTorchrun);
   EXPECT_EQ(found.rank, 3);
   EXPECT_EQ(found.size, 4);
   EXPECT_EQ(found.local_rank, 1);
@@ -82,7 +82,7 @@ TEST(LaunchEnvironment, Slurm) {
                      {"SLURM_NNODES", "1"},
                      {"SLURM_JOB_ID", "4711"}};
   auto found = read(slurm);
-  EXPECT_EQ(found.launcher, "Slurm");
+  EXPECT_EQ(found.launcher, Launcher::kSlurm);
   EXPECT_EQ(found.rank, 2);
   EXPECT_EQ(found.size, 4);
   EXPECT_EQ(found.local_rank, 2);
@@ -103,7 +103,7 @@ TEST(LaunchEnvironment, MpirunInsideASlurmJobIsOpenMpi) {
                            {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"},
                            {"SLURM_PROCID", "0"},
                            {"SLURM_NTASKS", "1"}});
-  EXPECT_EQ(found.launcher, "OpenMPI");
+  EXPECT_EQ(found.launcher, Launcher::kOpenMpi);
   EXPECT_EQ(found.rank, 1);
   EXPECT_EQ(found.size, 2);
   EXPECT_THAT(fault_of({{"OMPI_COMM_WORLD_RANK", "1"},
@@ -120,7 +120,7 @@ TEST(LaunchEnvironment, ATorchrunAgentOnEachNodeOfASlurmJobIsTorchrun) {
                            {"TORCHELASTIC_RUN_ID", "7"},
                            {"SLURM_PROCID", "1"},
                            {"SLURM_NTASKS", "2"}});
-  EXPECT_EQ(found.launcher, "torchrun");
+  EXPECT_EQ(found.launcher, Launcher::kTorchrun);
   EXPECT_EQ(found.rank, 5);
 }
 

@@ -1,5 +1,6 @@
 /// \file
-/// Ranks are this program again: launch() starts it with a filter that chooses what they do (Rank.*, which does nothing elsewhere).
+/// Ranks are processes of this test program: launch() starts it with a filter that selects a test
+/// Rank.*, which does nothing elsewhere.
 #pragma once
 
 #include <cstdlib>
@@ -23,7 +24,7 @@ namespace medseg {
 
 inline constexpr double kTimeout = 4.0;
 
-/// What a rank does, in a process of its own.
+/// The body of a rank, in a process of its own.
 class Rank : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -32,7 +33,7 @@ class Rank : public ::testing::Test {
     environment_ = read_launch_environment();
   }
 
-  // As run_cli does; ends the process, so that gtest has no say in its exit code.
+  // As run_cli does. It ends the process, so that gtest does not change the exit code.
   [[noreturn]] void together(const std::function<void(Comm&)>& work) {
     int code = 0;
     try {

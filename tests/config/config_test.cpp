@@ -1,11 +1,14 @@
 #include <filesystem>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include "medseg/base/file.h"
 #include "medseg/config/fields.h"
 #include "medseg/config/load.h"
+#include "support/temp_folder_fixture.h"
+#include "support/throws.h"
 
 namespace medseg {
 namespace {
@@ -125,12 +128,8 @@ TEST(Fields, AChoiceIsReadWrittenAndDescribedByItsNames) {
   EXPECT_EQ(paint.doors, (std::vector{Colour::kGreen, Colour::kRed}));
   EXPECT_EQ(write_options(paint).dump(), R"({"doors":["green","red"],"wall":"red"})");
   for (const auto& field : describe_options(paint)) EXPECT_EQ(field.choices.size(), 2U);
-  try {
-    read_options(nlohmann::json::parse(R"({"wall": "blue"})"), paint, "house");
-    FAIL() << "an unknown choice was taken";
-  } catch (const ConfigError& error) {
-    EXPECT_STREQ(error.what(), "house.wall: unknown \"blue\"; known are red green");
-  }
+  EXPECT_THAT([&] { read_options(nlohmann::json::parse(R"({"wall": "blue"})"), paint, "house"); },
+              ThrowsError<ConfigError>("house.wall", "unknown \"blue\"; known are red green"));
 }
 
 TEST(Fields, DescribesEveryFieldWithItsDefault) {
@@ -141,10 +140,8 @@ TEST(Fields, DescribesEveryFieldWithItsDefault) {
   EXPECT_EQ(fields[0].description, "share of the whole");
 }
 
-class LoadTest : public ::testing::Test {
+class LoadTest : public TempFolderTest {
  protected:
-  void TearDown() override { fs::remove_all(folder_); }
-
   fs::path write(const std::string& name, const std::string& text) {
     write_file(folder_ / name, text);
     return folder_ / name;
@@ -157,14 +154,12 @@ class LoadTest : public ::testing::Test {
     }
     return "";
   }
-
-  fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-config-test-", ::getpid());
 };
 
 TEST_F(LoadTest, MergesWhatItExtendsAndAppliesOverridesLast) {
   write("base/base.json", R"({"a": {"x": 1, "y": 2}, "list": [1, 2, 3]})");
   const auto path = write("top.json", R"({
-    // one line of reason
+    // A comment.
     "extends": "base/base.json", "a": {"y": 5}, "list": [9]})");
   const auto json = load_config(path, {"a.x=7", "a.word=hello", "b.c=[1]"});
   EXPECT_EQ(json, nlohmann::json::parse(
@@ -172,28 +167,27 @@ TEST_F(LoadTest, MergesWhatItExtendsAndAppliesOverridesLast) {
 }
 
 TEST_F(LoadTest, NamesTheLineOfBadJson) {
-  EXPECT_EQ(error_of(write("bad.json", "{\n  \"a\": 1,\n  b\n}")),
-            (folder_ / "bad.json").string() + ":3: not JSON near byte 15");
+  const auto path = write("bad.json", "{\n  \"a\": 1,\n  b\n}");
+  EXPECT_THAT([&] { load_config(path); },
+              ThrowsError<ConfigError>(path.string() + ":3", "not JSON near byte 15"));
 }
 
 TEST_F(LoadTest, RefusesCyclesMissingFilesAndBadOverrides) {
   write("one.json", R"({"extends": "two.json"})");
   write("two.json", R"({"extends": "one.json"})");
   EXPECT_NE(error_of(folder_ / "one.json").find("a cycle"), std::string::npos);
-  EXPECT_EQ(error_of(folder_ / "none.json"),
-            (folder_ / "none.json").string() + ": cannot open: No such file or directory");
+  const auto none = folder_ / "none.json";
+  EXPECT_THAT([&] { load_config(none); },
+              ThrowsError<ConfigError>(none.string(), "cannot open: No such file or directory"));
   const auto path = write("ok.json", R"({"a": 1})");
-  EXPECT_EQ(error_of(path, {"a"}), "--set a: expected a.b=value");
+  EXPECT_THAT([&] { load_config(path, {"a"}); },
+              ThrowsError<ConfigError>("--set a", "expected a.b=value"));
   EXPECT_EQ(error_of(path, {"a.b=1"}), "--set a.b=1: b is not inside an object");
 }
 
 TEST(ParseJson, ANumberBeyondADoubleIsAFaultOfTheFile) {
-  try {
-    parse_json(R"({"lr": 1e999})", "train.json");
-    FAIL() << "accepted";
-  } catch (const ConfigError& error) {
-    EXPECT_STREQ(error.what(), "train.json: a number is beyond what a double holds");
-  }
+  EXPECT_THAT([] { parse_json(R"({"lr": 1e999})", "train.json"); },
+              ThrowsError<ConfigError>("train.json", "a number is beyond what a double holds"));
 }
 
 }  // namespace

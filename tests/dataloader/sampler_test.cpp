@@ -107,14 +107,16 @@ TEST(BatchLoader, GivesTheSamplersOrderWithAnyNumberOfThreads) {
     std::this_thread::sleep_for(std::chrono::microseconds(100 * (draws[0].sample % 7)));
     TrainingBatch batch;
     for (const auto& draw : draws) batch.ids.push_back(str_cat(draw.sample));
-    return batch;
+    return LoadedBatch{.content = std::move(batch), .bad = {}};
   };
   std::vector<std::vector<std::string>> orders;
   for (const std::int64_t workers : {0, 1, 3}) {
     BatchLoader loader(slow, make(std::vector<double>(30, 1.0)), 2, workers);
     orders.emplace_back();
     for (int i = 0; i < 40; ++i) {
-      for (const auto& id : loader.next().ids) orders.back().push_back(id);
+      const auto loaded = loader.next();
+      for (const auto& id : std::get<TrainingBatch>(loaded.content).ids)
+        orders.back().push_back(id);
     }
   }
   EXPECT_EQ(orders[0], orders[1]);
@@ -127,7 +129,7 @@ TEST(BatchLoader, RunsNoFurtherAheadThanItSays) {
     const int ahead = ++begun - taken;
     for (int seen = furthest; ahead > seen && !furthest.compare_exchange_weak(seen, ahead);) {
     }
-    return TrainingBatch{};
+    return LoadedBatch{};
   };
   BatchLoader loader(make_batch, make(std::vector<double>(30, 1.0)), 2, 3);
   for (int i = 0; i < 200; ++i) {
@@ -142,7 +144,7 @@ TEST(BatchLoader, AFaultArrivesInItsPlace) {
   BatchLoader loader(
       [](const std::vector<Draw>& draws) {
         if (draws[0].sample == 3) throw DataError("record 3");
-        return TrainingBatch{};
+        return LoadedBatch{};
       },
       Sampler({.visits = std::vector<double>(5, 1.0), .lengths = {}, .shuffle = false}), 1, 2);
   for (int i = 0; i < 3; ++i) EXPECT_NO_THROW(loader.next());

@@ -7,19 +7,16 @@
 #include "medseg/base/str.h"
 #include "medseg/dataset/stats.h"
 #include "medseg/image/codec.h"
+#include "support/temp_folder_fixture.h"
 
 namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
 
-class Doctor : public testing::Test {
+class Doctor : public TempFolderTest {
  protected:
   void SetUp() override {
-    folder_ = fs::temp_directory_path() /
-              str_cat("doctor-", getpid(), "-",
-                      testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::create_directories(folder_);
     write_picture("a.png", 8, 1);
     write_picture("b.png", 8, 2);
     Mask mask(8, 8);
@@ -28,7 +25,6 @@ class Doctor : public testing::Test {
     write_png(folder_ / "empty.png", Mask(8, 8));
     write_png(folder_ / "small.png", Mask(4, 8));
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   void write_picture(const std::string& name, int side, std::uint8_t grey) const {
     const auto pixels = static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
@@ -62,8 +58,6 @@ class Doctor : public testing::Test {
     return found;
   }
   std::string where(const std::string& name) const { return (folder_ / name).string(); }
-
-  fs::path folder_;
 };
 
 using Findings = std::vector<std::string>;

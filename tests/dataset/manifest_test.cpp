@@ -6,22 +6,15 @@
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
 #include "medseg/image/codec.h"
+#include "support/temp_folder_fixture.h"
 
 namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
 
-class Manifests : public testing::Test {
+class Manifests : public TempFolderTest {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() /
-              str_cat("manifest-", getpid(), "-",
-                      testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   fs::path write(const std::string& text) const {
     write_file(folder_ / "manifest.jsonl", text);
     return folder_ / "manifest.jsonl";
@@ -39,8 +32,6 @@ class Manifests : public testing::Test {
     }
     return "";
   }
-
-  fs::path folder_;
 };
 
 const char* const kTurns =

@@ -1,4 +1,4 @@
-// The real set, when its packages are there.
+// The real set, where its packages have been downloaded.
 #include "medseg/demo/demo.h"
 
 #include <cstdlib>
@@ -82,7 +82,7 @@ TEST_F(DemoIntegration, KeepsSlabsApartAndTestSubjectsUnseen) {
         if (split >= other) continue;
         for (const int k : numbers) {
           for (const int o : other_numbers) {
-            // The rule of 20 slices has no gap between test and the next slab's training.
+            // Slabs of 20 slices have no gap between the test slices and the next slab.
             const bool next_slab = std::max(k, o) % 20 < 2 && std::min(k, o) % 20 >= 18;
             EXPECT_TRUE(std::abs(k - o) > 2 || next_slab) << subject << " " << k << " " << o;
           }
@@ -133,11 +133,11 @@ TEST_F(DemoIntegration, AnAnswersPlaceSaysWhatItFinds) {
   const std::set<std::string> levels = {"lowest", "lower", "middle", "upper", "highest"};
   std::size_t there = 0, not_there = 0, in_spite = 0;
   for (const auto& record : manifest().records()) {
-    if (record.split == "val") continue;  // asks of each structure by itself
+    if (record.split == "val") continue;  // asks for each structure separately
     for (const auto& turn : record.turns) {
       const auto open = turn.answer.find(" ("), close = turn.answer.find("): ");
       if (open == std::string::npos) {
-        EXPECT_GT(turn.masks.size(), 1U) << turn.answer;  // asked for several at once
+        EXPECT_GT(turn.masks.size(), 1U) << turn.answer;  // asked for together with others
         continue;
       }
       ASSERT_LT(open, close) << turn.answer;
@@ -152,7 +152,7 @@ TEST_F(DemoIntegration, AnAnswersPlaceSaysWhatItFinds) {
       if (!named.contains(level)) {
         EXPECT_TRUE(turn.masks.empty() || record.split == "train") << record.id << turn.answer;
         ++(turn.masks.empty() ? not_there : in_spite);
-      } else if (record.split == "test") {  // the places come from training slices alone
+      } else if (record.split == "test") {  // the locations come from training slices alone
         EXPECT_FALSE(turn.masks.empty()) << record.id << ": " << turn.answer;
         ++there;
       }
@@ -160,7 +160,7 @@ TEST_F(DemoIntegration, AnAnswersPlaceSaysWhatItFinds) {
   }
   EXPECT_GT(there, 40U);
   EXPECT_GT(not_there, 200U);
-  EXPECT_LT(in_spite, 5U);  // of slices that show nothing else to ask for beside
+  EXPECT_LT(in_spite, 5U);  // slices that show nothing else to ask for
 }
 
 TEST_F(DemoIntegration, TheSameSeedWritesTheSameBytes) {

@@ -22,7 +22,7 @@ Prediction prediction(const std::string& id, int turn, const std::vector<Mask>& 
                   .text = "The <p> skull </p> [SEG].",
                   .phrases = {"skull"},
                   .masks = {},
-                  .finish = "eos",
+                  .finish = Finish::kEos,
                   .new_tokens = 7,
                   .seconds = 0.25};
   for (const auto& mask : masks) made.masks.push_back({encode_rle(mask), 0.5, 0.75, 0.375});
@@ -45,7 +45,7 @@ class Predictions : public testing::Test {
         ThrowsMessage<DataError>(testing::AllOf(HasSubstr("p.jsonl:2: "), HasSubstr(what))));
   }
 
-  ScratchFolder scratch_{"predictions"};
+  TempFolder scratch_{"predictions"};
   Manifest manifest_;
 };
 

@@ -71,7 +71,7 @@ TEST(GgufTokenizer, NamesFileAndKeyOfAFault) {
   metadata = tiny();
   metadata["tokenizer.ggml.eos_token_id"] = std::int64_t{9};
   EXPECT_EQ(error_of(metadata),
-            "tiny.gguf: tokenizer.ggml: eos_token 9 is no id; there are 4 tokens");
+            "tiny.gguf: tokenizer.ggml: eos_token 9 is not an id; there are 4 tokens");
 }
 
 TEST(GgufTokenizerIntegration, GivesTheIdsOfSmolLm2) {

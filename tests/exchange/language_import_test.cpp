@@ -1,4 +1,5 @@
-// Language models as researchers bring them -> a bundle with the logits of transformers; and what must be refused.
+// Language models as researchers bring them -> a bundle with the logits of transformers; and what
+// must be refused.
 #include <array>
 #include <cstring>
 #include <filesystem>
@@ -12,9 +13,10 @@
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
 #include "medseg/exchange/model_import.h"
+#include "medseg/models/llama.h"
 #include "medseg/nn/module.h"
 #include "medseg/weights/tensor_file.h"
-#include "support/tiny_bundle.h"
+#include "support/temp_folder.h"
 
 namespace medseg {
 namespace {
@@ -38,7 +40,8 @@ at::Tensor logits_of(const OpenBundle& bundle, const at::Tensor& ids) {
 
 class LanguageImport : public ::testing::Test {
  protected:
-  ImportReport import_language(const fs::path& language, const std::string& dtype = "fp32") const {
+  ImportReport import_language(const fs::path& language,
+                               MatrixStorage dtype = MatrixStorage::kFp32) const {
     ImportRequest request;
     request.language = language;
     request.dtype = dtype;
@@ -87,7 +90,7 @@ class LanguageImport : public ::testing::Test {
 
   static json qwen2_config() { return json::parse(read_file(kGolden / "qwen2_tiny/config.json")); }
 
-  ScratchFolder scratch_{"language_import"};
+  TempFolder scratch_{"language_import"};
   fs::path out_ = scratch_ / "bundle";
 };
 
@@ -97,7 +100,7 @@ TEST_F(LanguageImport, AShardedFolderGivesTheLogitsOfTransformers) {
   EXPECT_TRUE(report.unused.empty()) << report.unused[0];
   const auto bundle = open_bundle(out_);
   const auto& options = bundle.options.model.language;
-  EXPECT_EQ(options.attention_bias, "qkv");
+  EXPECT_EQ(options.attention_bias, AttentionBias::kQkv);
   EXPECT_TRUE(options.tied_head);
   EXPECT_EQ(options.sliding_window, 0);
   const auto expected = open_tensor_file(kGolden / "qwen2_tiny.safetensors");
@@ -111,8 +114,10 @@ TEST_F(LanguageImport, GgufGivesTheLogitsOfTransformers) {
     EXPECT_TRUE(report.unused.empty()) << report.unused[0];
     const auto bundle = open_bundle(out_);
     const bool qwen2 = std::string(name) == "qwen2_tiny";
-    EXPECT_EQ(bundle.options.model.language.attention_bias, qwen2 ? "qkv" : "");
-    EXPECT_EQ(bundle.options.model.language.rope_scaling.type, qwen2 ? "" : "factors");
+    EXPECT_EQ(bundle.options.model.language.attention_bias,
+              qwen2 ? AttentionBias::kQkv : AttentionBias::kNone);
+    EXPECT_EQ(bundle.options.model.language.rope_scaling.type,
+              qwen2 ? RopeScaling::kNone : RopeScaling::kFactors);
     EXPECT_EQ(bundle.options.model.language.head_dim, qwen2 ? 0 : 12);
     const auto expected = open_tensor_file(kGolden / (std::string(name) + ".safetensors"));
     EXPECT_LT(relative(logits_of(bundle, expected->load("ids")), expected->load("logits")), 2e-5);
@@ -233,10 +238,12 @@ TEST_F(LanguageImport, ConfigurationsThatTheNetworkOrTheTensorsContradictAreRefu
        "full_attention: positions of a layer type's own are not supported"},
       {R"({"rope_scaling": {"rope_type": "linear"}})", "rope_scaling: factor: is missing"},
       {R"({"rope_scaling": {"rope_type": "linear", "factor": 0}})", "factor: 0, expected a number"},
-      {R"({"rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 1}})",
+      {R"({"rope_scaling": {"rope_type": "llama3", "factor": 8,
+           "low_freq_factor": 4, "high_freq_factor": 1}})",
        "low_freq_factor: is not below high_freq_factor"},
       {R"({"rope_scaling": 3})", "rope_scaling: expected an object"},
-      {R"({"use_sliding_window": true, "sliding_window": 8, "layer_types": null, "max_window_layers": 1})",
+      {R"({"use_sliding_window": true, "sliding_window": 8, "layer_types": null,
+           "max_window_layers": 1})",
        "sliding_window: 1 of 2 layers with a window"},
       {R"({"tie_word_embeddings": false})", "tie_word_embeddings: false, but"},
       {R"({"num_attention_heads": 2})", "2 heads (2 of keys) of 8"},
@@ -314,7 +321,8 @@ TEST_F(LanguageImport, TensorsThatNoMemberOfTheFamilyHasAreRefused) {
   }
 }
 
-/// Bytes of a GGUF with further metadata behind its header. A last value pads them to the alignment of the data.
+/// Bytes of a GGUF with further metadata behind its header. A last value pads them to the alignment
+/// of the data.
 class GgufMetadata {
  public:
   explicit GgufMetadata(const fs::path& path) : bytes_(read_file(path)) {}
@@ -371,7 +379,7 @@ TEST_F(LanguageImport, GgufKeysOfWindowAndScalingAreRead) {
   write_file(path, file.finish());
   const auto options = imported_options(path);
   EXPECT_EQ(options.sliding_window, 7);
-  EXPECT_EQ(options.rope_scaling.type, "linear");
+  EXPECT_EQ(options.rope_scaling.type, RopeScaling::kLinear);
   EXPECT_EQ(options.rope_scaling.factor, 4.0);
 }
 
@@ -419,7 +427,7 @@ TEST_F(LanguageImport, GgufThatTheNetworkOrTheTensorsContradictAreRefused) {
 }
 
 TEST_F(LanguageImport, ABundleMayKeepMatricesInBf16) {
-  import_language(kGolden / "qwen2_tiny", "bf16");
+  import_language(kGolden / "qwen2_tiny", MatrixStorage::kBf16);
   const auto file = open_tensor_file(out_ / "model.safetensors");
   const auto original = open_tensor_file(kGolden / "qwen2_tiny");
   for (const auto& info : file->tensors()) {
@@ -439,7 +447,7 @@ TEST_F(LanguageImport, ABundleMayKeepMatricesInBf16) {
 
 TEST_F(LanguageImport, AnUnknownDtypeIsNamed) {
   try {
-    import_language(kGolden / "qwen2_tiny", "fp61");
+    choice_named<MatrixStorage>("--dtype", "fp61");
     FAIL() << "no error";
   } catch (const ConfigError& error) {
     EXPECT_EQ(std::string(error.what()).find("--dtype: unknown \"fp61\""), 0U) << error.what();

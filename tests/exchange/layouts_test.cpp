@@ -1,4 +1,5 @@
-// Whole published layouts in and out, against numbers of the Python originals (tests/golden/layouts).
+// Whole published layouts in and out, against numbers of the Python originals
+// (tests/golden/layouts).
 #include "medseg/weights/layouts.h"
 
 #include <fstream>
@@ -11,10 +12,13 @@
 #include "medseg/bundle/audit.h"
 #include "medseg/exchange/layout_import.h"
 #include "medseg/exchange/model_export.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/llama.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/linear.h"
 #include "medseg/weights/peft.h"
 #include "models/golden.h"
-#include "support/tiny_bundle.h"
+#include "support/temp_folder.h"
 
 namespace medseg {
 namespace {
@@ -29,7 +33,7 @@ fs::path layouts(const std::string& name) {
 /// How each mini model is imported; its tower is its own or that of clip/.
 LayoutRequest request_of(const std::string& name) {
   LayoutRequest request;
-  request.layout = name.starts_with("llava") ? "llava" : name;
+  request.layout = choice_named<ImportLayout>("layout", name.starts_with("llava") ? "llava" : name);
   request.source = layouts(name);
   if (name == "lisa" || name == "glamm" || name == "llava") request.vision = layouts("clip");
   return request;
@@ -88,7 +92,7 @@ class PublishedLayouts : public ::testing::Test {
     return what;
   }
 
-  ScratchFolder scratch_{"layouts"};
+  TempFolder scratch_{"layouts"};
 };
 
 void expect_same_numbers(const OpenBundle& bundle, const std::string& name) {
@@ -133,32 +137,32 @@ TEST_F(PublishedLayouts, BringTheirTemplateTokensAndPreprocessing) {
   EXPECT_EQ(lisa.tokenizer_mode, "hf_legacy");
   EXPECT_TRUE(lisa.image_start_end);
   EXPECT_FALSE(lisa.image_overview);
-  EXPECT_EQ(lisa.vision_preprocess.mode, "crop");
+  EXPECT_EQ(lisa.vision_preprocess.mode, VisionFit::kCrop);
   EXPECT_EQ(lisa.special_tokens, (std::map<std::string, std::int64_t>{
                                      {"[SEG]", 563}, {"<im_start>", 561}, {"<im_end>", 562}}));
-  EXPECT_EQ(lisa.model.projector.type, "linear");
+  EXPECT_EQ(lisa.model.projector.type, ProjectorType::kLinear);
   EXPECT_TRUE(lisa.initialised.empty());
 
   const auto glamm = imported("glamm").options;
   EXPECT_TRUE(glamm.image_overview);
   EXPECT_EQ(glamm.special_tokens.at("<p>"), 565);
   EXPECT_EQ(glamm.special_tokens.at("[SEG]"), 564);
-  EXPECT_EQ(glamm.model.projector.type, "mlp2x_gelu");
+  EXPECT_EQ(glamm.model.projector.type, ProjectorType::kMlp2xGelu);
 
   const auto med = imported("llava-med").options;
   EXPECT_EQ(med.conversation, "mistral_instruct");
   EXPECT_EQ(med.tokenizer_mode, "hf_legacy_nostrip");
-  EXPECT_EQ(med.vision_preprocess.mode, "pad");
+  EXPECT_EQ(med.vision_preprocess.mode, VisionFit::kPad);
   EXPECT_FALSE(med.image_start_end);
   EXPECT_DOUBLE_EQ(med.model.language.rope_theta, 1e6);
-  EXPECT_TRUE(med.model.grounding.encoder.empty());
+  EXPECT_FALSE(med.model.grounding.encoder);
   EXPECT_NEAR(med.vision_preprocess.mean[0], 0.48145466, 1e-9);
 }
 
 TEST_F(PublishedLayouts, WordsOnlyBecomeASegmenterWithAGroundingPart) {
   auto request = request_of("llava");
   import_layout(request_of("lisa"), scratch_ / "lisa");
-  export_bundle({.bundle = scratch_ / "lisa", .layout = "sam"}, scratch_ / "sam");
+  export_bundle({.bundle = scratch_ / "lisa", .layout = ExportLayout::kSam}, scratch_ / "sam");
   request.grounding = scratch_ / "sam";
   const auto report = import_layout(request, scratch_ / "start");
   EXPECT_EQ(report.initialised.size(), 6U);  // rows of two matrices, four tensors of the head
@@ -207,7 +211,8 @@ TEST_F(PublishedLayouts, GoOutAsTheyCameIn) {
   for (const auto& [name, layout] : round_trips) {
     import_layout(request_of(name), scratch_ / name);
     const auto out = scratch_ / ("out-" + name);
-    export_bundle({.bundle = scratch_ / name, .layout = layout}, out);
+    export_bundle(
+        {.bundle = scratch_ / name, .layout = choice_named<ExportLayout>("layout", layout)}, out);
     const auto before = open_tensor_file(layouts(name)), after = open_tensor_file(out);
     const auto& rules = layout_of(name);
     std::size_t compared = 0;
@@ -233,7 +238,7 @@ TEST_F(PublishedLayouts, GoOutAsTheyCameIn) {
 
 TEST_F(PublishedLayouts, LargeExportsAreSharded) {
   import_layout(request_of("lisa"), scratch_ / "lisa");
-  export_bundle({.bundle = scratch_ / "lisa", .layout = "lisa", .shard_bytes = 40'000},
+  export_bundle({.bundle = scratch_ / "lisa", .layout = ExportLayout::kLisa, .shard_bytes = 40'000},
                 scratch_ / "out");
   EXPECT_TRUE(fs::exists(scratch_ / "out/model.safetensors.index.json"));
   EXPECT_FALSE(fs::exists(scratch_ / "out/model.safetensors"));
@@ -253,8 +258,11 @@ TEST_F(PublishedLayouts, AModelThatALayoutCannotHoldIsRefused) {
   import_layout(request_of("glamm"), scratch_ / "glamm");
   import_layout(request_of("llava"), scratch_ / "llava");
   const auto export_says = [&](const std::string& name, const std::string& layout) {
-    const auto what = refusal(
-        [&] { export_bundle({.bundle = scratch_ / name, .layout = layout}, scratch_ / "out"); });
+    const auto what = refusal([&] {
+      export_bundle(
+          {.bundle = scratch_ / name, .layout = choice_named<ExportLayout>("--layout", layout)},
+          scratch_ / "out");
+    });
     EXPECT_FALSE(fs::exists(scratch_ / "out"));
     return what;
   };

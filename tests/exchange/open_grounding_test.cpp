@@ -9,9 +9,12 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/sam_vit.h"
+#include "medseg/models/tiny_vit.h"
 #include "medseg/weights/sam_names.h"
 #include "support/assets.h"
-#include "support/tiny_bundle.h"
+#include "support/temp_folder.h"
 
 namespace medseg {
 namespace {
@@ -45,16 +48,17 @@ Tensors as_sam_model(const Tensors& sam) {
 }
 
 void expect_tiny(const GroundingOptions& options) {
-  EXPECT_EQ(options.encoder, "sam_vit");
-  EXPECT_EQ(options.sam_vit.image_size, 32);
-  EXPECT_EQ(options.sam_vit.patch, 4);
-  EXPECT_EQ(options.sam_vit.position_grid, 8);
-  EXPECT_EQ(options.sam_vit.width, 12);
-  EXPECT_EQ(options.sam_vit.depth, 3);
-  EXPECT_EQ(options.sam_vit.heads, 3);
-  EXPECT_EQ(options.sam_vit.mlp_width, 24);
-  EXPECT_EQ(options.sam_vit.window, 3);
-  EXPECT_EQ(options.sam_vit.global_blocks, (std::vector<std::int64_t>{1}));
+  EXPECT_EQ(options.encoder.name(), "sam_vit");
+  const auto& vit = options.encoder.as<SamVitOptions>();
+  EXPECT_EQ(vit.image_size, 32);
+  EXPECT_EQ(vit.patch, 4);
+  EXPECT_EQ(vit.position_grid, 8);
+  EXPECT_EQ(vit.width, 12);
+  EXPECT_EQ(vit.depth, 3);
+  EXPECT_EQ(vit.heads, 3);
+  EXPECT_EQ(vit.mlp_width, 24);
+  EXPECT_EQ(vit.window, 3);
+  EXPECT_EQ(vit.global_blocks, (std::vector<std::int64_t>{1}));
   EXPECT_EQ(options.width, 16);
   EXPECT_EQ(options.decoder_depth, 2);
   EXPECT_EQ(options.decoder_heads, 8);
@@ -105,7 +109,7 @@ class OpenGroundingTest : public ::testing::Test {
     return refusal(tensors);
   }
 
-  ScratchFolder folder_{"open_grounding"};
+  TempFolder folder_{"open_grounding"};
   Tensors sam_ = tiny_sam();
 };
 
@@ -142,13 +146,13 @@ TEST_F(OpenGroundingTest, BlocksOfOneKindNeedNoOther) {
     }
   }
   const auto windowed = open_grounding(write(tensors, folder_ / "windowed.safetensors")).options;
-  EXPECT_TRUE(windowed.sam_vit.global_blocks.empty());
-  EXPECT_EQ(windowed.sam_vit.window, 3);
+  EXPECT_TRUE(windowed.encoder.as<SamVitOptions>().global_blocks.empty());
+  EXPECT_EQ(windowed.encoder.as<SamVitOptions>().window, 3);
   for (auto& [name, tensor] : tensors) {
     if (name.find("rel_pos") != std::string::npos) tensor = at::zeros({15, 4});
   }
   const auto global = open_grounding(write(tensors, folder_ / "global.safetensors")).options;
-  EXPECT_EQ(global.sam_vit.global_blocks, (std::vector<std::int64_t>{0, 1, 2}));
+  EXPECT_EQ(global.encoder.as<SamVitOptions>().global_blocks, (std::vector<std::int64_t>{0, 1, 2}));
 }
 
 TEST_F(OpenGroundingTest, MissingTensorsAreNamed) {
@@ -240,15 +244,16 @@ TEST_F(OpenGroundingTest, TruncatedFilesAreNamed) {
   }
 }
 
-/// LiteMedSAM's or MobileSAM's names around the fixture's decoder; `kernel` is that of the first convolutions.
+/// LiteMedSAM's or MobileSAM's names around the fixture's decoder; `kernel` is that of the first
+/// convolutions.
 Tensors tiny_vit_file(const Tensors& sam, std::int64_t stride) {
   GroundingOptions options;
-  options.tiny_vit = {.image_size = 64,
-                      .patch_stride = stride,
-                      .widths = {8, 8, 12, 16},
-                      .depths = {1, 2, 1, 1},
-                      .heads = {1, 1, 2, 2},
-                      .windows = {7, 3, 4, 3}};
+  options.encoder.set(TinyVitOptions{.image_size = 64,
+                                     .patch_stride = stride,
+                                     .widths = {8, 8, 12, 16},
+                                     .depths = {1, 2, 1, 1},
+                                     .heads = {1, 1, 2, 2},
+                                     .windows = {7, 3, 4, 3}});
   options.width = 16;
   options.decoder_mlp = 24;
   options.mask_channels = 8;
@@ -266,13 +271,14 @@ TEST_F(OpenGroundingTest, TinyVitIsKnownByItsNamesAndItsKernels) {
     auto tensors = tiny_vit_file(sam_, stride);
     tensors["image_encoder.norm_head.weight"] = at::zeros({16});  // MobileSAM's classifier
     const auto options = open_grounding(write(tensors, folder_ / "tiny.safetensors")).options;
-    EXPECT_EQ(options.encoder, "tiny_vit");
-    EXPECT_EQ(options.tiny_vit.image_size, stride == 1 ? 256 : 1024);
-    EXPECT_EQ(options.tiny_vit.patch_stride, stride);
-    EXPECT_EQ(options.tiny_vit.widths, (std::vector<std::int64_t>{8, 8, 12, 16}));
-    EXPECT_EQ(options.tiny_vit.depths, (std::vector<std::int64_t>{1, 2, 1, 1}));
-    EXPECT_EQ(options.tiny_vit.heads, (std::vector<std::int64_t>{2, 1, 2, 2}));
-    EXPECT_EQ(options.tiny_vit.windows, (std::vector<std::int64_t>{7, 3, 4, 3}));
+    EXPECT_EQ(options.encoder.name(), "tiny_vit");
+    const auto& vit = options.encoder.as<TinyVitOptions>();
+    EXPECT_EQ(vit.image_size, stride == 1 ? 256 : 1024);
+    EXPECT_EQ(vit.patch_stride, stride);
+    EXPECT_EQ(vit.widths, (std::vector<std::int64_t>{8, 8, 12, 16}));
+    EXPECT_EQ(vit.depths, (std::vector<std::int64_t>{1, 2, 1, 1}));
+    EXPECT_EQ(vit.heads, (std::vector<std::int64_t>{2, 1, 2, 2}));
+    EXPECT_EQ(vit.windows, (std::vector<std::int64_t>{7, 3, 4, 3}));
     EXPECT_EQ(options.width, 16);
   }
 }

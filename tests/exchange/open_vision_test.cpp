@@ -7,7 +7,10 @@
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
-#include "medseg/pipeline/preprocess.h"
+#include "medseg/models/clip.h"
+#include "medseg/models/dinov2.h"
+#include "medseg/models/siglip.h"
+#include "medseg/models/vision_tower.h"
 
 namespace medseg {
 namespace {
@@ -43,9 +46,7 @@ class OpenVision : public ::testing::Test {
 
   at::Tensor tokens(const std::string& name) const {
     const auto part = open_vision(folder_);
-    const auto tower = part.options.tower == "clip"     ? make_clip(part.options.clip)
-                       : part.options.tower == "siglip" ? make_siglip(part.options.siglip)
-                                                        : make_dinov2(part.options.dinov2);
+    const auto tower = part.options.tower.row()->make(part.options.tower.options());
     const auto report = load_into(*tower, *part.file, part.sources);
     EXPECT_TRUE(report.initialised.empty() && report.mismatched.empty());
     return tower->tokens(golden(name)->load("pixels"));
@@ -66,8 +67,9 @@ class OpenVision : public ::testing::Test {
 };
 
 const char* const kClipConfig =
-    R"({"model_type": "clip", "vision_config": {"num_attention_heads": 2, "hidden_size": 16, "patch_size": 6,
-        "image_size": 18, "num_hidden_layers": 3, "intermediate_size": 24, "hidden_act": "quick_gelu"}})";
+    R"({"model_type": "clip", "vision_config": {"num_attention_heads": 2, "hidden_size": 16,
+        "patch_size": 6, "image_size": 18, "num_hidden_layers": 3, "intermediate_size": 24,
+        "hidden_act": "quick_gelu"}})";
 
 void expect_same(const at::Tensor& got, const at::Tensor& expected) {
   ASSERT_EQ(got.sizes(), expected.sizes());
@@ -91,13 +93,14 @@ TEST_F(OpenVision, FindsClipWhateverStandsBeforeItsNamesAndBesideIt) {
         [&](const std::string& name) { return name.substr(std::string("vision_model.").size()); });
   expect_same(tokens("vision/clip.safetensors"), golden("vision/clip.safetensors")->load("tokens"));
   const auto part = open_vision(folder_);
-  EXPECT_EQ(part.options.clip.heads, 2);
+  EXPECT_EQ(part.options.tower.as<ClipOptions>().heads, 2);
   EXPECT_THAT(part.preprocess.mean, ElementsAre(0.48145466, 0.4578275, 0.40821073));
 }
 
 TEST_F(OpenVision, ReadsSiglipWithoutItsPoolingHead) {
   write_config(
-      R"({"model_type": "siglip_vision_model", "num_attention_heads": 2, "image_size": 20, "layer_norm_eps": 1e-6})");
+      R"({"model_type": "siglip_vision_model", "num_attention_heads": 2, "image_size": 20,
+          "layer_norm_eps": 1e-6})");
   write_file(folder_ / "preprocessor_config.json",
              R"({"image_mean": [0.5, 0.25, 0.5], "image_std": [0.5, 0.5, 1]})");
   write("vision/siglip.safetensors", [](const auto& name) { return name; },
@@ -105,9 +108,9 @@ TEST_F(OpenVision, ReadsSiglipWithoutItsPoolingHead) {
   expect_same(tokens("vision/siglip.safetensors"),
               golden("vision/siglip.safetensors")->load("tokens"));
   const auto part = open_vision(folder_ / "model.safetensors");
-  EXPECT_EQ(part.options.tower, "siglip");
-  EXPECT_EQ(part.preprocess.mode, "square");
-  EXPECT_EQ(part.options.siglip.image_size, 20);
+  EXPECT_EQ(part.options.tower.name(), "siglip");
+  EXPECT_EQ(part.preprocess.mode, VisionFit::kSquare);
+  EXPECT_EQ(part.options.tower.as<SiglipOptions>().image_size, 20);
   EXPECT_THAT(part.preprocess.mean, ElementsAre(0.5, 0.25, 0.5));
   EXPECT_THAT(part.preprocess.deviation, ElementsAre(0.5, 0.5, 1.0));
 }
@@ -134,9 +137,9 @@ TEST_F(OpenVision, ReadsBothSpellingsOfDinov2) {
   write("dinov2/tiny.safetensors", newer, beside);
   expect_same(tokens("dinov2/tiny.safetensors"), expected);
   const auto part = open_vision(folder_);
-  EXPECT_EQ(part.options.dinov2.image_size, 28);  // 30 in whole patches of 7
-  EXPECT_EQ(part.options.dinov2.position_grid, 5);
-  EXPECT_EQ(part.preprocess.mode, "pad");
+  EXPECT_EQ(part.options.tower.as<Dinov2Options>().image_size, 28);  // 30 in whole patches of 7
+  EXPECT_EQ(part.options.tower.as<Dinov2Options>().position_grid, 5);
+  EXPECT_EQ(part.preprocess.mode, VisionFit::kPad);
   write("dinov2/tiny.safetensors", newer, {{"embeddings.register_tokens", at::zeros({1, 4, 32})}});
   EXPECT_THAT(refusal(), HasSubstr("register tokens"));
 }
@@ -160,7 +163,7 @@ TEST_F(OpenVision, NamesWhatDoesNotFit) {
   EXPECT_THAT(with("_heads\": 2", "_heads\": 3"), HasSubstr("3 heads do not divide"));
   EXPECT_THAT(with("_heads\": 2", "_heads\": \"2\""),
               HasSubstr("expected an integer, found \"2\""));
-  EXPECT_THAT(with("quick_gelu", "silu"), HasSubstr("clip.activation: unknown \"silu\""));
+  EXPECT_THAT(with("quick_gelu", "silu"), HasSubstr("config.json: hidden_act: unknown \"silu\""));
   write_config(kClipConfig);
   write("vision/clip.safetensors", [](const std::string& name) {
     return name.find("layers.1.mlp.fc2.bias") == std::string::npos ? name : "";
@@ -168,24 +171,12 @@ TEST_F(OpenVision, NamesWhatDoesNotFit) {
   EXPECT_THAT(refusal(), HasSubstr("no tensor vision_model.encoder.layers.1.mlp.fc2.bias"));
   write("vision/clip.safetensors", [](const std::string& name) { return "other." + name; },
         {{"other.vision_model.encoder.layers.0.layer_norm1.weight2", at::zeros({2})}});
-  EXPECT_EQ(refusal(), "accepted");  // what the tower has no place for is for the report
+  EXPECT_EQ(refusal(), "accepted");  // other tensors are listed in the report
   write_safetensors(folder_ / "model.safetensors", {{"a", at::zeros({2})}});
   EXPECT_THAT(refusal(), HasSubstr("no vision tower known here"));
   write_file(folder_ / "config.json", "[1]");
   write("vision/clip.safetensors", same);
   EXPECT_THAT(refusal(), HasSubstr("config.json: no object"));
-}
-
-TEST_F(OpenVision, StretchesForSiglip) {
-  Image image{30, 10, 1, std::vector<std::uint8_t>(300, 0)};
-  for (int y = 0; y < 10; ++y) image.pixels[static_cast<std::size_t>(y * 30 + 29)] = 255;
-  const VisionPreprocess square{
-      .mode = "square", .mean = {0.5, 0.5, 0.5}, .deviation = {0.5, 0.5, 0.5}};
-  const auto pixels = vision_input(image, square, 10);
-  EXPECT_EQ(pixels.sizes(), (std::vector<std::int64_t>{3, 10, 10}));
-  EXPECT_TRUE(
-      pixels.equal(pixels.select(1, 4).unsqueeze(1).expand({3, 10, 10})));  // every row alike
-  EXPECT_GT(pixels[0][0][9].item<double>(), pixels[0][0][8].item<double>());
 }
 
 }  // namespace

@@ -3,15 +3,15 @@
 #include <string>
 
 #include "formats.h"
+#include "input_folder.h"
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
-#include "scratch_folder.h"
 #include "support/weight_bytes.h"
 
 namespace medseg {
 namespace {
 
-struct Shards : ScratchFolder {
+struct Shards : InputFolder {
   Shards() {
     std::filesystem::create_directories(path() / "folder");
     write_file(path() / "a.safetensors",

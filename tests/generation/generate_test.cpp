@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "medseg/models/grounding.h"
+#include "medseg/models/llama.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/pipeline/preprocess.h"
 #include "support/tiny_bundle.h"
@@ -122,13 +124,13 @@ TEST_F(Generate, NeverMoreThanMaxSegMasks) {
 
 TEST_F(Generate, EndsAtTheEndTokenOrAtTheLength) {
   const Answer cut = first_answer();
-  EXPECT_EQ(cut.finish, "length");
+  EXPECT_EQ(cut.finish, Finish::kLength);
   EXPECT_EQ(cut.ids.size(), 10U);
   const auto states = choosing_states({first_turn()}, cut.ids);
   const auto end = *bundle_.tokenizer->id_of("<|im_end|>");
   prefer(bundle_, end, states[2]);
   const Answer ended = first_answer();
-  EXPECT_EQ(ended.finish, "eos");
+  EXPECT_EQ(ended.finish, Finish::kEos);
   EXPECT_EQ(ended.ids.back(), end);
   EXPECT_THAT(ended.text, testing::Not(testing::HasSubstr("<|im_end|>")));
 }

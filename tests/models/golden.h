@@ -1,9 +1,9 @@
 /// \file
 /// Numbers of the Python originals, for every test that compares with them.
 ///
-/// What comes from a golden file keeps its name: with MEDSEG_PARITY=FILE each comparison appends a line
-/// "topic <tab> tensor <tab> largest difference <tab> relative difference", of which scripts/parity.sh makes the table in
-/// tests/README.md.
+/// What comes from a golden file keeps its name: with MEDSEG_PARITY=FILE each comparison appends a
+/// line "topic <tab> tensor <tab> largest difference <tab> relative difference", of which
+/// scripts/parity.sh makes the table in tests/README.md.
 #pragma once
 
 #include <cmath>
@@ -30,7 +30,8 @@ inline std::map<const void*, std::pair<std::string, std::string>>& origins() {
   return table;
 }
 
-/// A file under tests/golden whose tensors are remembered; its topic is its name without the ending.
+/// A file under tests/golden whose tensors are remembered; its topic is its name without the
+/// ending.
 class GoldenFile : public TensorFile {
  public:
   explicit GoldenFile(const std::string& name)
@@ -66,7 +67,8 @@ inline double largest_difference(const at::Tensor& got, const at::Tensor& expect
       .item<double>();
 }
 
-/// Largest difference over largest value: the measure of the project's promise. NaN when shapes differ.
+/// Largest difference over largest value: the measure of the project's promise. NaN when shapes
+/// differ.
 inline double relative_error(const at::Tensor& got, const at::Tensor& expected) {
   if (!got.sizes().equals(expected.sizes())) return std::nan("");
   if (expected.numel() == 0) return 0;
@@ -98,7 +100,8 @@ inline ::testing::AssertionResult close(const at::Tensor& got, const at::Tensor&
                                        << " for " << got.sizes() << " against " << expected.sizes();
 }
 
-/// Every parameter and buffer takes its value from `prefix` + its name; names must be the same on both sides.
+/// Every parameter and buffer takes its value from `prefix` + its name; names must be the same on
+/// both sides.
 inline void load(Module& module, const TensorFile& file, const std::string& prefix) {
   const at::NoGradGuard no_grad;
   std::set<std::string> used;
@@ -122,11 +125,12 @@ inline void require_gradients(Module& module) {
   for (const auto& [name, tensor] : module.named_parameters()) tensor->set_requires_grad(true);
 }
 
-/// Gradients of all parameters against `prefix` + name; a parameter without a golden one must have none.
+/// Gradients of all parameters against `prefix` + name; a parameter without a golden one must have
+/// none.
 inline void expect_gradients(Module& module, const TensorFile& file, const std::string& prefix,
                              double tolerance = 2e-5) {
-  double largest =
-      0;  // gradients that vanish in exact arithmetic are noise in both: compare on the common scale
+  // Gradients that vanish in exact arithmetic are noise in both: all are compared on one scale.
+  double largest = 0;
   for (const auto& info : file.tensors()) {
     if (info.name.starts_with(prefix))
       largest = std::max(largest, file.load(info.name).abs().max().item<double>());

@@ -6,19 +6,20 @@
 #include "golden.h"
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
+#include "medseg/models/tiny_vit.h"
 #include "medseg/nn/autocast.h"
 
 namespace medseg {
 namespace {
 
-// The encoder is not asked here: any with a grid of 8 will do.
+// The encoder is not tested here: any with a grid of 8 will do.
 GroundingOptions tiny() {
   GroundingOptions options;
-  options.tiny_vit = {.image_size = 32,
-                      .widths = {8, 8, 8, 8},
-                      .depths = {1, 1, 1, 1},
-                      .heads = {1, 1, 1, 1},
-                      .windows = {4, 4, 4, 4}};
+  options.encoder.set(TinyVitOptions{.image_size = 32,
+                                     .widths = {8, 8, 8, 8},
+                                     .depths = {1, 1, 1, 1},
+                                     .heads = {1, 1, 1, 1},
+                                     .windows = {4, 4, 4, 4}});
   options.width = 32;
   options.decoder_heads = 4;
   options.decoder_mlp = 48;
@@ -98,7 +99,8 @@ TEST_F(GroundingTest, ABatchOfPicturesIsEachByItself) {
 }
 
 TEST_F(GroundingTest, ACoarserGridOfTheSamePictureDrawsTheSame) {
-  // Without positions a picture whose cells come in equal 2x2 blocks is the coarse one, every cell four times.
+  // Without positions a picture whose cells come in equal 2x2 blocks is the coarse one, every cell
+  // four times.
   for (const auto& [name, tensor] : net_.named_buffers()) {
     if (name.ends_with("gaussian_matrix")) tensor->zero_();
   }
@@ -158,8 +160,7 @@ TEST(Grounding, NamesAndShapesAreThoseOfThePublishedFile) {
 
 TEST(Grounding, AnUnknownEncoderIsRefused) {
   auto options = tiny();
-  options.encoder = "tiny_vitt";
-  EXPECT_THROW(Grounding{options}, ConfigError);
+  EXPECT_THROW(read_options(nlohmann::json{{"encoder", "tiny_vitt"}}, options), ConfigError);
 }
 
 TEST(UpscaleMasks, CropsTheFrameToThePictureBeforeTheLastStep) {

@@ -2,6 +2,8 @@
 
 #include <functional>
 
+#include <gmock/gmock.h>
+
 #include "golden.h"
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
@@ -10,6 +12,10 @@
 
 namespace medseg {
 namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 LlamaOptions tiny(bool tied) {
   return {.vocabulary = 61,
@@ -101,14 +107,15 @@ LlamaOptions variant(const std::string& name) {
                           .norm_eps = 1e-5,
                           .rope_theta = 1e4,
                           .max_positions = 64};
-  if (name == "qwen2") options.attention_bias = "qkv";
-  if (name == "all_biases") options.attention_bias = "qkvo";
-  if (name == "linear") options.rope_scaling = {.type = "linear", .factor = 2.5};
+  if (name == "qwen2") options.attention_bias = AttentionBias::kQkv;
+  if (name == "all_biases") options.attention_bias = AttentionBias::kQkvo;
+  if (name == "linear") options.rope_scaling = {.type = RopeScaling::kLinear, .factor = 2.5};
   if (name == "llama3") {
     options.heads = 2;
     options.kv_heads = 1;
     options.head_dim = 12;
-    options.rope_scaling = {.type = "llama3", .factor = 8.0, .original_max_positions = 32};
+    options.rope_scaling = {
+        .type = RopeScaling::kLlama3, .factor = 8.0, .original_max_positions = 32};
   }
   if (name == "mistral") {
     options.head_dim = 6;
@@ -154,7 +161,7 @@ TEST_P(LlamaVariant, CachedStepsEqualThePassOverAll) {
 
 TEST_P(LlamaVariant, IsNotPlainLlama) {
   auto options = variant(GetParam());
-  options.attention_bias = "";
+  options.attention_bias = AttentionBias::kNone;
   options.sliding_window = 0;
   options.rope_scaling = {};
   Llama plain(options);
@@ -176,7 +183,7 @@ TEST(Llama, TakesTheFactorOfEachFrequency) {
   EXPECT_GT(factors[1].item<float>(), 1.0F);
   EXPECT_LT(factors[1].item<float>(), 8.0F);
   EXPECT_FLOAT_EQ(factors[5].item<float>(), 8.0F);
-  options.rope_scaling = {.type = "factors", .factors = {}};
+  options.rope_scaling = {.type = RopeScaling::kFactors, .factors = {}};
   for (int i = 0; i < 6; ++i) options.rope_scaling.factors.push_back(factors[i].item<float>());
   Llama llama(options);
   golden::load(llama, *file, "weight.model.");
@@ -195,17 +202,24 @@ TEST(Llama, NamesAnOptionThatNoModelOfTheFamilyHas) {
     }
     return "no error";
   };
-  EXPECT_EQ(
-      error_of([](auto& o) { o.rope_scaling.type = "yarn"; }),
-      "language.rope_scaling.type: unknown \"yarn\"; known are \"\", linear, llama3 and factors");
+  const auto read = [](const char* json) {
+    return [json] {
+      LlamaOptions options;
+      read_options(nlohmann::json::parse(json), options, "language");
+    };
+  };
+  EXPECT_THAT(read(R"({"rope_scaling": {"type": "yarn"}})"),
+              ThrowsMessage<ConfigError>(AllOf(
+                  HasSubstr("language.rope_scaling.type: unknown \"yarn\""), HasSubstr("llama3"))));
   EXPECT_EQ(error_of([](auto& o) { o.rope_scaling.low_freq_factor = 4; }),
             "language.rope_scaling.low_freq_factor: 4 is not below high_freq_factor 4");
   EXPECT_EQ(error_of([](auto& o) {
-              o.rope_scaling = {.type = "factors", .factors = {1, 2}};
+              o.rope_scaling = {.type = RopeScaling::kFactors, .factors = {1, 2}};
             }),
             "language.rope_scaling.factors: 2 for a head of 12, expected 6");
-  EXPECT_EQ(error_of([](auto& o) { o.attention_bias = "q"; }),
-            "language.attention_bias: unknown \"q\"; known are \"\", qkv and qkvo");
+  EXPECT_THAT(read(R"({"attention_bias": "q"})"),
+              ThrowsMessage<ConfigError>(
+                  AllOf(HasSubstr("language.attention_bias: unknown \"q\""), HasSubstr("qkvo"))));
   EXPECT_EQ(error_of([](auto& o) { o.kv_heads = 3; }),
             "language.heads: 2 heads do not share 3 key heads, or a head of 12 is not even");
 }

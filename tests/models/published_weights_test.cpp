@@ -1,4 +1,5 @@
-// The published LiteMedSAM and DINOv2 ViT-S/14 against numbers of the Python originals (tests/golden/grounding/published.json).
+// The published LiteMedSAM and DINOv2 ViT-S/14 against numbers of the Python originals
+// (tests/golden/grounding/published.json).
 #include <cstdlib>
 #include <filesystem>
 

@@ -2,6 +2,7 @@
 #include "golden.h"
 #include "medseg/base/str.h"
 #include "medseg/models/grounding.h"
+#include "medseg/models/sam_vit.h"
 #include "medseg/weights/sam_names.h"
 #include "tiny_sam.h"
 
@@ -10,8 +11,7 @@ namespace {
 
 GroundingOptions tiny() {
   GroundingOptions options;
-  options.encoder = "sam_vit";
-  options.sam_vit = tiny_sam_vit();
+  options.encoder.set(tiny_sam_vit());
   options.width = 16;
   options.decoder_mlp = 24;
   options.mask_channels = 8;

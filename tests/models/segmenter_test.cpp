@@ -4,6 +4,10 @@
 
 #include "golden.h"
 #include "medseg/base/error.h"
+#include "medseg/models/clip.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/llama.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/initialise.h"
 #include "tiny_segmenter.h"
@@ -11,7 +15,10 @@
 namespace medseg {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 using Ids = std::vector<std::int64_t>;
 constexpr std::int64_t kImage = kImagePlaceId, kNone = kNoLabel, kSeg = 60;
 
@@ -218,9 +225,9 @@ TEST(Segmenter, NamesAreThePublishedKeys) {
     EXPECT_TRUE(names.contains(name)) << name;
   }
   auto options = tiny_segmenter();
-  options.projector = {.type = "linear", .merge = 1};
+  options.projector = {.type = ProjectorType::kLinear, .merge = 1};
   options.language.tied_head = true;
-  options.grounding.encoder = "";
+  options.grounding.encoder.clear();
   Segmenter other(options);
   names.clear();
   for (const auto& [name, tensor] : other.named_parameters()) names.insert(name);
@@ -245,7 +252,7 @@ TEST(Segmenter, ListsWhatTrains) {
 TEST(Segmenter, AProjectorOfStandardisedFeaturesIsWrittenForPlainOnes) {
   const at::NoGradGuard no_grad;
   at::manual_seed(4);
-  for (const std::string type : {"linear", "mlp2x_gelu"}) {
+  for (const auto type : {ProjectorType::kLinear, ProjectorType::kMlp2xGelu}) {
     auto options = tiny_segmenter();
     options.projector.type = type;
     Segmenter model(options), plain(options);
@@ -255,7 +262,7 @@ TEST(Segmenter, AProjectorOfStandardisedFeaturesIsWrittenForPlainOnes) {
         at::randn({2, tower.grid() * tower.grid(), tower.width()}) * scale + offset;
     const auto before = model.project(features);
     model.standardise_vision(offset, scale, /*same_function=*/true);
-    EXPECT_LT(golden::relative_error(model.project(features), before), 1e-5) << type;
+    EXPECT_LT(golden::relative_error(model.project(features), before), 1e-5) << name_of(type);
 
     Segmenter fresh(options);
     EXPECT_TRUE(fresh.plain_projector().empty());
@@ -266,7 +273,7 @@ TEST(Segmenter, AProjectorOfStandardisedFeaturesIsWrittenForPlainOnes) {
         if (target == name) own->copy_(*tensor);
       }
     }
-    EXPECT_GT(golden::relative_error(plain.project(features), seen), 0.1) << type;
+    EXPECT_GT(golden::relative_error(plain.project(features), seen), 0.1) << name_of(type);
     const auto written = fresh.plain_projector();
     ASSERT_EQ(written.size(), 2U);
     for (const auto& [name, tensor] : written) {
@@ -274,7 +281,7 @@ TEST(Segmenter, AProjectorOfStandardisedFeaturesIsWrittenForPlainOnes) {
         if (target == name) own->copy_(tensor);
       }
     }
-    EXPECT_LT(golden::relative_error(plain.project(features), seen), 1e-5) << type;
+    EXPECT_LT(golden::relative_error(plain.project(features), seen), 1e-5) << name_of(type);
   }
 }
 
@@ -282,12 +289,33 @@ TEST(Segmenter, RefusesUnknownPartsByName) {
   auto options = tiny_segmenter();
   options.projector.merge = 3;
   EXPECT_THROW(Segmenter model(options), ConfigError);
-  options = tiny_segmenter();
-  options.projector.type = "mlp";
-  EXPECT_THROW(Segmenter model(options), ConfigError);
-  options = tiny_segmenter();
-  options.vision.tower = "clap";
-  EXPECT_THROW(Segmenter model(options), ConfigError);
+  const auto read = [](const char* json) {
+    return [json] {
+      SegmenterOptions unread;
+      read_options(nlohmann::json::parse(json), unread);
+    };
+  };
+  EXPECT_THAT(read(R"({"projector": {"type": "mlp"}})"),
+              ThrowsMessage<ConfigError>(HasSubstr("projector.type: unknown \"mlp\"")));
+  EXPECT_THAT(read(R"({"vision": {"tower": "clap"}})"),
+              ThrowsMessage<ConfigError>(
+                  AllOf(HasSubstr("vision.tower: unknown \"clap\""), HasSubstr("clip"))));
+  EXPECT_THAT(read(R"({"vision": {"clip": {"depth": 2}}})"),
+              ThrowsMessage<ConfigError>(HasSubstr("vision.clip.depth: unknown key")));
+}
+
+TEST(Segmenter, OptionsOfPartsAreWrittenAndReadBack) {
+  SegmenterOptions options;
+  EXPECT_EQ(write_options(options.vision).at("tower"), "dinov2");
+  EXPECT_EQ(write_options(options.vision).size(), 4U);  // clip, siglip and dinov2 beside the name
+  EXPECT_EQ(write_options(options.grounding).at("encoder"), "tiny_vit");
+  options.vision.tower.set(ClipOptions{.image_size = 224, .layers = 3});
+  options.grounding.encoder.clear();
+  SegmenterOptions again;
+  read_options(write_options(options), again);
+  EXPECT_EQ(again.vision.tower.as<ClipOptions>().layers, 3);
+  EXPECT_FALSE(again.grounding.encoder);
+  EXPECT_EQ(write_options(again), write_options(options));
 }
 
 TEST(Segmenter, TrainsUnderAutocastFromFeaturesInBf16) {

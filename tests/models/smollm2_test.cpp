@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "golden.h"
+#include "medseg/models/llama.h"
 #include "medseg/models/segmenter.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/initialise.h"
@@ -29,8 +30,8 @@ class SmolLm2Integration : public ::testing::Test {
                         .rope_theta = 1e5,
                         .tied_head = true,
                         .max_positions = 8192};
-    options.vision.tower = "";
-    options.grounding.encoder = "";
+    options.vision.tower.clear();
+    options.grounding.encoder.clear();
     const SkipInitialisation skip;
     model_ = std::make_unique<Segmenter>(options);
     const auto report = load_into(*model_, *file, gguf_llama_sources(*file));

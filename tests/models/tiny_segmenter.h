@@ -2,11 +2,14 @@
 /// The smallest whole model.
 #pragma once
 
+#include "medseg/models/dinov2.h"
 #include "medseg/models/segmenter.h"
+#include "medseg/models/tiny_vit.h"
 
 namespace medseg {
 
-/// LLaMA of width 32 and 61 tokens, 4×4 patches of width 6 merged to 4 tokens, a grounding part of width 8.
+/// LLaMA of width 32 and 61 tokens, 4×4 patches of width 6 merged to 4 tokens, a grounding part of
+/// width 8.
 inline SegmenterOptions tiny_segmenter() {
   SegmenterOptions options;
   options.language = {.vocabulary = 61,
@@ -19,14 +22,14 @@ inline SegmenterOptions tiny_segmenter() {
                       .rope_theta = 1e5,
                       .tied_head = false,
                       .max_positions = 64};
-  options.vision.dinov2 = {
-      .image_size = 28, .position_grid = 4, .patch = 7, .width = 6, .layers = 1, .heads = 1};
-  options.projector = {.type = "mlp2x_gelu", .merge = 2};
-  options.grounding.tiny_vit = {.image_size = 64,
-                                .widths = {8, 8, 8, 8},
-                                .depths = {1, 1, 1, 1},
-                                .heads = {1, 1, 1, 1},
-                                .windows = {2, 2, 2, 2}};
+  options.vision.tower.set(Dinov2Options{
+      .image_size = 28, .position_grid = 4, .patch = 7, .width = 6, .layers = 1, .heads = 1});
+  options.projector = {.type = ProjectorType::kMlp2xGelu, .merge = 2};
+  options.grounding.encoder.set(TinyVitOptions{.image_size = 64,
+                                               .widths = {8, 8, 8, 8},
+                                               .depths = {1, 1, 1, 1},
+                                               .heads = {1, 1, 1, 1},
+                                               .windows = {2, 2, 2, 2}});
   options.grounding.width = 8;
   options.grounding.decoder_depth = 1;
   options.grounding.decoder_heads = 1;

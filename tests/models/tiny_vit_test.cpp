@@ -1,3 +1,5 @@
+#include "medseg/models/tiny_vit.h"
+
 #include "golden.h"
 #include "medseg/base/error.h"
 #include "medseg/models/grounding.h"

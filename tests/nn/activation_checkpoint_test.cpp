@@ -1,4 +1,4 @@
-// Blocks that run twice against blocks that run once: the same bits, less memory.
+// Blocks that run twice compared with blocks that run once: the same bits, less memory.
 #include "medseg/nn/activation_checkpoint.h"
 
 #include <memory>
@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::int64_t kWidth = 16;
 
-/// What a decoder layer is made of: a norm, adapters with dropout, a residual.
+/// The parts of a decoder layer: a norm, adapters with dropout, a residual.
 class Block : public Module {
  public:
   Block()
@@ -73,7 +73,7 @@ class Chain {
     for (const auto& block : blocks_) block->train_all();
   }
 
-  /// Of all parameters, and forgotten by them.
+  /// Gradients of all parameters, which are then cleared.
   std::vector<at::Tensor> take_gradients() {
     std::vector<at::Tensor> gradients;
     for (const auto& block : blocks_) {
@@ -118,7 +118,7 @@ TEST_P(Checkpointed, GradientsAreBitForBitThoseOfAPlainPass) {
   for (const bool checkpoints : {false, true}) {
     at::manual_seed(11);
     auto x = at::randn({2, 5, kWidth}).set_requires_grad(!frozen_input);
-    for (int micro_batch = 0; micro_batch < 2; ++micro_batch) {  // gradients add up over them
+    for (int micro_batch = 0; micro_batch < 2; ++micro_batch) {  // their gradients are added
       at::Tensor y;
       {
         const AutocastScope autocast(at::kCPU, precision);
@@ -126,7 +126,7 @@ TEST_P(Checkpointed, GradientsAreBitForBitThoseOfAPlainPass) {
       }
       results.push_back(y.detach());
       y.to(at::kFloat).square().mean().backward();
-      results.push_back(at::rand({1}));  // the generator stands where it stood
+      results.push_back(at::rand({1}));  // the generator's state is the same
     }
     gradients.push_back(chain.take_gradients());
     gradients.back().push_back(x.grad());
@@ -170,7 +170,8 @@ TEST(Checkpoint, KeepsTheInputsAlone) {
     chain.take_gradients();
     EXPECT_EQ(memory.live(), 0);
   }
-  // One input or result and one state of the generator each, where a plain pass keeps eight times an input a block.
+  // One input or result and one state of the generator each, where a plain pass keeps eight times
+  // an input a block.
   EXPECT_EQ(kept[1], blocks * (input_bytes + state));
   EXPECT_GT(kept[0], 8 * blocks * input_bytes);
   EXPECT_LT(peak[1], peak[0] / 2);
@@ -206,7 +207,7 @@ TEST(Checkpoint, WhatNothingTrainsInRunsOnce) {
   EXPECT_EQ(calls, 2);
   checkpointed(block, frozen, true).sum().backward();
   EXPECT_EQ(calls, 4);
-  // A promise that no parameter keeps: nothing to do, and no error.
+  // `trains` is set although no parameter requires a gradient: nothing to do, and no error.
   const auto y = checkpointed([&](const at::Tensor& x) { return x + 1; }, frozen, true);
   EXPECT_NO_THROW(y.sum().backward());
 }

@@ -95,7 +95,8 @@ TEST_P(Fused, RotaryEqualsItsFormula) {
       });
 }
 
-/// The formula: `k` and `v` are of three heads of `q` each; `hidden` [T, T] is what a row does not see.
+/// The formula: `k` and `v` are of three heads of `q` each; `hidden` [T, T] is what a row does not
+/// see.
 at::Tensor masked_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                             const at::Tensor& hidden) {
   const auto group = [](const at::Tensor& x) { return x.to(at::kFloat).repeat_interleave(3, 1); };
@@ -196,7 +197,8 @@ TEST(CausalAttention, TakesLongDialoguesInParts) {
   const auto q = leaf({3, 2, 1600, 4}, at::kFloat), k = leaf({3, 1, 1600, 4}, at::kFloat),
              v = leaf({3, 1, 1600, 4}, at::kFloat);
   const auto upstream = at::randn({3, 2, 1600, 4});
-  causal_attention(q, k, v).backward(upstream);  // 5.1 million scores a group: one group at a time
+  // 5.1 million scores per group, so one group at a time.
+  causal_attention(q, k, v).backward(upstream);
   std::vector<at::Tensor> got;
   for (auto x : {q, k, v}) {
     got.push_back(x.grad().clone());
@@ -230,7 +232,7 @@ TEST(Dropout, DropsTheShareAndKeepsTheMean) {
   const auto y = dropout(at::ones({400, 500}), 0.2);
   EXPECT_NEAR((y == 0).to(at::kFloat).mean().item<double>(), 0.2, 0.004);
   EXPECT_NEAR(y.mean().item<double>(), 1.0, 0.005);
-  // Neither rows nor columns share their fate.
+  // Neither whole rows nor whole columns are dropped together.
   EXPECT_LT((y == 0).to(at::kFloat).mean(0).sub(0.2).abs().max().item<double>(), 0.1);
   EXPECT_LT((y == 0).to(at::kFloat).mean(1).sub(0.2).abs().max().item<double>(), 0.1);
   EXPECT_FALSE(at::equal(y[0], y[1]));

@@ -3,12 +3,14 @@
 #include <algorithm>
 
 #include <ATen/ATen.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/distributed/c10d/HashStore.hpp>
 
 #include "medseg/base/error.h"
 #include "medseg/nn/precision.h"
+#include "support/throws.h"
 
 namespace medseg {
 namespace {
@@ -19,13 +21,10 @@ TEST(CudaPlugin, WithoutAGpuThereIsOneLineThatSaysWhy) {
   EXPECT_EQ(&gpu, &open_gpu());
   if (gpu.plugin != nullptr) GTEST_SKIP() << "there is a GPU";
   EXPECT_EQ(std::count(gpu.reason.begin(), gpu.reason.end(), '\n'), 0) << gpu.reason;
-  try {
-    device_named("--device", "cuda");
-    ADD_FAILURE() << "taken";
-  } catch (const ConfigError& error) {
-    EXPECT_EQ(std::string(error.what()), "--device: \"cuda\", but " + gpu.reason + "; use \"cpu\"");
-  }
-  EXPECT_EQ(at::ones({2}).sum().item<float>(), 2.0F);  // and the CPU goes on
+  EXPECT_THAT(
+      [] { device_named("--device", "cuda"); },
+      ThrowsError<ConfigError>("--device", "\"cuda\", but " + gpu.reason + "; use \"cpu\""));
+  EXPECT_EQ(at::ones({2}).sum().item<float>(), 2.0F);  // and the CPU still works
 }
 
 TEST(CudaPlugin, AFileThatIsNotThereOrNoPluginIsRefused) {
@@ -36,7 +35,7 @@ TEST(CudaPlugin, AFileThatIsNotThereOrNoPluginIsRefused) {
   }
 }
 
-// Skipped wherever there is no GPU; ctest's tier "gpu".
+// Skipped on machines without a GPU; ctest's tier "gpu".
 TEST(GpuGraph, ReplaysWhatItCaptured) {
   const Gpu& gpu = open_gpu();
   if (gpu.plugin == nullptr) GTEST_SKIP() << gpu.reason;

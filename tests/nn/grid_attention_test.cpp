@@ -8,7 +8,7 @@
 namespace medseg {
 namespace {
 
-/// The formula, all at once.
+/// The formula, for all scores at once.
 at::Tensor plain(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                  const at::Tensor& rows, const at::Tensor& columns) {
   const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(2)));
@@ -59,7 +59,7 @@ TEST(GridAttention, GradientsAreThoseOfTheFormula) {
     EXPECT_LT(largest_difference(given.all[i].grad(), expected[i]), 5e-6) << i;
 }
 
-// 2 · 4096² scores do not fit one piece, nor would one gigabyte fit this test.
+// 2 · 4096² scores do not fit one piece.
 TEST(GridAttention, PiecesAreTheWhole) {
   at::manual_seed(5);
   const auto given = inputs(2, 64, 64, 4);

@@ -1,4 +1,5 @@
-// Matrices in few bits: codes against bitsandbytes, products against those of the dequantised matrix.
+// Low-bit matrices: codes compared with bitsandbytes, products with those of the dequantised
+// matrix.
 #include "medseg/nn/low_bit.h"
 
 #include <ATen/ATen.h>
@@ -24,7 +25,8 @@ TEST(LowBit, RoundTripStaysWithinHalfAStep) {
         (LowBitMatrix(weight, LowBitType::kInt8).dequantised(at::kFloat) - weight).abs();
     const auto step = weight.abs().amax(1, true) / 127.0;
     EXPECT_TRUE((by_row <= 0.5001 * step).all().item<bool>()) << out << "x" << in;
-    // The widest gap between values of nf4 is that below -0.696, half of it 0.152 of the block's largest.
+    // The widest gap between values of nf4 is that below -0.696, half of it 0.152 of the block's
+    // largest.
     const auto by_block =
         (LowBitMatrix(weight, LowBitType::kNf4).dequantised(at::kFloat) - weight).abs().flatten();
     const auto flat = weight.abs().flatten();
@@ -123,7 +125,7 @@ TEST_P(LowBitProduct, EqualsThatOfTheDequantisedMatrixBothWays) {
                      {y.detach(), x.grad(), each->lora_a.grad(), each->lora_b.grad()});
     }
     for (std::size_t i = 0; i < 4; ++i) EXPECT_TRUE(at::equal(results[i], results[4 + i])) << i;
-    // What an evaluation answers with, and what is saved.
+    // The matrix that an evaluation uses and a checkpoint saves.
     const at::NoGradGuard no_grad;
     const auto x = at::randn({3, 96}).to(precision);
     const auto merged = layer.merged_weight();

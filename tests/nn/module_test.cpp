@@ -14,6 +14,7 @@
 #include "medseg/nn/norm.h"
 #include "medseg/nn/parallel.h"
 #include "medseg/nn/precision.h"
+#include "support/throws.h"
 
 namespace medseg {
 namespace {
@@ -57,7 +58,7 @@ TEST(Module, AnotherDeviceGetsEveryPart) {
   } net;
   net.q.add_adapter(2, 4.0, 0.0);
   net.q.lora_a.set_requires_grad(true);
-  const auto meta = at::Device(at::kMeta);  // there without a GPU; it has shapes alone
+  const auto meta = at::Device(at::kMeta);  // needs no GPU; its tensors have only a shape
   move_to(net, meta);
   for (const auto& named : {net.named_parameters(), net.named_buffers()}) {
     for (const auto& [name, tensor] : named) EXPECT_EQ(tensor->device(), meta) << name;
@@ -194,14 +195,12 @@ TEST(Precision, IsAWordOfThree) {
   EXPECT_EQ(precision_named("x", "bf16"), at::kBFloat16);
   EXPECT_EQ(precision_named("x", "fp16"), at::kHalf);
   EXPECT_EQ(precision_named("x", "fp32"), at::kFloat);
-  try {
-    precision_named("train.precision", "fp61");
-    ADD_FAILURE() << "was taken";
-  } catch (const ConfigError& error) {
-    EXPECT_STREQ(error.what(),
-                 "train.precision: unknown precision \"fp61\" (did you mean \"fp16\"?); known are "
-                 "bf16 fp16 fp32");
-  }
+  EXPECT_THAT([] { precision_named("train.precision", "fp61"); },
+              ThrowsError<ConfigError>("train.precision",
+                                       "unknown precision \"fp61\" (did you mean \"fp16\"?); "
+                                       "known are bf16 fp16 fp32"));
+  EXPECT_EQ(dtype_of(Precision::kBf16), at::kBFloat16);
+  EXPECT_EQ(device_of("x", DeviceKind::kCpu), at::Device(at::kCPU));
   EXPECT_EQ(device_named("x", "cpu"), at::Device(at::kCPU));
   EXPECT_THROW(device_named("x", "gpu"), ConfigError);
   if (!at::hasCUDA()) EXPECT_THROW(device_named("x", "cuda"), ConfigError);

@@ -32,8 +32,8 @@ struct Shape {
   std::int64_t windows, cells, heads, depth;
 };
 
-// Published: 7 × 7 and 14 × 14 cells, 32 numbers a head, which our kernel takes where the CPU has AMX. 16 and 32 cells fill
-// their tiles; heads of another depth are torch's.
+// Published sizes: 7 × 7 and 14 × 14 cells with 32 numbers per head, for which our kernel runs on a
+// CPU with AMX. 16 and 32 cells fill their tiles; heads of another depth use torch's attention.
 class WindowAttention : public ::testing::TestWithParam<Shape> {
  protected:
   void SetUp() override {
@@ -53,7 +53,7 @@ TEST_P(WindowAttention, InBf16StaysNear) {
   const auto narrow = qkv.to(at::kBFloat16);
   const auto out = window_attention(narrow, PairBias(bias));
   EXPECT_EQ(out.scalar_type(), at::kBFloat16);
-  // Weights and result are rounded, by half a step at most each.
+  // Weights and result are rounded, each by half a step at most.
   EXPECT_LT(largest_difference(out, plain(narrow, bias)), 2.0 / 256);
 }
 
@@ -74,8 +74,8 @@ TEST(WindowAttentionOf, ScoresFarApartDoNotOverflow) {
 
 TEST(WindowAttentionOf, WhatIsNotANumberStaysSo) {
   const auto qkv = at::randn({2, 9, 96}).to(at::kBFloat16);
-  qkv[1][3][40] =
-      std::numeric_limits<float>::quiet_NaN();  // of a key: all queries of its window see it
+  // In a key, which all queries of its window see.
+  qkv[1][3][40] = std::numeric_limits<float>::quiet_NaN();
   const auto out = window_attention(qkv, PairBias(at::zeros({1, 9, 9})));
   EXPECT_TRUE(out[0].isfinite().all().item<bool>());
   EXPECT_TRUE(out[1].isnan().all().item<bool>());

@@ -20,7 +20,7 @@ void give_gradient(const TrainedParameter& to, std::vector<float> values) {
 }
 
 TEST(Schedule, WarmsUpAndFallsToZero) {
-  const ScheduleOptions linear{.type = "linear", .warmup_steps = 4};
+  const ScheduleOptions linear{.type = ScheduleType::kLinear, .warmup_steps = 4};
   const std::vector<double> expected = {0.25,   0.5,    0.75,   1.0,    1.0,
                                         5. / 6, 4. / 6, 3. / 6, 2. / 6, 1. / 6};
   for (std::size_t t = 0; t < expected.size(); ++t) {
@@ -31,20 +31,21 @@ TEST(Schedule, WarmsUpAndFallsToZero) {
 }
 
 TEST(Schedule, CosineAndConstantKeepTheirEnds) {
-  const ScheduleOptions cosine{.type = "cosine", .warmup_steps = 2, .min_ratio = 0.1};
+  const ScheduleOptions cosine{.type = ScheduleType::kCosine, .warmup_steps = 2, .min_ratio = 0.1};
   EXPECT_DOUBLE_EQ(rate_factor(cosine, 0, 12), 0.5);
   EXPECT_DOUBLE_EQ(rate_factor(cosine, 2, 12), 1.0);
   EXPECT_NEAR(rate_factor(cosine, 7, 12), 0.55, 1e-12);
   EXPECT_DOUBLE_EQ(rate_factor(cosine, 12, 12), 0.1);
-  const ScheduleOptions constant{.type = "constant", .warmup_steps = 2};
+  const ScheduleOptions constant{.type = ScheduleType::kConstant, .warmup_steps = 2};
   EXPECT_DOUBLE_EQ(rate_factor(constant, 0, 12), 0.5);
   EXPECT_DOUBLE_EQ(rate_factor(constant, 500, 12), 1.0);
 }
 
 TEST(Schedule, PolynomialIsThatOfTransformers) {
-  // get_polynomial_decay_schedule_with_warmup(optimizer of rate 1, 2, 12, lr_end=0.1, power=3), transformers 5.23
+  // get_polynomial_decay_schedule_with_warmup(optimizer of rate 1, 2, 12, lr_end=0.1, power=3),
+  // transformers 5.23
   const ScheduleOptions cubic{
-      .type = "polynomial", .warmup_steps = 2, .min_ratio = 0.1, .power = 3.0};
+      .type = ScheduleType::kPolynomial, .warmup_steps = 2, .min_ratio = 0.1, .power = 3.0};
   EXPECT_DOUBLE_EQ(rate_factor(cubic, 2, 12), 1.0);
   EXPECT_NEAR(rate_factor(cubic, 3, 12), 0.7561, 1e-12);
   EXPECT_NEAR(rate_factor(cubic, 7, 12), 0.2125, 1e-12);

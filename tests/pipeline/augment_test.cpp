@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "medseg/pipeline/sample.h"
+
 namespace medseg {
 namespace {
 
@@ -50,9 +52,11 @@ struct Visit {
 
 Visit visit(const AugmentOptions& options, const Record& record, const Mask& mask,
             std::uint64_t index) {
-  Visit made{picture_of(mask), {mask}, false};
-  made.changed = augment(options, record, RandomStream(1, "test", index), made.image, made.masks);
-  return made;
+  Sample sample;
+  sample.image = picture_of(mask);
+  sample.masks = {mask};
+  augment(options, record, RandomStream(1, "test", index), sample);
+  return {sample.image, sample.masks, sample.augmented};
 }
 
 const Record kPlain = record_of("<image>\nWhat is bright?");

@@ -1,4 +1,5 @@
-// Features kept on disk: the same numbers from wherever, nothing taken on trust, nothing ever a reason to fail.
+// Features kept on disk: the same numbers from wherever, nothing taken on trust, nothing ever a
+// reason to fail.
 #include "medseg/pipeline/feature_folder.h"
 
 #include <algorithm>
@@ -16,6 +17,9 @@
 #include "medseg/base/error.h"
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/llama.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/parallel.h"
 #include "support/tiny_bundle.h"
 
@@ -88,7 +92,7 @@ class FeatureFolderTest : public ::testing::Test {
     return true;
   }
 
-  ScratchFolder scratch_{"features"};
+  TempFolder scratch_{"features"};
   OpenBundle bundle_ = tiny_bundle();
   fs::path disk_;
 };
@@ -108,7 +112,7 @@ TEST_F(FeatureFolderTest, GivesTheBitsThatWereComputed) {
   EXPECT_EQ(files_in(folder()).size(), 3U) << "nothing stays in tmp/";
   FeatureCache warm(*bundle_.model, bundle_.options, how());
   for (int i = 0; i < 3; ++i) {
-    const auto read = i == 1 ? warm.find(picture(i)) : warm.get(picture(i));
+    const auto read = i == 1 ? warm.find(key_of(picture(i))) : warm.get(picture(i));
     ASSERT_NE(read, nullptr);
     EXPECT_TRUE(equal(*read, exact(i)));
     EXPECT_TRUE(aligned(read->vision)) << "products may depend on it";
@@ -176,9 +180,10 @@ TEST_F(FeatureFolderTest, AnotherModelPictureOrPrecisionIsNotFound) {
   const auto before = mean;
   EXPECT_TRUE(misses([&] { mean = 0.25; }, [&] { mean = before; }));
   auto& mode = bundle_.options.vision_preprocess.mode;
-  EXPECT_TRUE(misses([&] { mode = "crop"; }, [&] { mode = "pad"; }));
+  EXPECT_TRUE(misses([&] { mode = VisionFit::kCrop; }, [&] { mode = VisionFit::kPad; }));
   auto& kind = bundle_.options.grounding_preprocess;
-  EXPECT_TRUE(misses([&] { kind = "sam"; }, [&] { kind = "litemedsam"; }));
+  EXPECT_TRUE(misses([&] { kind = GroundingPreprocess::kSam; },
+                     [&] { kind = GroundingPreprocess::kLitemedsam; }));
 
   auto other = how();
   other.precision = at::kBFloat16;
@@ -189,11 +194,11 @@ TEST_F(FeatureFolderTest, AnotherModelPictureOrPrecisionIsNotFound) {
   FeatureCache cache(*bundle_.model, bundle_.options, how());
   auto nearly = picture(0);
   nearly.pixels[100] ^= 1;
-  EXPECT_EQ(cache.find(nearly), nullptr);
+  EXPECT_EQ(cache.find(key_of(nearly)), nullptr);
   auto turned = picture(0);
   std::swap(turned.width, turned.height);
-  EXPECT_EQ(cache.find(turned), nullptr);
-  EXPECT_NE(cache.find(picture(0)), nullptr);
+  EXPECT_EQ(cache.find(key_of(turned)), nullptr);
+  EXPECT_NE(cache.find(key_of(picture(0))), nullptr);
 
   bundle_.model->language().embed_tokens.add_(1.0);  // no matter to the encoders
   EXPECT_EQ(ask(how()).computed, 0U);
@@ -258,7 +263,7 @@ TEST_F(FeatureFolderTest, DamageIsComputedAgainAndReplaced) {
     ::testing::internal::CaptureStderr();
     {
       FeatureCache cache(*bundle_.model, bundle_.options, how());
-      EXPECT_EQ(cache.find(picture(0)), nullptr);
+      EXPECT_EQ(cache.find(key_of(picture(0))), nullptr);
       EXPECT_TRUE(equal(*cache.get(picture(0)), exact(0)));
       EXPECT_EQ(cache.counts().damaged, 1U);
       EXPECT_EQ(cache.counts().written, 1U);
@@ -289,15 +294,14 @@ TEST_F(FeatureFolderTest, WhatCannotBeReplacedIsNoReasonToFail) {
 TEST_F(FeatureFolderTest, AugmentedPicturesPassItBy) {
   FeatureCache cache(*bundle_.model, bundle_.options, how());
   for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(cache.find(picture(0), PictureKind::kAugmented), nullptr);
-    EXPECT_TRUE(equal(*cache.get(picture(0), PictureKind::kAugmented), exact(0)));
+    EXPECT_TRUE(equal(*cache.get_augmented(picture(0)), exact(0)));
   }
-  EXPECT_EQ(cache.find(picture(0)), nullptr) << "nor is it kept for those that are not";
-  cache.get(picture(0));
-  EXPECT_EQ(cache.find(picture(0), PictureKind::kAugmented), nullptr);
+  EXPECT_EQ(cache.find(key_of(picture(0))), nullptr) << "nor is it kept for those that are not";
+  const auto kept = cache.get(picture(0));
+  EXPECT_NE(cache.get_augmented(picture(0)), kept) << "nor taken from what is kept";
   const auto counts = cache.counts();
-  EXPECT_EQ(counts.augmented, 2U);
-  EXPECT_EQ(counts.computed, 3U);
+  EXPECT_EQ(counts.augmented, 3U);
+  EXPECT_EQ(counts.computed, 4U);
   EXPECT_EQ(counts.written, 1U);
 }
 

@@ -1,8 +1,10 @@
-// SAM's and MedSAM's preprocessing of pictures of odd sizes, against segment_anything and scikit-image.
+// SAM's and MedSAM's preprocessing of pictures of odd sizes, against segment_anything and
+// scikit-image.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "medseg/base/str.h"
+#include "medseg/models/grounding.h"
 #include "medseg/pipeline/preprocess.h"
 #include "medseg/weights/tensor_file.h"
 
@@ -28,7 +30,8 @@ TEST(SamPreprocess, OddSizesAreThoseOfTheOriginals) {
     const auto dot = info.name.find('.'), cross = info.name.find('x');
     const int width = std::stoi(info.name.substr(0, cross));
     const int height = std::stoi(info.name.substr(cross + 1, dot - cross - 1));
-    const auto got = grounding_input(picture(width, height), info.name.substr(dot + 1), kSide);
+    const auto kind = choice_named<GroundingPreprocess>("kind", info.name.substr(dot + 1));
+    const auto got = grounding_input(picture(width, height), kind, kSide);
     const auto expected = file->load(info.name);
     ASSERT_EQ(got.pixels.sizes(), expected.sizes()) << info.name;
     EXPECT_LT((got.pixels - expected).abs().max().item<double>(), 3e-6) << info.name;
@@ -37,7 +40,7 @@ TEST(SamPreprocess, OddSizesAreThoseOfTheOriginals) {
 }
 
 TEST(SamPreprocess, AThinPictureKeepsOnePixel) {
-  const auto input = grounding_input(picture(1, 100), "sam", kSide);
+  const auto input = grounding_input(picture(1, 100), GroundingPreprocess::kSam, kSide);
   EXPECT_EQ(input.frame.resized_width, 1);
   EXPECT_EQ(input.frame.resized_height, kSide);
   EXPECT_EQ(input.pixels.sizes(), (std::vector<std::int64_t>{3, kSide, kSide}));

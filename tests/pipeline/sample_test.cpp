@@ -5,6 +5,7 @@
 
 #include "medseg/base/file.h"
 #include "medseg/bundle/open_bundle.h"
+#include "medseg/models/llama.h"
 #include "support/tiny_bundle.h"
 
 namespace medseg {
@@ -16,11 +17,14 @@ using testing::ThrowsMessage;
 constexpr std::uint64_t kPlenty = 1 << 24;
 
 TEST(Sample, HoldsOneMaskAndOneTargetForEachSeg) {
-  const ScratchFolder scratch("sample");
+  const TempFolder scratch("sample");
   const auto bundle = tiny_bundle();
   const auto manifest = Manifest::read(write_tiny_data(scratch / "data"));
   FeatureCache cache(*bundle.model, bundle.options, at::kFloat, kPlenty);
-  const Sample sample = load_sample(manifest, *manifest.find("test-2"), bundle, cache, 512);
+  Sample sample = read_sample(manifest, *manifest.find("test-2"), bundle);
+  EXPECT_EQ(sample.features, nullptr) << "no encoder runs while a record is read";
+  compute_features(sample, cache);
+  EXPECT_EQ(sample.image.pixels, tiny_picture(32, 24, 2).pixels);
   ASSERT_EQ(sample.masks.size(), 1U);
   EXPECT_EQ(sample.masks[0], tiny_mask(32, 24, 2));
   EXPECT_EQ(sample.targets, std::vector<std::string>{"skull"});
@@ -32,27 +36,69 @@ TEST(Sample, HoldsOneMaskAndOneTargetForEachSeg) {
   EXPECT_EQ(sample.features->frame.resized_height, 48);
 }
 
-TEST(Sample, TooLongIsRefusedWithItsLine) {
-  const ScratchFolder scratch("long");
+TEST(Sample, ImageTokensCountInItsLength) {
+  const TempFolder scratch("long");
+  const auto bundle = tiny_bundle();
+  const auto manifest = Manifest::read(write_tiny_data(scratch / "data"));
+  const auto dialogue = render_record(*manifest.find("train-2"), bundle);
+  EXPECT_EQ(sequence_length(dialogue, *bundle.model),
+            static_cast<std::int64_t>(dialogue.ids.size()) + 3);  // 4 tokens for one placeholder
+}
+
+TEST(Sample, AFaultTellsItsPartAndItsLine) {
+  const TempFolder scratch("fault");
+  const auto bundle = tiny_bundle();
+  const auto manifest = Manifest::read(write_tiny_data(scratch / "data"));
+  const auto expect_fault = [&](const Record& record, RecordPart part, const std::string& what) {
+    try {
+      read_sample(manifest, record, bundle);
+      ADD_FAILURE() << "no error";
+    } catch (const RecordError& error) {
+      EXPECT_EQ(error.part(), part);
+      EXPECT_THAT(error.what(), HasSubstr("manifest.jsonl:2: " + what));
+    }
+  };
+  auto record = *manifest.find("train-2");
+  record.turns[0].masks.clear();
+  expect_fault(record, RecordPart::kDialogue, "[SEG] count 1, masks 0");
+  record = *manifest.find("train-2");
+  std::filesystem::remove(scratch / "data/masks/slice-2.png");
+  expect_fault(record, RecordPart::kMasks, "masks.m0: ");
+  std::filesystem::remove(scratch / "data/images/slice-2.png");
+  expect_fault(record, RecordPart::kImage, "");
+}
+
+TEST(Sample, AnImageIsHashedOnceAndAnAugmentedOneNever) {
+  const TempFolder scratch("hashed");
   const auto bundle = tiny_bundle();
   const auto manifest = Manifest::read(write_tiny_data(scratch / "data"));
   FeatureCache cache(*bundle.model, bundle.options, at::kFloat, kPlenty);
-  const auto& record = *manifest.find("train-2");
-  const auto length = static_cast<std::int64_t>(
-      load_sample(manifest, record, bundle, cache, 512).dialogue.ids.size() +
-      3);  // 4 image tokens for one place
-  EXPECT_NO_THROW(load_sample(manifest, record, bundle, cache, length));
-  EXPECT_THAT([&] { load_sample(manifest, record, bundle, cache, length - 1); },
-              ThrowsMessage<DataError>(HasSubstr("manifest.jsonl:2: ")));
+  Sample sample = read_sample(manifest, *manifest.find("train-1"), bundle);
+  find_features(sample, cache);
+  EXPECT_EQ(sample.features, nullptr);
+  ASSERT_TRUE(sample.key.has_value());
+  EXPECT_EQ(sample.key->text, key_of(sample.image).text);
+  compute_features(sample, cache);
+  EXPECT_EQ(cache.find(*sample.key), sample.features);
+
+  Sample augmented = read_sample(manifest, *manifest.find("train-1"), bundle);
+  augmented.augmented = true;
+  find_features(augmented, cache);
+  EXPECT_EQ(augmented.features, nullptr) << "not looked up, though the cache has these pixels";
+  EXPECT_FALSE(augmented.key.has_value());
+  compute_features(augmented, cache);
+  EXPECT_EQ(cache.counts().augmented, 1U);
+  EXPECT_TRUE(at::equal(augmented.features->vision, sample.features->vision));
 }
 
 TEST(Sample, BatchKeepsOrderAndStacksPictures) {
-  const ScratchFolder scratch("batch");
+  const TempFolder scratch("batch");
   const auto bundle = tiny_bundle();
   const auto manifest = Manifest::read(write_tiny_data(scratch / "data"));
   FeatureCache cache(*bundle.model, bundle.options, at::kFloat, kPlenty);
-  const Sample a = load_sample(manifest, *manifest.find("train-1"), bundle, cache, 512);
-  const Sample b = load_sample(manifest, *manifest.find("test-2"), bundle, cache, 512);
+  Sample a = read_sample(manifest, *manifest.find("train-1"), bundle);
+  Sample b = read_sample(manifest, *manifest.find("test-2"), bundle);
+  for (Sample* sample : {&a, &b}) compute_features(*sample, cache);
   const auto batch = make_batch({&a, &b});
   EXPECT_EQ(batch.ids[1], b.dialogue.ids);
   EXPECT_EQ(batch.seg_positions[0], a.dialogue.seg_positions);
@@ -104,7 +150,7 @@ class OpenBundleTest : public testing::Test {
                 ThrowsMessage<CheckpointError>(HasSubstr(what)));
   }
 
-  ScratchFolder scratch_{"open"};
+  TempFolder scratch_{"open"};
   OpenBundle bundle_ = tiny_bundle();
 };
 

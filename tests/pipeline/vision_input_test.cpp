@@ -1,4 +1,5 @@
-// Pictures of awkward sizes, to the last bit as the published preprocessors make them (tests/golden/vision_input).
+// Pictures of awkward sizes, to the last bit as the published preprocessors make them
+// (tests/golden/vision_input).
 #include <charconv>
 
 #include <ATen/ATen.h>
@@ -75,8 +76,11 @@ TEST(VisionInput, EqualsThePublishedPreprocessorsToTheLastBit) {
       image = picture_of(key);
       drawn_for = picture;
     }
-    VisionPreprocess preprocess{.mode = key[key.size() - 2], .mean = mean, .deviation = deviation};
-    if (preprocess.mode == "square") preprocess.mean = preprocess.deviation = {0.5, 0.5, 0.5};
+    VisionPreprocess preprocess{.mode = choice_named<VisionFit>("mode", key[key.size() - 2]),
+                                .mean = mean,
+                                .deviation = deviation};
+    if (preprocess.mode == VisionFit::kSquare)
+      preprocess.mean = preprocess.deviation = {0.5, 0.5, 0.5};
     const auto input = vision_input(image, preprocess, number(key.back()));
     EXPECT_EQ(hash_of_pixels(input, preprocess), hash.get<std::string>()) << name;
     ++compared;

@@ -3,7 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/error.h"
-#include "medseg/dataloader/training_set.h"
+#include "medseg/dataloader/batch_maker.h"
+#include "medseg/dataloader/feature_filling.h"
+#include "medseg/models/llama.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/precision.h"
 #include "medseg/nn/tensor_memory.h"
@@ -51,19 +53,21 @@ TEST_F(PlanTest, CountsParametersAsTrainingDoes) {
   EXPECT_EQ(plan.largest.image_height, 36);
 }
 
-// What the probe of few layers says is what the model itself keeps: here they have the same number of layers.
+// What the probe of few layers says is what the model itself keeps: here they have the same number
+// of layers.
 TEST_F(PlanTest, TheProbeKeepsWhatTheModelKeeps) {
   for (const char* precision : {"fp32", "bf16"}) {
     auto options = config();
-    options.train.precision = precision;
+    options.train.precision = choice_named<Precision>("precision", precision);
     options.train.batch_size = 2;
     auto bundle = open_bundle(root_ / "start");
     const auto trained = choose_trained(bundle, options.train);
     const auto dtype = precision_named("", precision);
     const FrozenStorage frozen(bundle, dtype);
-    const TrainingSet data(options.data, bundle);
+    TrainingSet data(options.data, bundle);
     FeatureCache cache(*bundle.model, bundle.options, dtype, 1 << 24);
-    data.fill(cache);
+    fill_features(data, cache);
+    const BatchMaker batches(data, cache, 0);
     bundle.model->language().train(true);
     std::vector<std::string> names, adapted;
     for (const auto& parameter : trained) names.push_back(parameter.name);
@@ -73,16 +77,15 @@ TEST_F(PlanTest, TheProbeKeepsWhatTheModelKeeps) {
     const std::vector<std::size_t> indices = {0, 1};
     StepShape shape{.dialogues = 2, .image_height = 36, .image_width = 40};
     for (const auto index : indices) {
-      shape.tokens += data.lengths()[index];
-      shape.labelled += data.labelled()[index];
-      shape.masks += data.masks()[index];
+      shape.tokens += data.records[index].tokens;
+      shape.labelled += data.records[index].labelled;
+      shape.masks += data.records[index].masks;
     }
     double kept = 0, gradients = 0;
     for (int run = 0; run < 2; ++run) {
       TensorMemory count;
       TimeTable times;
-      auto batch = data.load({{.sample = 0}, {.sample = 1}}, cache);
-      data.complete(batch, cache);
+      const auto batch = batches.complete(batches.load({{.sample = 0}, {.sample = 1}}));
       const auto before = count.live();
       MicroBatchOutput output;
       {
@@ -112,8 +115,8 @@ TEST_F(PlanTest, ALongerBatchKeepsMore) {
   const auto small = make_plan(options);
   ASSERT_EQ(small.proposals.size(), 6U);  // 1 x 4, 2 x 2, 4 x 1, without and with checkpointing
   EXPECT_EQ(small.proposals[2].accumulation, 2);
-  EXPECT_EQ(small.proposals[2].activation_checkpointing, "none");
-  EXPECT_EQ(small.proposals[3].activation_checkpointing, "blocks");
+  EXPECT_EQ(small.proposals[2].activation_checkpointing, ActivationCheckpointing::kNone);
+  EXPECT_EQ(small.proposals[3].activation_checkpointing, ActivationCheckpointing::kBlocks);
   EXPECT_LT(small.proposals[0].peak_bytes, small.proposals[4].peak_bytes);
   EXPECT_NEAR(small.proposals[0].peak_bytes, small.peak_bytes(), 1.0);
   options.train.batch_size = 4;

@@ -10,6 +10,7 @@
 #include "medseg/base/str.h"
 #include "medseg/image/codec.h"
 #include "support/event_reader.h"
+#include "support/temp_folder.h"
 
 namespace medseg {
 namespace {
@@ -18,10 +19,8 @@ namespace fs = std::filesystem;
 
 class EventFiles : public ::testing::Test {
  protected:
-  void SetUp() override { fs::remove_all(folder_); }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-events-", ::getpid());
+  const TempFolder temporary_{"events"};
+  const fs::path folder_ = temporary_ / "run";  // which the file's writer makes
 };
 
 TEST_F(EventFiles, TheReadersSumIsThatOfTheStandard) {

@@ -10,6 +10,7 @@
 #include "medseg/base/str.h"
 #include "medseg/image/codec.h"
 #include "medseg/report/line_chart.h"
+#include "support/temp_folder_fixture.h"
 
 namespace medseg {
 namespace {
@@ -22,10 +23,10 @@ std::size_t count_of(const std::string& text, const std::string& piece) {
   return count;
 }
 
-class RunPage : public ::testing::Test {
+class RunPage : public TempFolderTest {
  protected:
   void SetUp() override {
-    fs::remove_all(folder_);
+    fs::remove_all(folder_);  // a test may begin anew
     std::string lines;
     for (int step = 1; step <= 300; ++step) {
       lines += str_cat(R"({"step": )", step, R"(, "loss": )", 2.0 / step,
@@ -38,7 +39,6 @@ class RunPage : public ::testing::Test {
     }
     write_file(folder_ / "metrics.jsonl", lines);
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   void write_answers(const std::string& question,
                      const std::string& picture = "answer-1.png") const {
@@ -67,8 +67,6 @@ class RunPage : public ::testing::Test {
     }
     std::string text;
   };
-
-  fs::path folder_ = fs::temp_directory_path() / str_cat("medseg-run-page-", ::getpid());
 };
 
 TEST_F(RunPage, ShowsCurvesFactsConfigAndAnswers) {

@@ -9,6 +9,7 @@
 #include "medseg/base/str.h"
 #include "medseg/report/scores_text.h"
 #include "support/score_cases.h"
+#include "support/temp_folder.h"
 
 namespace medseg {
 namespace {
@@ -118,16 +119,16 @@ TEST(Table, LatexEscapesEveryCommandCharacter) {
 
 TEST(TableExtra, LatexCompiles) {
   if (std::system("command -v pdflatex > /dev/null 2>&1") != 0) GTEST_SKIP() << "no pdflatex";
-  const std::string file = testing::TempDir() + "medseg_table.tex";
-  write_file(file,
+  const TempFolder folder("table-latex");
+  write_file(folder / "t.tex",
              "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n" +
                  benchmark_table({{"r_1", hard_scores(), nullptr}, {"r&2", hard_scores(), nullptr}},
                                  TableFormat::kLatex) +
                  "\\end{document}\n");
-  const std::string command = "cd '" + testing::TempDir() +
-                              "' && pdflatex -interaction=nonstopmode -halt-on-error "
-                              "medseg_table.tex > medseg_table.out 2>&1";
-  EXPECT_EQ(std::system(command.c_str()), 0) << read_file(testing::TempDir() + "medseg_table.out");
+  const std::string command =
+      "cd '" + folder.path().string() +
+      "' && pdflatex -interaction=nonstopmode -halt-on-error t.tex > out 2>&1";
+  EXPECT_EQ(std::system(command.c_str()), 0) << read_file(folder / "out");
 }
 
 TEST(Table, CountsAreRowsAndTheBestIsMarked) {

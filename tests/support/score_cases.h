@@ -1,5 +1,6 @@
 /// \file
-/// The hand-made turns of tests/golden/metrics/cases.json, for tests of scores and of their printing.
+/// The hand-made turns of tests/golden/metrics/cases.json, for tests of scores and how they are
+/// printed.
 #pragma once
 
 #include <string>

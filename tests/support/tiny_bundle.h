@@ -8,11 +8,14 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
-#include <unistd.h>
 
 #include "medseg/base/file.h"
 #include "medseg/bundle/open_bundle.h"
 #include "medseg/image/codec.h"
+#include "medseg/models/dinov2.h"
+#include "medseg/models/llama.h"
+#include "medseg/models/tiny_vit.h"
+#include "support/temp_folder.h"
 
 namespace medseg {
 
@@ -28,20 +31,20 @@ inline BundleOptions tiny_bundle_options(const Tokenizer& tokenizer) {
                             .rope_theta = 1e5,
                             .tied_head = false,
                             .max_positions = 512};
-  options.model.vision.dinov2 = {
-      .image_size = 28, .position_grid = 4, .patch = 7, .width = 6, .layers = 1, .heads = 1};
-  options.model.projector = {.type = "mlp2x_gelu", .merge = 2};
-  options.model.grounding.tiny_vit = {.image_size = 64,
-                                      .widths = {8, 8, 8, 8},
-                                      .depths = {1, 1, 1, 1},
-                                      .heads = {1, 1, 1, 1},
-                                      .windows = {2, 2, 2, 2}};
+  options.model.vision.tower.set(Dinov2Options{
+      .image_size = 28, .position_grid = 4, .patch = 7, .width = 6, .layers = 1, .heads = 1});
+  options.model.projector = {.type = ProjectorType::kMlp2xGelu, .merge = 2};
+  options.model.grounding.encoder.set(TinyVitOptions{.image_size = 64,
+                                                     .widths = {8, 8, 8, 8},
+                                                     .depths = {1, 1, 1, 1},
+                                                     .heads = {1, 1, 1, 1},
+                                                     .windows = {2, 2, 2, 2}});
   options.model.grounding.width = 8;
   options.model.grounding.decoder_depth = 1;
   options.model.grounding.decoder_heads = 1;
   options.model.grounding.decoder_mlp = 8;
   options.model.grounding.mask_channels = 4;
-  options.grounding_preprocess = "litemedsam";
+  options.grounding_preprocess = GroundingPreprocess::kLitemedsam;
   options.conversation = "chatml";
   options.tokenizer_fingerprint = tokenizer.fingerprint();
   for (const char* token : {"[SEG]", "<p>", "</p>"})
@@ -129,24 +132,5 @@ inline std::filesystem::path write_tiny_data(const std::filesystem::path& folder
   write_file(folder / "manifest.jsonl", lines);
   return folder / "manifest.jsonl";
 }
-
-/// A folder of its own for a test, gone with it.
-class ScratchFolder {
- public:
-  explicit ScratchFolder(const std::string& name)
-      : path_(std::filesystem::temp_directory_path() /
-              ("medseg_" + name + "_" + std::to_string(::getpid()))) {
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  ~ScratchFolder() { std::filesystem::remove_all(path_); }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace medseg

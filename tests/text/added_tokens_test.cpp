@@ -1,4 +1,5 @@
-// The flags of added tokens and what stands round a text; the expected ids follow from the rules of tokenizers 0.23.
+// The flags of added tokens and the special tokens around a text; the expected ids follow from the
+// rules of tokenizers 0.23.
 #include <gtest/gtest.h>
 
 #include "golden.h"
@@ -8,14 +9,14 @@ namespace {
 
 using golden::Ids;
 
-// Letters and the blank have ids of their own, added tokens come behind: "<t>" is id 9.
+// Letters and the blank have ids of their own; added tokens follow: "<t>" is id 9.
 std::unique_ptr<Tokenizer> with_token(const std::string& flags, const std::string& more = "") {
   const auto folder = golden::scratch("flags");
-  write_file(
-      folder / "tokenizer.json",
-      R"({"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, " ": 2, "T": 3, "t": 4, "<": 5, ">": 6, "Ⓐ": 7, "_": 8}, "merges": []},
+  write_file(folder / "tokenizer.json",
+             R"({"model": {"type": "BPE", "merges": [], "vocab":
+          {"a": 0, "b": 1, " ": 2, "T": 3, "t": 4, "<": 5, ">": 6, "Ⓐ": 7, "_": 8}},
           "added_tokens": [{"id": 9, "content": "<t>", )" +
-          flags + "}]" + more + "}");
+                 flags + "}]" + more + "}");
   return load_tokenizer(folder);
 }
 
@@ -24,8 +25,8 @@ TEST(AddedTokens, TakeWhiteSpaceAwayWhereTheyAreToldTo) {
   EXPECT_EQ(with_token(R"("rstrip": true)")->encode("a <t>  b"), (Ids{0, 2, 9, 1}));
   const auto both = with_token(R"("lstrip": true, "rstrip": true)");
   EXPECT_EQ(both->encode(" <t>\u3000\n<t> "), (Ids{9, 9}));
-  EXPECT_EQ(both->decode(both->encode("a <t> b")),
-            "a <t> b");  // tokens are words without a decoder
+  // Without a decoder, tokens are separated by blanks.
+  EXPECT_EQ(both->decode(both->encode("a <t> b")), "a <t> b");
 }
 
 TEST(AddedTokens, AreWholeWordsWhereTheyAreToldTo) {
@@ -56,7 +57,8 @@ TEST(AddedTokens, CanBeWhiteSpaceThatAnotherTokenTookAway) {
 TEST(PostProcessor, SaysWhatStandsRoundAText) {
   const auto tokenizer = with_token(
       "\"special\": true",
-      R"(, "post_processor": {"type": "RobertaProcessing", "cls": ["<t>", 9], "sep": ["b", 1], "trim_offsets": true, "add_prefix_space": false})");
+      R"(, "post_processor": {"type": "RobertaProcessing", "cls": ["<t>", 9], "sep": ["b", 1], )"
+      R"("trim_offsets": true, "add_prefix_space": false})");
   EXPECT_TRUE(tokenizer->adds_bos());
   EXPECT_TRUE(tokenizer->adds_eos());
   EXPECT_EQ(tokenizer->bos(), 9);
@@ -85,7 +87,7 @@ TEST(TokenizerConfig, DecidesAboutBosAndEos) {
   EXPECT_THROW(load(R"({"add_bos_token": "yes"})"), CheckpointError);
 }
 
-// A word that is a token is that token, even where merges would never reach it (Llama 3).
+// A word that is in the vocabulary is one token, even if merges never produce it (Llama 3).
 TEST(IgnoreMerges, TakesWholeWords) {
   const auto load = [](const char* ignore) {
     const auto folder = golden::scratch("ignore");

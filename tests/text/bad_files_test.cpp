@@ -6,7 +6,7 @@
 namespace medseg {
 namespace {
 
-// Writes a tokenizer.json and gives the one line that loading it fails with.
+// Writes a tokenizer.json and returns the error of loading it.
 std::string error_of(const std::string& json) {
   const auto folder = golden::scratch("bad");
   write_file(folder / "tokenizer.json", json);
@@ -48,7 +48,7 @@ TEST(BadTokenizerJson, IsNamedInOneLine) {
   EXPECT_EQ(error_of(processor(a + "," + a + "," + text)),
             "post_processor.single: puts \"a\" and \"a\" on one side of a text; at most one token "
             "is known");
-  EXPECT_EQ(error_of(processor(a)), "post_processor.single: the text itself has no place");
+  EXPECT_EQ(error_of(processor(a)), "post_processor.single: the text itself is missing");
   EXPECT_EQ(error_of(processor(R"({"SpecialToken": {"id": "<s>"}},)" + text)),
             "post_processor: \"<s>\" is not in the vocabulary");
   EXPECT_EQ(error_of(file_with(good + R"(, "dropout": 0.1)")),
@@ -88,15 +88,15 @@ TEST(BadTokenizerJson, IsNamedInOneLine) {
       "added_tokens[1]: \"y\" and \"x\" share the id 3");
   EXPECT_EQ(error_of(file_with(good, R"(, "added_tokens": [{"content": "x"}])")),
             "added_tokens[0].id: missing");
-  const auto broken = error_of(file_with(
-      good,
-      R"x(, "pre_tokenizer": {"type": "Split", "behavior": "Isolated", "pattern": {"Regex": "(a"}})x"));
+  const auto broken =
+      error_of(file_with(good, R"x(, "pre_tokenizer": {"type": "Split", "behavior": "Isolated", )x"
+                               R"x("pattern": {"Regex": "(a"}})x"));
   EXPECT_TRUE(
       broken.starts_with("pre_tokenizer.pattern: regular expression \"(a\": missing closing"))
       << broken;
 }
 
-// What PCRE2 would read otherwise than Oniguruma, which these files are written for, is refused.
+// Patterns that PCRE2 reads otherwise than Oniguruma, for which the files are written, are refused.
 TEST(BadTokenizerJson, NamesWhatARegularExpressionCannotMean) {
   const auto with = [](const std::string& pattern) {
     return error_of(file_with(
@@ -145,11 +145,10 @@ TEST(BadTokenizerJson, NeverCrashesOnACutOrChangedFile) {
 
 TEST(BadTokenizerJson, StopsARegularExpressionThatNeverEnds) {
   const auto folder = golden::scratch("redos");
-  write_file(
-      folder / "tokenizer.json",
-      file_with(
-          R"("vocab": {"a": 0}, "merges": [])",
-          R"x(, "pre_tokenizer": {"type": "Split", "behavior": "Isolated", "pattern": {"Regex": "(a+)+$"}})x"));
+  write_file(folder / "tokenizer.json",
+             file_with(R"("vocab": {"a": 0}, "merges": [])",
+                       R"x(, "pre_tokenizer": {"type": "Split", "behavior": "Isolated", )x"
+                       R"x("pattern": {"Regex": "(a+)+$"}})x"));
   EXPECT_THROW(load_tokenizer(folder)->encode(std::string(60, 'a') + "b"), CheckpointError);
 }
 
@@ -169,9 +168,9 @@ TEST(BadSentencePiece, IsNamedInOneLine) {
     }
   };
   const auto good = read_file(golden::folder() / "spm/tokenizer.model");
-  fails("", "{}", "tokenizer.model: is no SentencePiece model");
-  fails("garbage", "{}", "tokenizer.model: is no SentencePiece model");
-  fails(good.substr(0, good.size() / 2 - 3), "{}", "tokenizer.model: is no SentencePiece model");
+  fails("", "{}", "tokenizer.model: is not a SentencePiece model");
+  fails("garbage", "{}", "tokenizer.model: is not a SentencePiece model");
+  fails(good.substr(0, good.size() / 2 - 3), "{}", "tokenizer.model: is not a SentencePiece model");
   fails(good, "{\"[SEG]\"", "added_tokens.json: is not whole JSON");
   fails(good, R"({"[SEG]": "x"})", "added_tokens.json: \"[SEG]\": expected an id, got \"x\"");
   fails(good, R"({"[SEG]": 560, "<p>": 560})", "share the id 560");

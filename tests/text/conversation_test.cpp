@@ -6,6 +6,7 @@
 #include "golden.h"
 #include "medseg/base/random.h"
 #include "medseg/base/str.h"
+#include "support/throws.h"
 
 namespace medseg {
 namespace {
@@ -109,7 +110,8 @@ TEST(Render, WritesThePromptsOfPublishedChatTemplates) {
     for (const auto& turn : row["turns"]) turns.push_back({turn[0], turn[1]});
     const auto rendered = render(turns, tokenizer, options, row["open"]);
     ASSERT_EQ(rendered.prompt, row["prompt"].get<std::string>());
-    // The ids are those of the whole text, and the labels those of the answers with their end tokens.
+    // The ids are those of the whole text, and the labels those of the answers with their end
+    // tokens.
     auto expected = tokenizer.encode(rendered.prompt);
     if (tokenizer.adds_bos()) expected.insert(expected.begin(), *tokenizer.bos());
     ASSERT_EQ(rendered.ids, expected);
@@ -126,14 +128,13 @@ TEST(Render, WritesThePromptsOfPublishedChatTemplates) {
 }
 
 TEST(Render, ListsTheTemplatesThatAreKnown) {
-  try {
-    render({{"q", "a"}}, *golden::bpe("gpt2"), {.name = "vicuna"});
-    FAIL() << "no error";
-  } catch (const ConfigError& error) {
-    EXPECT_STREQ(error.what(),
-                 "conversation: unknown template \"vicuna\"; known are chatml llama2 llama3 "
-                 "llava_v1 mistral_instruct plain");
-  }
+  EXPECT_THAT(
+      [] {
+        render({{"q", "a"}}, *golden::bpe("gpt2"), {.name = "vicuna"});
+      },
+      ThrowsError<ConfigError>("conversation",
+                               "unknown template \"vicuna\"; known are chatml llama2 "
+                               "llama3 llava_v1 mistral_instruct plain"));
 }
 
 TEST(Render, PutsMarksRoundTheImage) {
@@ -192,7 +193,7 @@ struct Case {
   const char* name;
   const char* form;
   std::unique_ptr<Tokenizer> (*tokenizer)();
-  bool strips;  // blanks round added tokens are lost: only texts that put one back are exact
+  bool strips;  // loses blanks around added tokens, so only texts with one blank are exact
   bool spm;
 };
 
@@ -252,7 +253,7 @@ TEST_P(Dialogues, DecodeFromTheirLabelsExactly) {
     for (std::size_t t = 0; t < turns.size(); ++t) {
       const auto span = rendered.answers[t];
       auto expected = turns[t].answer + after;
-      // The blank before the end token is one of those that a token takes away on its right.
+      // The end token removes the blank on its left.
       const bool token_last = expected.ends_with("[SEG] ") || expected.ends_with("p> ");
       if (GetParam().strips && token_last) expected.pop_back();
       ASSERT_EQ(tokenizer->decode(part(rendered.labels, span.begin, span.end - 1)), expected);
@@ -292,7 +293,8 @@ TEST_P(Dialogues, GrowWithoutChangingWhatWasThere) {
   }
 }
 
-// Cutting at the answers changes no id: the reference tokenises each stretch between images as one text.
+// Splitting at the answers changes no id: the reference tokenises the text between two images at
+// once.
 TEST_P(Dialogues, HaveTheIdsOfTheirWholePrompt) {
   const auto tokenizer = GetParam().tokenizer();
   if (std::string(GetParam().name).starts_with("native"))
@@ -301,8 +303,8 @@ TEST_P(Dialogues, HaveTheIdsOfTheirWholePrompt) {
   for (std::uint64_t i = 0; i < 300; ++i) {
     RandomStream random(13, "whole", i);
     const auto turns = dialogue(random);
-    bool blank_first =
-        false;  // where white space starts an answer, training cuts as generation does
+    // White space at the start of an answer is split in training as in generation.
+    bool blank_first = false;
     for (const auto& turn : turns) blank_first |= turn.answer.find_first_of("\n\t ") == 0;
     if (blank_first) continue;
     const auto rendered = render(turns, *tokenizer, options);

@@ -1,9 +1,10 @@
 /// \file
-/// What the Python tokenizers gave (tests/golden/text).
+/// Results of the Python tokenizers (tests/golden/text).
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 
 #include "medseg/base/file.h"
 #include "medseg/text/tokenizer.h"
+#include "support/temp_folder.h"
 
 namespace medseg::golden {
 
@@ -37,12 +39,11 @@ inline std::unique_ptr<Tokenizer> spm(TokenizerMode mode) {
   return load_tokenizer(folder() / "spm", mode);
 }
 
-/// A fresh empty folder of this test run.
+/// A fresh empty folder of this test run, removed at its end or when it is asked for again.
 inline std::filesystem::path scratch(const std::string& name) {
-  const auto path = std::filesystem::temp_directory_path() / ("medseg-text-" + name);
-  std::filesystem::remove_all(path);
-  std::filesystem::create_directories(path);
-  return path;
+  static std::map<std::string, TempFolder> folders;
+  folders.erase(name);
+  return folders.try_emplace(name, "text-" + name).first->second.path();
 }
 
 }  // namespace medseg::golden

@@ -1,6 +1,7 @@
 /// \file
-/// Ten thousand random and nasty texts, the same here and in scripts/reference/text_stream.py, and what the Python
-/// tokenizers gave for them, one digest for a hundred texts (tests/golden/text/stream).
+/// Ten thousand random and difficult texts, the same here and in scripts/reference/text_stream.py,
+/// and the Python tokenizers' results for them: one digest per hundred texts
+/// (tests/golden/text/stream).
 #pragma once
 
 #include <cstddef>
@@ -70,7 +71,7 @@ inline std::string ids_text(const Ids& ids) {
   return text;
 }
 
-/// `of` of each text, compared with the digests of `expected` (a list in stream/NAME.json).
+/// Compares `of` each text with the digests of `expected` (a list in stream/NAME.json).
 inline void expect_stream(const nlohmann::json& expected,
                           const std::function<std::string(const std::string&)>& of) {
   ASSERT_EQ(expected.size(), kStreamTexts / kStreamBlock);

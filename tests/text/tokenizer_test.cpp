@@ -3,10 +3,12 @@
 #include <atomic>
 #include <thread>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "golden.h"
 #include "medseg/base/random.h"
+#include "support/throws.h"
 
 namespace medseg {
 namespace {
@@ -99,7 +101,7 @@ TEST(StreamingDecoder, GivesTheWholeTextAndNeverHalfACharacter) {
   }
 }
 
-// Models say any id after any other: half characters, bytes that are no UTF-8, markers in between.
+// A model may generate ids in any order: parts of characters, bytes that are not UTF-8, markers.
 TEST(StreamingDecoder, GivesTheWholeTextOfRandomIds) {
   std::vector<std::unique_ptr<Tokenizer>> tokenizers;
   for (const char* family : {"gpt2", "llama2", "llama3", "metaspace_first", "nfkc", "qwen2"}) {
@@ -112,7 +114,7 @@ TEST(StreamingDecoder, GivesTheWholeTextOfRandomIds) {
     const auto& tokenizer = *tokenizers[t];
     for (std::uint64_t i = 0; i < 600; ++i) {
       RandomStream random(5, "streams", i);
-      // Many low ids: there the single bytes are.
+      // Many low ids, because those are single bytes.
       const auto bound = static_cast<std::size_t>(tokenizer.size());
       const auto narrow = i % 2 == 0 ? bound : std::min<std::size_t>(bound, 260);
       Ids ids(1 + random.below(40));
@@ -134,9 +136,9 @@ TEST(StreamingDecoder, GivesTheWholeTextOfRandomIds) {
 
 TEST(StreamingDecoder, KeepsWhatADecoderTakesBack) {
   const auto folder = golden::scratch("strip-end");
-  write_file(
-      folder / "tokenizer.json",
-      R"({"model": {"type": "BPE", "vocab": {"a": 0, " ": 1}, "merges": []}, "decoder": {"type": "Sequence", "decoders": [
+  write_file(folder / "tokenizer.json",
+             R"({"model": {"type": "BPE", "vocab": {"a": 0, " ": 1}, "merges": []},
+       "decoder": {"type": "Sequence", "decoders": [
           {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 0, "stop": 1}]}})");
   const auto tokenizer = load_tokenizer(folder);
   StreamingDecoder decoder(*tokenizer);
@@ -183,48 +185,46 @@ TEST(PreTokenizer, KnowsTheUnicodeOfTheReference) {
     return load_tokenizer(folder)->encode(text);
   };
   const std::string text = "\U00013D76'r";
-  EXPECT_EQ(ids(R"('r|\p{L}+|[^\p{L}]+)", text), (Ids{0, 3}));  // were it none: 𓵶' and r
+  EXPECT_EQ(ids(R"('r|\p{L}+|[^\p{L}]+)", text),
+            (Ids{0, 3}));  // if it were not a letter: 𓵶' and r
   EXPECT_EQ(ids(R"(\p{L}|\P{L}r)", text), (Ids{0, 3}));
   EXPECT_EQ(ids(R"(\w|\W\w)", text), (Ids{0, 3}));
-  // The ideographic comma is shared by scripts and belongs to none.
+  // The ideographic comma is shared by several scripts and belongs to none.
   EXPECT_EQ(ids(R"(\p{Han})", "\u3001'"), (Ids{5}));
 }
 
-// The minimal texts of differences that the comparison with the references found.
+// The shortest texts for which the comparison with the references found differences.
 TEST(Encode, KnowsTheUnicodeOfTheReference) {
   const auto nfkc = golden::bpe("nfkc");
-  const auto unknown = nfkc->encode("\U0010FFFF");  // a character without a piece
-  EXPECT_EQ(nfkc->encode("\U0001E03B"), unknown);   // not the letter that Unicode 15 makes of it
+  const auto unknown = nfkc->encode("\U0010FFFF");  // a character that has no piece
+  EXPECT_EQ(nfkc->encode("\U0001E03B"), unknown);   // not the letter to which Unicode 15 maps it
   const auto qwen2 = golden::bpe("qwen2");
-  const std::string marks = "a\u1AC1\u0323";  // the first is no mark there: they keep their order
+  // The first is not a mark in the reference, so they keep their order.
+  const std::string marks = "a\u1AC1\u0323";
   EXPECT_EQ(qwen2->decode(qwen2->encode(marks)), marks);
   EXPECT_EQ(qwen2->decode(qwen2->encode("a\u0301\u0323")), "\u1EA1\u0301");
 }
 
 TEST(TokenizerMode, HasNamesThatErrorsList) {
   EXPECT_EQ(tokenizer_mode_name(tokenizer_mode("hf_legacy_nostrip")), "hf_legacy_nostrip");
-  try {
-    tokenizer_mode("legacy");
-    FAIL() << "no error";
-  } catch (const ConfigError& error) {
-    EXPECT_STREQ(error.what(),
-                 "tokenizer mode: unknown \"legacy\"; known are hf hf_legacy "
-                 "hf_legacy_nostrip spm_native");
-  }
+  EXPECT_THAT([] { tokenizer_mode("legacy"); },
+              ThrowsError<ConfigError>("tokenizer mode",
+                                       "unknown \"legacy\" (did you mean \"hf_legacy\"?); known "
+                                       "are hf hf_legacy hf_legacy_nostrip spm_native"));
 }
 
 TEST(SentencePiece, ReadsAddedTokensOfNewerFolders) {
   const auto folder = golden::scratch("decoder-list");
   std::filesystem::copy_file(golden::folder() / "spm/tokenizer.model", folder / "tokenizer.model");
-  write_file(
-      folder / "tokenizer_config.json",
-      R"({"add_bos_token": false, "added_tokens_decoder": {"1": {"content": "<s>"}, "560": {"content": "[SEG]"}}})");
+  write_file(folder / "tokenizer_config.json",
+             R"({"add_bos_token": false, "added_tokens_decoder": )"
+             R"({"1": {"content": "<s>"}, "560": {"content": "[SEG]"}}})");
   const auto tokenizer = load_tokenizer(folder, TokenizerMode::kHfLegacy);
   EXPECT_EQ(tokenizer->id_of("[SEG]"), 560);
   EXPECT_FALSE(tokenizer->adds_bos());
 }
 
-// What goes on behind a text is the rest of the whole text's ids.
+// The ids of a continuation are the rest of the ids of the whole text.
 TEST(EncodeAfter, ContinuesAText) {
   for (const auto& tokenizer :
        {golden::bpe("smollm"), golden::bpe("gpt2_prefix"), golden::bpe("llama2"),

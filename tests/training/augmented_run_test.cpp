@@ -4,7 +4,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "medseg/dataloader/training_set.h"
+#include "medseg/dataloader/batch_maker.h"
+#include "medseg/dataloader/feature_filling.h"
 #include "medseg/training/trainer.h"
 #include "tiny_run.h"
 
@@ -42,11 +43,12 @@ TEST_F(AugmentedRun, AVisitIsTheSameWheneverItIsLoaded) {
   options.augment = everything();
   options.augment.share = 1;
   FeatureCache cache(*bundle.model, bundle.options, at::kFloat, 1 << 20);
-  const TrainingSet data(options, bundle, 3), again(options, bundle, 3), other(options, bundle, 4);
-  const auto masks = [&](const TrainingSet& set, const Draw& draw) {
-    auto batch = set.load({draw}, cache);
-    EXPECT_EQ(batch.samples.at(0).picture, PictureKind::kAugmented);
-    set.complete(batch, cache);
+  TrainingSet set(options, bundle);
+  const BatchMaker data(set, cache, 3), again(set, cache, 3), other(set, cache, 4);
+  const auto masks = [&](const BatchMaker& batches, const Draw& draw) {
+    auto loaded = batches.load({draw});
+    EXPECT_TRUE(std::get<std::vector<Sample>>(loaded.content).at(0).augmented);
+    const auto batch = batches.complete(std::move(loaded));
     return std::pair(batch.truths.at(0).masks, batch.image_embeddings);
   };
   const auto first = masks(data, {0, 0}), second = masks(data, {0, 1});
@@ -59,7 +61,7 @@ TEST_F(AugmentedRun, AVisitIsTheSameWheneverItIsLoaded) {
   const auto counts = cache.counts();
   EXPECT_GT(counts.augmented, 0U);
   EXPECT_EQ(counts.from_memory + counts.bytes_in_memory, 0U);  // none is looked for or kept
-  EXPECT_NO_THROW(data.fill(cache));
+  EXPECT_NO_THROW(fill_features(set, cache));
   EXPECT_EQ(cache.counts().computed, counts.computed);
 }
 
@@ -69,14 +71,15 @@ TEST_F(AugmentedRun, WhatIsNotAugmentedUsesTheCache) {
   options.augment = everything();
   options.augment.share = 0.5;
   FeatureCache cache(*bundle.model, bundle.options, at::kFloat, 1 << 20);
-  const TrainingSet data(options, bundle, 3);
-  data.fill(cache);
+  TrainingSet data(options, bundle);
+  const BatchMaker batches(data, cache, 3);
+  fill_features(data, cache);
   EXPECT_EQ(cache.counts().computed, 6U);
   std::uint64_t plain = 0;
   for (std::uint64_t v = 0; v < 40; ++v) {
-    auto batch = data.load({{1, v}}, cache);
-    plain += batch.samples.empty();
-    data.complete(batch, cache);
+    auto loaded = batches.load({{1, v}});
+    plain += std::holds_alternative<TrainingBatch>(loaded.content);
+    batches.complete(std::move(loaded));
   }
   EXPECT_EQ(cache.counts().computed - cache.counts().augmented, 6U);
   EXPECT_EQ(cache.counts().from_memory, plain);
@@ -106,23 +109,23 @@ TEST_F(AugmentedRun, WithEveryWayOfFeedingTwoHalvesAreTheWhole) {
   fs::resize_file(root_ / "data/p2.png", 60);
   write_data(root_ / "other");
   fs::remove(root_ / "other/p4-m.png");
-  for (const char* mixing : {"concatenate", "weights", "temperature"}) {
+  for (const std::string mixing : {"concatenate", "weights", "temperature"}) {
     auto options = config();
     options.data.train.push_back({(root_ / "other/manifest.jsonl").string(), "train", 0.4});
-    options.data.mixing = mixing;
+    options.data.mixing = choice_named<Mixing>("", mixing);
     options.data.group_by_length = true;
     options.data.augment = everything();
-    options.data.on_bad_sample = "quarantine";
+    options.data.on_bad_sample = OnBadSample::kQuarantine;
     options.data.balance = 0.5;
     options.data.workers = 3;
-    options.train.precision = "bf16";
+    options.train.precision = Precision::kBf16;
     options.train.batch_size = 3;
     options.train.accumulation = 2;
     options.train.lora.dropout = 0.1;
     options.train.replay = {.masks = 2, .memory = 2};
     options.train.steps = 5;
     options.train.schedule.total_steps = 5;
-    const std::string whole = str_cat(mixing, "-whole"), halves = str_cat(mixing, "-halves");
+    const std::string whole = mixing + "-whole", halves = mixing + "-halves";
     run(options, whole);
     options.data.workers = 1;
     options.train.steps = 2;

@@ -1,4 +1,5 @@
-// `medseg bench train`, as a user runs it: the real loop, and every measurement a line that a program can read.
+// `medseg bench train`, as a user runs it: the real loop, and every measurement a line that a
+// program can read.
 #include <map>
 
 #include <gtest/gtest.h>

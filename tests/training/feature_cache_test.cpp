@@ -1,4 +1,5 @@
-// Frozen features in a training run: where they come from changes nothing but how often the encoders run.
+// Frozen features in a training run: where they come from changes nothing but how often the
+// encoders run.
 #include <cmath>
 #include <csignal>
 #include <cstring>
@@ -8,7 +9,9 @@
 #include <unistd.h>
 
 #include "medseg/base/error.h"
+#include "medseg/dataloader/mask_targets.h"
 #include "medseg/dataloader/training_set.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/training/trainer.h"
 #include "support/child_process.h"
 #include "tiny_run.h"
@@ -112,9 +115,9 @@ TEST_F(CachedRun, StorageIsPartOfTheNumbersAndMemoryIsNot) {
     SCOPED_TRACE(precision + " " + dtype);
     const auto name = precision + "-" + dtype;
     auto options = kept_in(name);
-    options.train.precision = precision;
+    options.train.precision = choice_named<Precision>("precision", precision);
     options.train.scaler.init_scale = 256;
-    options.data.cache_dtype = dtype;
+    options.data.cache_dtype = choice_named<CacheDtype>("", dtype);
     train(options, to(name + "-cold"));
     train(options, to(name + "-warm"));
     expect_same(name + "-cold", name + "-warm");
@@ -160,7 +163,7 @@ TEST_F(CachedRun, AResumedRunMayNameAnotherFolderButNotAnotherDtype) {
   train(options, to("halves"));
   options.train.steps = 9;
   auto narrow = options;
-  narrow.data.cache_dtype = "bf16";
+  narrow.data.cache_dtype = CacheDtype::kBf16;
   EXPECT_THAT(fault(narrow, "halves", true), HasSubstr("data.cache_dtype: \"bf16\""));
   options.data.cache_dir = (root_ / "elsewhere").string();
   EXPECT_EQ(fault(options, "halves", true), "");
@@ -170,9 +173,11 @@ TEST_F(CachedRun, AResumedRunMayNameAnotherFolderButNotAnotherDtype) {
 
 TEST_F(CachedRun, RefusesWhatCannotBeMeantBeforeAnythingIsMade) {
   auto options = kept_in("kept");
-  options.data.cache_dtype = "bf61";
-  EXPECT_THAT(fault(options, "a"), HasSubstr("data.cache_dtype: unknown \"bf61\""));
-  EXPECT_THAT(fault(options, "a"), HasSubstr("[2]"));
+  auto json = write_options(options);
+  json["data"]["cache_dtype"] = "bf61";
+  EXPECT_THAT([&] { read_train_config(json); },
+              ::testing::ThrowsMessage<ConfigError>(
+                  HasSubstr("data.cache_dtype: unknown \"bf61\" (did you mean \"bf16\"?)")));
   options = kept_in("data/manifest.jsonl");
   EXPECT_THAT(fault(options, "a"), HasSubstr("manifest.jsonl: is a file, expected a folder"));
   EXPECT_THAT(fault(options, "a"), HasSubstr("[3]"));
@@ -255,18 +260,22 @@ TEST_F(CachedSlices, EverySliceAndWindowIsAPictureOfItsOwn) {
 TEST_F(CachedSlices, AReplayedMaskHasTheFeaturesOfItsOwnSlice) {
   const auto options = volume_run();
   const auto bundle = open_bundle(options.model);
-  const TrainingSet data(options.data, bundle);
-  const auto places = data.mask_places();
-  ASSERT_EQ(places.size(), 4U) << "not one for the whole volume";
+  TrainingSet data(options.data, bundle);
+  const auto targets = mask_targets(data.records);
+  ASSERT_EQ(targets.size(), 4U) << "not one for the whole volume";
+  MaskTargetReader reader(data);
   FeatureCache cache(*bundle.model, bundle.options, at::kFloat, 1 << 24);
   const auto manifest = Manifest::read(root_ / "data/slices.jsonl");
-  for (const auto& place : places) {
-    at::Tensor truth;
-    const auto placed = data.load_place(place, cache, truth).features;
-    const auto own = encode_image(load_image(manifest, *place.record), *bundle.model,
-                                  bundle.options, at::kFloat);
-    EXPECT_TRUE(at::equal(placed->vision, own.vision)) << place.record->id;
-    EXPECT_TRUE(at::equal(placed->grounding, own.grounding)) << place.record->id;
+  for (const auto& target : targets) {
+    const Record& record = *data.records[target.record].record;
+    const auto read = reader.features_of(target, cache);
+    EXPECT_EQ(reader.features_of(target, cache), read) << "remembered";
+    const auto own =
+        encode_image(load_image(manifest, record), *bundle.model, bundle.options, at::kFloat);
+    EXPECT_TRUE(at::equal(read->vision, own.vision)) << record.id;
+    EXPECT_TRUE(at::equal(read->grounding, own.grounding)) << record.id;
+    EXPECT_EQ(reader.read_truth(target, read->frame).sizes(),
+              (std::vector<std::int64_t>{1, 36, 40}));
   }
   EXPECT_EQ(cache.counts().computed, 4U);
 }
@@ -278,7 +287,7 @@ TEST_F(CachedSlices, ASliceThatIsNotThereCostsTheOthersNothing) {
   ASSERT_NE(lines.find(last), std::string::npos);
   lines.replace(lines.find(last), last.size(), "\"index\":7");
   write_file(root_ / "data/slices.jsonl", lines);
-  options.data.on_bad_sample = "quarantine";
+  options.data.on_bad_sample = OnBadSample::kQuarantine;
   options.data.quarantine_limit = 1;
   train(options, to("run"));
   EXPECT_EQ(count(features_of("run"), "written"), 3U);

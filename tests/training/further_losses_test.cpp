@@ -6,6 +6,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/config/load.h"
+#include "medseg/models/grounding.h"
 #include "medseg/pipeline/mask_truth.h"
 #include "medseg/training/losses.h"
 #include "medseg/training/trainer.h"

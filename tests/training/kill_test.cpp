@@ -1,5 +1,6 @@
-// `kill -9` and signals at any moment, also while a checkpoint is written: the run goes on to the same bits.
-// MEDSEG_KILLS=50 (tests/kills.sh) kills more often than the tests' six times, and prints what each kill met.
+// `kill -9` and signals at any moment, also while a checkpoint is written: the run goes on to the
+// same bits. MEDSEG_KILLS=50 (tests/kills.sh) kills more often than the tests' six times, and
+// prints what each kill met.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -29,7 +30,8 @@ void sleep_us(std::uint64_t microseconds) {
 
 class TrainIntegration : public TinyRun {
  protected:
-  /// All that has a state: dropout, averages, replayed prompts, accumulation, loader threads, scores.
+  /// All that has a state: dropout, averages, replayed prompts, accumulation, loader threads,
+  /// scores.
   TrainConfig config_with_everything() const {
     auto options = config();
     options.data.validation = {{(root_ / "data/manifest.jsonl").string(), "val", 1.0}};
@@ -39,11 +41,11 @@ class TrainIntegration : public TinyRun {
     auto& train = options.train;
     train.batch_size = 2;
     train.accumulation = 2;
-    train.precision = "bf16";
+    train.precision = Precision::kBf16;
     train.lora.dropout = 0.1;
     train.ema.decay = 0.9;
     train.replay = {.masks = 2, .memory = 3};
-    train.also_best = {"giou"};
+    train.also_best = {ValidationScore::kGiou};
     train.evaluate_every = 7;
     train.save_every = 1;
     train.keep = 2;
@@ -54,7 +56,8 @@ class TrainIntegration : public TinyRun {
     write_file(root_ / "config.json", write_options(options).dump());
   }
 
-  /// Starts or goes on with a run. A run on several processes would be started here by `medseg launch`.
+  /// Starts or goes on with a run. A run on several processes would be started here by `medseg
+  /// launch`.
   pid_t start(const fs::path& out) const {
     return start_medseg(
         {"train", (root_ / "config.json").string(), "--resume", "--out", out.string()},
@@ -167,7 +170,8 @@ TEST_F(TrainIntegration, KilledAtRandomMomentsItReachesTheSameBits) {
     if (moment == Moment::kAnywhere) {
       sleep_us(random.below(900'000));
     } else {
-      // A run that goes on cuts its metrics first, so that a change of their length is a sign of life.
+      // A run that goes on cuts its metrics first, so that a change of their length is a sign of
+      // life.
       wait_for(child, [&] {
         const auto now = size_of(killed / "metrics.jsonl");
         return now > before || (now > 0 && life.seconds() > 2);
@@ -214,7 +218,8 @@ TEST_F(TrainIntegration, KilledAtRandomMomentsItReachesTheSameBits) {
   }
 }
 
-// Signals may fall into an evaluation, which the run that goes on makes up for, or into the features.
+// Signals may fall into an evaluation, which the run that goes on makes up for, or into the
+// features.
 TEST_F(TrainIntegration, StoppedAtRandomMomentsItReachesTheSameBits) {
   auto options = config_with_everything();
   options.train.steps = 60;

@@ -1,8 +1,11 @@
-// Losses and gradients of every published layout against the Python originals (tests/golden/layouts).
+// Losses and gradients of every published layout against the Python originals
+// (tests/golden/layouts).
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "medseg/exchange/layout_import.h"
+#include "medseg/models/grounding.h"
+#include "medseg/models/vision_tower.h"
 #include "medseg/nn/linear.h"
 #include "medseg/training/losses.h"
 #include "models/golden.h"
@@ -26,7 +29,8 @@ class LayoutLosses : public ::testing::TestWithParam<std::string> {
   /// Imported as a user would, then widened: the originals computed in fp32.
   OpenBundle imported() const {
     LayoutRequest request;
-    request.layout = GetParam().substr(0, GetParam().find('-'));
+    request.layout =
+        choice_named<ImportLayout>("layout", GetParam().substr(0, GetParam().find('-')));
     request.source = layouts(GetParam());
     if (GetParam().find('-') == std::string::npos) request.vision = layouts("clip");
     import_layout(request, scratch_ / "bundle");
@@ -35,7 +39,7 @@ class LayoutLosses : public ::testing::TestWithParam<std::string> {
     return bundle;
   }
 
-  ScratchFolder scratch_{"layout-losses"};
+  TempFolder scratch_{"layout-losses"};
 };
 
 TEST_P(LayoutLosses, AndTheirGradientsAreThoseOfTheOriginals) {

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "medseg/models/grounding.h"
 #include "medseg/pipeline/mask_truth.h"
 
 namespace medseg {

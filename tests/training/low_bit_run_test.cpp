@@ -4,6 +4,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/evaluation/evaluator.h"
+#include "medseg/models/llama.h"
 #include "medseg/nn/linear.h"
 #include "medseg/nn/precision.h"
 #include "medseg/training/trainer.h"
@@ -22,8 +23,8 @@ class LowBitRun : public TinyRun {
 
   TrainConfig low_bit(const std::string& storage, const std::string& precision) const {
     auto options = config();
-    options.train.frozen_storage = storage;
-    options.train.precision = precision;
+    options.train.frozen_storage = choice_named<FrozenFormat>("storage", storage);
+    options.train.precision = choice_named<Precision>("precision", precision);
     options.train.lora.targets = {"q_proj", "v_proj", "down_proj"};
     options.train.lora.dropout = 0.1;
     return options;
@@ -63,7 +64,7 @@ TEST_F(LowBitRun, LearnsAndGoesOnBitForBit) {
     options.train.steps = 7;
     run(options, name + "-halves");
     options.train.steps = 16;
-    options.train.activation_checkpointing = "blocks";
+    options.train.activation_checkpointing = ActivationCheckpointing::kBlocks;
     run(options, name + "-halves", /*resume=*/true);
     expect_same(name, name + "-halves");
   }
@@ -96,7 +97,8 @@ TEST_F(LowBitRun, TheBundleIsTheModelThatWasTrained) {
     EXPECT_EQ(line["giou"].get<double>(), scores.giou) << name;
     EXPECT_EQ(line["seg_count_accuracy"].get<double>(), scores.seg_count_accuracy) << name;
 
-    // What few bits stand for, adapters added where there are some; everything else frozen as it came.
+    // What few bits stand for, adapters added where there are some; everything else frozen as it
+    // came.
     const auto before = open_tensor_file(root_ / "start/model.safetensors");
     const auto after = open_tensor_file(root_ / name / "last/model.safetensors");
     const auto state = open_tensor_file(root_ / name / "last/training.safetensors");

@@ -1,11 +1,17 @@
 #include "medseg/training/options.h"
 
-#include <gtest/gtest.h>
+#include <array>
+
+#include <gmock/gmock.h>
 
 #include "medseg/config/load.h"
 
 namespace medseg {
 namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
 
 nlohmann::json minimal() { return {{"model", "m"}, {"data", {{"train", {{{"manifest", "d"}}}}}}}; }
 
@@ -85,6 +91,30 @@ TEST(TrainConfig, FaultsNameTheirPlace) {
   json = minimal();
   json["data"]["quarantine_limit"] = -1;
   EXPECT_NE(fault_of(json).find("data.quarantine_limit: -1 is out of range"), std::string::npos);
+}
+
+TEST(TrainConfig, AnUnknownNameOfAChoiceIsRefusedWithTheKnownOnes) {
+  const std::vector<std::array<std::string, 3>> faults = {
+      {"device", "cudo", "\"cuda\"?); known are cpu cuda"},
+      {"precision", "bf61", "\"bf16\"?); known are bf16 fp16 fp32"},
+      {"frozen_storage", "nf3", "\"nf4\"?); known are precision int8 nf4"},
+      {"activation_checkpointing", "block", "\"blocks\"?); known are none blocks"},
+      {"token_rows", "ne", "\"new\"?); known are all new"},
+      {"non_finite", "skp", "\"skip\"?); known are stop skip"},
+      {"optimizer/type", "adam", "\"adamw\"?); known are adamw"},
+      {"schedule/type", "cosin", "\"cosine\"?); known are linear cosine polynomial constant"},
+      {"loss/reduction", "batch_mean", "\"micro_batch_mean\"?); known are micro_batch_mean"},
+      {"best", "dic", "\"dice\"?); known are dice_over_targets giou ciou dice"},
+      {"also_best/1", "gio", "\"giou\"?); known are dice_over_targets giou ciou dice"}};
+  for (const auto& [key, name, rest] : faults) {
+    auto json = minimal();
+    json["train"]["also_best"] = {"dice", "giou"};
+    json["train"][nlohmann::json::json_pointer("/" + key)] = name;
+    const auto fault = fault_of(json);
+    EXPECT_THAT(fault,
+                AllOf(HasSubstr("unknown \"" + name + "\" (did you mean "), HasSubstr(rest)));
+    EXPECT_THAT(fault, StartsWith("train." + key.substr(0, key.find('/')))) << fault;
+  }
 }
 
 TEST(TrainConfig, EveryConfigOfTheProjectIsValid) {

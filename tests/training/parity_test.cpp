@@ -30,7 +30,8 @@ void copy_into(at::Tensor to, const at::Tensor& from) {
   to.copy_(from);
 }
 
-/// How far a run may be from Python's: relative for numbers a step, absolute for the values that trained.
+/// How far a run may be from Python's: relative for numbers a step, absolute for the values that
+/// trained.
 struct Tolerance {
   double number = 1e-4, value = 1e-4;
 };
@@ -51,21 +52,21 @@ class Parity : public ::testing::Test {
                         .rope_theta = 10000.0,
                         .tied_head = false,
                         .max_positions = 64};
-    options.vision.tower = "";
-    options.grounding.encoder = "";
+    options.vision.tower.clear();
+    options.grounding.encoder.clear();
     bundle_.model = std::make_unique<Segmenter>(options);
     for (const auto& [name, tensor] : bundle_.model->named_parameters())
       copy_into(*tensor, start_->load("weight." + name));
     train_.steps = 20;
     train_.accumulation = 2;
-    train_.precision = "fp32";
+    train_.precision = Precision::kFp32;
     train_.trainable = {"lm_head"};
     train_.lora = {.rank = 4, .alpha = 8, .dropout = 0, .adapter = ""};
     train_.optimizer.lr = 1e-2;
     train_.optimizer.weight_decay = 0.01;
     train_.optimizer.clip_grad_norm = 0.5;
     train_.optimizer.groups = {{{"lm_head"}, 2e-3, 0.01}};
-    train_.schedule = {.type = "linear", .warmup_steps = 5};
+    train_.schedule = {.type = ScheduleType::kLinear, .warmup_steps = 5};
   }
 
   at::Tensor gradient_of(const AdamW& optimizer, const std::string& name) {
@@ -75,7 +76,8 @@ class Parity : public ::testing::Test {
     return {};
   }
 
-  /// All steps, each compared with `file` under `prefix`; at `crafted_at` a gradient is made infinite.
+  /// All steps, each compared with `file` under `prefix`; at `crafted_at` a gradient is made
+  /// infinite.
   void run(const TensorFile& file, const std::string& prefix, const Tolerance& tolerance,
            bool scaling, const std::vector<std::int64_t>& crafted_at = {}) {
     AdamW optimizer(train_.optimizer, choose_trained(bundle_, train_));
@@ -142,9 +144,10 @@ TEST_F(Parity, StepsSkippedByAnOverflowAreThoseOfGradScaler) {
   run(*scaled_, "crafted.", {}, true, {3, 11});
 }
 
-// Both sides round to fp16's 11 bits, but not in the same places (transformers turns queries and keys in fp16, we in fp32).
+// Both sides round to fp16's 11 bits, but not in the same places (transformers turns queries and
+// keys in fp16, we in fp32).
 TEST_F(Parity, TrainingInFp16OverflowsWhenPythonDoes) {
-  train_.precision = "fp16";
+  train_.precision = Precision::kFp16;
   train_.scaler = {.init_scale = 32768, .growth = 16, .backoff = 1.0 / 16, .growth_interval = 7};
   run(*scaled_, "half.", {.number = 2e-3, .value = 2e-2}, true);
 }

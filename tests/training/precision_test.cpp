@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "medseg/base/error.h"
-#include "medseg/dataloader/training_set.h"
+#include "medseg/dataloader/training_batch.h"
 #include "medseg/training/trainer.h"
 #include "tiny_run.h"
 
@@ -41,7 +41,7 @@ class PrecisionRun : public TinyRun {
 
 TEST_F(PrecisionRun, Fp16LearnsAndTellsItsScale) {
   auto options = config();
-  options.train.precision = "fp16";
+  options.train.precision = Precision::kFp16;
   options.train.steps = 20;
   options.train.lora.dropout = 0.1;
   options.train.replay.masks = 2;
@@ -54,7 +54,7 @@ TEST_F(PrecisionRun, Fp16LearnsAndTellsItsScale) {
     if (line.contains("grad_norm"))
       EXPECT_LT(line["grad_norm"].get<double>(), 1e3) << line;  // not that of scaled losses
   }
-  options.train.precision = "bf16";
+  options.train.precision = Precision::kBf16;
   options.train.steps = 1;
   train(options, to("b"));
   EXPECT_FALSE(metrics("b")[0].contains("loss_scale") || metrics("b")[0].contains("skipped"));
@@ -65,7 +65,7 @@ TEST_F(PrecisionRun, Fp16IsCloseToFp32) {
   options.train.steps = 6;
   options.train.batch_size = 6;
   train(options, to("wide"));
-  options.train.precision = "fp16";
+  options.train.precision = Precision::kFp16;
   options.train.scaler.init_scale = 256;
   train(options, to("narrow"));
   const auto wide = metrics("wide"), narrow = metrics("narrow");
@@ -79,7 +79,7 @@ TEST_F(PrecisionRun, Fp16IsCloseToFp32) {
 
 TEST_F(PrecisionRun, TheScaleGoesOnAsIfTheRunHadNeverStopped) {
   auto options = config();
-  options.train.precision = "fp16";
+  options.train.precision = Precision::kFp16;
   options.train.scaler = {.init_scale = 256, .growth = 65536, .backoff = 0.5, .growth_interval = 2};
   options.train.ema.decay = 0.9;
   options.train.lora.dropout = 0.2;
@@ -101,7 +101,7 @@ TEST_F(PrecisionRun, TheScaleGoesOnAsIfTheRunHadNeverStopped) {
 
 TEST_F(PrecisionRun, ASkippedStepMovesNothing) {
   auto options = config();
-  options.train.precision = "fp16";
+  options.train.precision = Precision::kFp16;
   options.train.scaler.init_scale = 1e38;
   options.train.ema.decay = 0.5;
   options.train.steps = 1;
@@ -136,7 +136,7 @@ TEST_F(PrecisionRun, AValueBeyondFp16IsRefused) {
   bundle.commit();
   auto run = config();
   run.model = (root_ / "large").string();
-  run.train.precision = "fp16";
+  run.train.precision = Precision::kFp16;
   try {
     train(run, to("a"));
     ADD_FAILURE() << "was taken";
@@ -150,8 +150,8 @@ TEST_F(PrecisionRun, StepsWithALossThatIsNotFiniteAreDropped) {
   write_start(root_ / "start", true, std::numeric_limits<double>::quiet_NaN());
   for (const char* precision : {"fp32", "fp16"}) {
     auto options = config();
-    options.train.precision = precision;
-    options.train.non_finite = "skip";
+    options.train.precision = choice_named<Precision>("precision", precision);
+    options.train.non_finite = NonFinite::kSkip;
     options.train.batch_size = 1;
     options.train.steps = 6;  // one of the six records has no mask, so that its loss is finite
     options.train.scaler.init_scale = 256;

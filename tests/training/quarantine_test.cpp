@@ -1,4 +1,5 @@
-// Records that cannot be read: the run stops, or goes on without them, and then always in the same way.
+// Records that cannot be read: the run stops, or goes on without them, and then always in the same
+// way.
 #include "medseg/dataloader/quarantine.h"
 
 #include <algorithm>
@@ -8,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "medseg/base/error.h"
-#include "medseg/dataloader/training_set.h"
+#include "medseg/dataloader/batch_maker.h"
 #include "medseg/training/trainer.h"
 #include "tiny_run.h"
 
@@ -25,14 +26,15 @@ class QuarantineRun : public TinyRun {
 
   TrainConfig quarantining() const {
     auto options = config();
-    options.data.on_bad_sample = "quarantine";
+    options.data.on_bad_sample = OnBadSample::kQuarantine;
     options.data.workers = 0;
     options.train.steps = 8;
     options.train.batch_size = 2;
     return options;
   }
 
-  // Of the six training records: line 3 has a cut picture, line 5 a mask of another size, line 2 a mask that is missing.
+  // Of the six training records: line 3 has a cut picture, line 5 a mask of another size, line 2 a
+  // mask that is missing.
   void spoil() const {
     fs::resize_file(data() / "p2.png", 60);
     write_png(data() / "p4-m.png", Mask(10, 10));
@@ -247,36 +249,21 @@ TEST_F(QuarantineRun, WhatTakesTheirPlaceFollowsFromTheVisitAlone) {
   const auto bundle = open_bundle(root_ / "start");
   const auto options = quarantining().data;
   FeatureCache cache(*bundle.model, bundle.options, at::kFloat, 1 << 20);
-  const auto id_at = [&](const TrainingSet& data, std::uint64_t visit) {
-    auto batch = data.load({{2, visit}}, cache);
-    EXPECT_EQ(batch.bad.front().id, "p2");
-    data.complete(batch, cache);
+  const auto id_at = [&](TrainingSet& data, std::uint64_t visit) {
+    const BatchMaker batches(data, cache, 5);
+    auto loaded = batches.load({{2, visit}});
+    EXPECT_EQ(loaded.bad.front().id, "p2");
+    const auto batch = batches.complete(std::move(loaded));
     EXPECT_EQ(batch.ids.size(), 1U);
     return batch.ids.front();
   };
   std::vector<std::string> forward, backward;
-  const TrainingSet first(options, bundle, 5), second(options, bundle, 5);
+  TrainingSet first(options, bundle), second(options, bundle);
   for (std::uint64_t v = 0; v < 20; ++v) forward.push_back(id_at(first, v));
   for (std::uint64_t v = 20; v-- > 0;) backward.insert(backward.begin(), id_at(second, v));
   EXPECT_EQ(forward, backward);
   EXPECT_EQ(std::set<std::string>(forward.begin(), forward.end()),
             (std::set<std::string>{"p0", "p3", "p5"}));
-}
-
-TEST(Quarantine, AListThatFindsNoRoomIsWrittenLater) {
-  set_quiet(true);
-  const auto folder = fs::temp_directory_path() / str_cat("medseg-quarantine-", ::getpid());
-  fs::create_directories(folder / "list.jsonl");  // no file can be written here
-  Quarantine quarantine(5, folder / "list.jsonl");
-  ::testing::internal::CaptureStderr();
-  quarantine.add({{"a", "m", 1, "picture", "gone"}});
-  EXPECT_NE(::testing::internal::GetCapturedStderr().find("wait for room"), std::string::npos);
-  fs::remove(folder / "list.jsonl");
-  quarantine.add({{"a", "m", 1, "picture", "gone"}, {"b", "m", 2, "masks", "small"}});
-  const auto text = read_file(folder / "list.jsonl");
-  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
-  EXPECT_EQ(bad_samples_of(bad_samples_json(quarantine.list())), quarantine.list());
-  fs::remove_all(folder);
 }
 
 }  // namespace

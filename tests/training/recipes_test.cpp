@@ -1,4 +1,5 @@
-// What a config can make train: rank-stabilised adapters, projections by pattern, the whole language model.
+// What a config can make train: rank-stabilised adapters, projections by pattern, the whole
+// language model.
 #include <set>
 
 #include <ATen/ATen.h>
@@ -6,7 +7,6 @@
 
 #include "medseg/base/error.h"
 #include "medseg/exchange/model_export.h"
-#include "medseg/optim/patterns.h"
 #include "medseg/training/trainer.h"
 #include "medseg/weights/peft.h"
 #include "tiny_run.h"
@@ -17,19 +17,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-TEST(Patterns, AreGlobsOverTheWholeNameOrParts) {
-  EXPECT_TRUE(names("mask_decoder", "model.grounding_encoder.mask_decoder.iou_token.weight"));
-  EXPECT_TRUE(names("model.layers.*", "model.layers.0.mlp.up_proj.weight"));
-  EXPECT_FALSE(names("layers.*", "model.layers.0.mlp.up_proj.weight"));
-  EXPECT_TRUE(names("model.layers.[0-3].*.weight", "model.layers.2.mlp.up_proj.weight"));
-  EXPECT_FALSE(names("model.layers.[0-3].*.weight", "model.layers.12.mlp.up_proj.weight"));
-  EXPECT_TRUE(names_module("q_proj", "model.layers.0.self_attn.q_proj"));
-  EXPECT_FALSE(names_module("proj", "model.layers.0.self_attn.q_proj"));
-  EXPECT_TRUE(names_module("model.layers.0.self_attn.q_proj", "model.layers.0.self_attn.q_proj"));
-  EXPECT_TRUE(names_module("*.[qv]_proj", "model.layers.0.self_attn.v_proj"));
-  EXPECT_TRUE(names_module("*", "model.layers.0.mlp.up_proj"));
-}
 
 class Recipes : public TinyRun {
  protected:
@@ -70,7 +57,7 @@ TEST_F(Recipes, RankStabilisedAdaptersAreWhatPeftMakesOfThem) {
   options.train.lora.alpha = 6;
   options.train.lora.rslora = true;
   run(options, "rs");
-  export_bundle({.bundle = root_ / "rs/last", .layout = "peft"}, root_ / "adapter");
+  export_bundle({.bundle = root_ / "rs/last", .layout = ExportLayout::kPeft}, root_ / "adapter");
   const auto written = nlohmann::json::parse(read_file(root_ / "adapter/adapter_config.json"));
   EXPECT_EQ(written["use_rslora"], true);
   EXPECT_EQ(written["lora_alpha"], 6);
@@ -119,7 +106,7 @@ TEST_F(Recipes, AdaptersGoWhereGlobsSay) {
   // PEFT adapts each module that a target names, so the layers that are left out must not be named.
   options.train.lora.targets = {"model.layers.1.*.q_proj"};
   run(options, "one");
-  export_bundle({.bundle = root_ / "one/last", .layout = "peft"}, root_ / "adapter");
+  export_bundle({.bundle = root_ / "one/last", .layout = ExportLayout::kPeft}, root_ / "adapter");
   const auto written = nlohmann::json::parse(read_file(root_ / "adapter/adapter_config.json"));
   EXPECT_EQ(written["target_modules"], nlohmann::json::array({"model.layers.1.self_attn.q_proj"}));
   const auto adapter = read_adapter(root_ / "adapter");
@@ -145,9 +132,9 @@ TEST_F(Recipes, TheWholeLanguageModelTrainsAtItsOwnRates) {
     for (const bool tied : {true, false}) {
       write_start(root_ / "start", tied);
       auto options = config();
-      options.train.precision = precision;
+      options.train.precision = choice_named<Precision>("precision", precision);
       options.train.lora.rank = 0;
-      options.train.token_rows = "all";
+      options.train.token_rows = TokenRows::kAll;
       options.train.trainable = {"model.layers.*", "model.norm.weight", "model.embed_tokens.*",
                                  "lm_head", "text_hidden_fcs"};
       options.train.optimizer.lr = 1e-3;
@@ -182,7 +169,7 @@ TEST_F(Recipes, OldTokenRowsStayBitForBit) {
     for (const bool tied : {true, false}) {
       write_start(root_ / "start", tied);
       auto options = config();
-      options.train.precision = precision;
+      options.train.precision = choice_named<Precision>("precision", precision);
       if (!tied) options.train.trainable.push_back("lm_head");
       options.train.optimizer.weight_decay = 0.3;
       options.train.ema.decay = 0.9;

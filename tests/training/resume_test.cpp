@@ -11,7 +11,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/base/signals.h"
-#include "medseg/dataloader/training_set.h"
+#include "medseg/dataloader/feature_filling.h"
 #include "medseg/evaluation/evaluator.h"
 #include "medseg/training/checkpoint.h"
 #include "medseg/training/run_folder.h"
@@ -74,15 +74,15 @@ TEST_F(Resume, WithEverythingOnTwoHalvesAreTheWhole) {
     options.data.workers = 3;
     options.data.group_by_length = true;
     auto& train_options = options.train;
-    train_options.precision = precision;
+    train_options.precision = choice_named<Precision>("precision", precision);
     train_options.batch_size = 2;
     train_options.accumulation = 3;
     train_options.lora.dropout = 0.2;
     train_options.ema.decay = 0.9;
     train_options.replay = {.masks = 3, .memory = 2};
     train_options.evaluate_every = 2;
-    train_options.also_best = {"ciou", "giou"};
-    train_options.schedule = {.type = "cosine", .warmup_steps = 2, .total_steps = 8};
+    train_options.also_best = {ValidationScore::kCiou, ValidationScore::kGiou};
+    train_options.schedule = {.type = ScheduleType::kCosine, .warmup_steps = 2, .total_steps = 8};
     train_options.steps = 8;
     const std::string whole = str_cat("whole-", precision), halves = str_cat("halves-", precision);
     train(options, to(root_ / whole));
@@ -181,7 +181,7 @@ TEST_F(Resume, AnEarlierVersionsRunGoesOn) {
 TEST_F(Resume, ACheckpointTakesWhatWasForetold) {
   for (const char* precision : {"fp32", "bf16"}) {
     auto options = config();
-    options.train.precision = precision;
+    options.train.precision = choice_named<Precision>("precision", precision);
     options.train.steps = 1;
     options.train.ema.decay = 0.5;
     train(options, to(root_ / precision));
@@ -246,15 +246,15 @@ TEST_F(Resume, AnEvaluationThatIsOwedLeavesNoLines) {
 TEST_F(Resume, LongWorkEndsSoonAfterASignal) {
   auto bundle = open_bundle(root_ / "start");
   const auto options = config();
-  const TrainingSet data(options.data, bundle);
+  TrainingSet data(options.data, bundle);
   FeatureCache cache(*bundle.model, bundle.options, at::kFloat, 1 << 20);
   const auto manifest = Manifest::read(root_ / "data/manifest.jsonl");
   EvaluationOptions evaluation;
   evaluation.show_progress = false;
   const SignalWatch watch;
-  EXPECT_NO_THROW(data.fill(cache));
+  EXPECT_NO_THROW(fill_features(data, cache));
   std::raise(SIGTERM);
-  EXPECT_THROW(data.fill(cache), Interrupted);
+  EXPECT_THROW(fill_features(data, cache), Interrupted);
   try {
     evaluate(bundle, manifest, "val", cache, evaluation);
     ADD_FAILURE() << "went on";
@@ -270,8 +270,8 @@ TEST_F(Resume, TheBestByEachScoreStays) {
   options.train.optimizer.lr = 1e-2;
   options.train.evaluate_every = 1;
   options.train.keep = 1;
-  options.train.best = "ciou";
-  options.train.also_best = {"giou", "dice"};
+  options.train.best = ValidationScore::kCiou;
+  options.train.also_best = {ValidationScore::kGiou, ValidationScore::kDice};
   train(options, to(root_ / "a"));
   std::map<std::string, std::pair<double, std::int64_t>> best;
   for (const auto& line : metrics("a")) {

@@ -25,7 +25,8 @@ using ::testing::HasSubstr;
 
 class ScaleOutIntegration : public TinyRun {
  protected:
-  /// All that could depend on who computes what: dropout, accumulation, averages, replay, loader threads, scores.
+  /// All that could depend on who computes what: dropout, accumulation, averages, replay, loader
+  /// threads, scores.
   TrainConfig config_with_everything() const {
     auto options = config();
     options.data.validation = {{(root_ / "data/manifest.jsonl").string(), "val", 1.0}};
@@ -238,7 +239,7 @@ TEST_F(ScaleOutIntegration, WithAFolderEachComputesItsShareOfTheFeatures) {
 TEST_F(ScaleOutIntegration, WhatIsLeftOutIsLeftOutByAll) {
   auto options = config_with_everything();
   options.train.steps = 4;
-  options.data.on_bad_sample = "quarantine";
+  options.data.on_bad_sample = OnBadSample::kQuarantine;
   write_file(root_ / "data/p3.png", "no picture");
   for (const int processes : {1, 2})
     ASSERT_EQ(train_on(processes, options, str_cat("on-", processes)), 0) << said();

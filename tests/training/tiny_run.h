@@ -1,5 +1,6 @@
 /// \file
-/// A model of a few thousand numbers, six pictures with squares in them, and the config that trains the one on the others.
+/// A model of a few thousand numbers, six pictures with squares in them, and the config that trains
+/// the one on the others.
 #pragma once
 
 #include <filesystem>
@@ -16,6 +17,8 @@
 #include "medseg/base/str.h"
 #include "medseg/bundle/bundle.h"
 #include "medseg/image/codec.h"
+#include "medseg/models/dinov2.h"
+#include "medseg/models/tiny_vit.h"
 #include "medseg/text/tokenizer.h"
 #include "medseg/training/options.h"
 #include "medseg/weights/tensor_file.h"
@@ -69,19 +72,19 @@ inline void write_start(const fs::path& folder, bool tied_head = true, double po
                     .mlp_width = 48,
                     .tied_head = tied_head,
                     .max_positions = 512};
-  model.vision.dinov2 = {
-      .image_size = 28, .position_grid = 5, .patch = 7, .width = 32, .layers = 1, .heads = 2};
+  model.vision.tower.set(Dinov2Options{
+      .image_size = 28, .position_grid = 5, .patch = 7, .width = 32, .layers = 1, .heads = 2});
   model.projector.merge = 2;
-  model.grounding.tiny_vit = {.image_size = 32,
-                              .widths = {8, 8, 8, 8},
-                              .depths = {1, 1, 1, 1},
-                              .heads = {1, 1, 1, 1},
-                              .windows = {4, 4, 4, 4}};
+  model.grounding.encoder.set(TinyVitOptions{.image_size = 32,
+                                             .widths = {8, 8, 8, 8},
+                                             .depths = {1, 1, 1, 1},
+                                             .heads = {1, 1, 1, 1},
+                                             .windows = {4, 4, 4, 4}});
   model.grounding.width = 32;
   model.grounding.decoder_heads = 4;
   model.grounding.decoder_mlp = 48;
   model.grounding.mask_channels = 8;
-  options.grounding_preprocess = "litemedsam";
+  options.grounding_preprocess = GroundingPreprocess::kLitemedsam;
   options.conversation = "plain";
   options.tokenizer_fingerprint = tokenizer->fingerprint();
   for (const char* token : {"[SEG]", "<p>", "</p>"})
@@ -168,13 +171,13 @@ class TinyRun : public ::testing::Test {
     auto& train = config.train;
     train.steps = 4;
     train.accumulation = 1;
-    train.precision = "fp32";
+    train.precision = Precision::kFp32;
     train.threads = 1;
     train.trainable = {"mask_decoder", "text_hidden_fcs", "embed_tokens"};
-    train.token_rows = "new";
+    train.token_rows = TokenRows::kNew;
     train.lora.dropout = 0.0;
     train.optimizer.lr = 5e-3;
-    train.schedule = {.type = "constant", .warmup_steps = 0};
+    train.schedule = {.type = ScheduleType::kConstant, .warmup_steps = 0};
     train.evaluate_every = train.save_every = 0;
     return config;
   }

@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 
+#include "medseg/models/llama.h"
 #include "models/golden.h"
 #include "support/golden_bundle.h"
 #include "support/tiny_bundle.h"
@@ -28,10 +29,11 @@ std::vector<std::string> names_with(const Named& traced, const std::string& pref
 
 class GoldenTrace : public testing::TestWithParam<std::string> {};
 
-// Every tensor, loss, gradient and the greedy answer of a complete model against the Python originals.
+// Every tensor, loss, gradient and the greedy answer of a complete model against the Python
+// originals.
 TEST_P(GoldenTrace, IsThatOfThePythonOriginals) {
   at::set_num_threads(1);
-  const ScratchFolder scratch("golden-trace");
+  const TempFolder scratch("golden-trace");
   copy_golden_bundle(GetParam(), scratch / "bundle");
   auto bundle = open_bundle(scratch / "bundle");
   const auto file = golden::open("trace/" + GetParam() + ".safetensors");
@@ -79,16 +81,16 @@ class TraceTest : public testing::Test {
   Named question(const std::string& answer, const TraceOptions& options = {}) {
     return by_name(trace_question(bundle_, picture_, "What protects it?", answer, options));
   }
-  void leave_language() {  // no eyes, no masks, the same words
+  void leave_language() {  // no vision tower, no grounding part, the same words
     auto options = bundle_.options;
-    options.model.vision.tower = "";
-    options.model.grounding.encoder = "";
+    options.model.vision.tower.clear();
+    options.model.grounding.encoder.clear();
     auto model = std::make_unique<Segmenter>(options.model);
     bundle_.options = options;
     bundle_.model = std::move(model);
   }
 
-  ScratchFolder scratch_{"trace"};
+  TempFolder scratch_{"trace"};
   OpenBundle bundle_ = tiny_bundle();
   Manifest manifest_ = Manifest::read(write_tiny_data(scratch_ / "data"));
   std::optional<Image> picture_ = tiny_picture(32, 24, 2);
@@ -111,7 +113,8 @@ TEST_F(TraceTest, AQuestionIsTracedAsItsRecordIsButForTheLosses) {
   EXPECT_EQ(one.at("mask.logits").sizes(), (std::vector<std::int64_t>{1, 24, 32}));
   const auto place = one.at("seg.positions").item<std::int64_t>();
   EXPECT_TRUE(at::equal(one.at("language.hidden")[0][place], one.at("seg.hidden")[0]));
-  // Where the image is written as one place, the state in front of [SEG] stands image tokens - 1 further left.
+  // Where the image is written as one place, the state in front of [SEG] stands image tokens - 1
+  // further left.
   EXPECT_EQ(ids[place - bundle_.model->image_tokens() + 2].item<std::int64_t>(),
             bundle_.options.special_tokens.at("[SEG]"));
 }

@@ -63,7 +63,7 @@ TEST_F(Trained, CountsTokenRowsOneByOne) {
 
 TEST_F(Trained, RefusesToLeaveAPartUntrained) {
   TrainOptions train;
-  train.token_rows = "new";
+  train.token_rows = TokenRows::kNew;
   const auto refused = [&](const std::string& name) {
     auto bundle = tiny_bundle();
     bundle.options.initialised = {name};

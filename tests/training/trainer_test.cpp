@@ -11,6 +11,7 @@
 
 #include "medseg/base/error.h"
 #include "medseg/evaluation/evaluator.h"
+#include "medseg/models/llama.h"
 #include "medseg/nn/precision.h"
 #include "tiny_run.h"
 
@@ -42,7 +43,7 @@ TEST_F(TinyRun, LearnsAndRepeatsItself) {
 
 TEST_F(TinyRun, TrainsInBf16) {
   auto options = config();
-  options.train.precision = "bf16";
+  options.train.precision = Precision::kBf16;
   options.train.steps = 20;
   train(options, to(root_ / "a"));
   const auto lines = metrics("a");
@@ -64,7 +65,7 @@ TEST_F(TinyRun, ABundleInBf16TrainsAsTheSameValuesInFp32) {
   save_as("wide", at::kFloat);
   for (const char* precision : {"fp32", "bf16"}) {
     auto options = config();
-    options.train.precision = precision;
+    options.train.precision = choice_named<Precision>("precision", precision);
     options.data.validation = options.data.train;
     options.train.evaluate_every = 2;
     const std::string narrow = str_cat("narrow-", precision), wide = str_cat("wide-", precision);
@@ -99,7 +100,7 @@ TEST_F(TinyRun, WhatIsNamedMovesAndNothingElseDoes) {
       write_start(root_ / "start", tied);
       auto options = config();
       if (!tied) options.train.trainable.push_back("lm_head");
-      options.train.precision = precision;
+      options.train.precision = choice_named<Precision>("precision", precision);
       options.train.optimizer.weight_decay =
           0.1;  // must not move old token rows or frozen parts either
       train(options, to(root_ / run));
@@ -124,7 +125,8 @@ TEST_F(TinyRun, WhatIsNamedMovesAndNothingElseDoes) {
         } else if (has("q_proj") && has("layers") && !has("mask_decoder")) {
           EXPECT_FALSE(equal) << name;
         } else if ((has("mask_decoder") || has("text_hidden_fcs")) && !dead) {
-          // A bias of keys shifts all scores of a query alike: its gradient is rounding noise, or exactly zero.
+          // A bias of keys shifts all scores of a query alike: its gradient is rounding noise, or
+          // exactly zero.
           if (!has("k_proj.bias")) {
             EXPECT_FALSE(equal) << name;
           }
@@ -143,7 +145,7 @@ TEST_F(TinyRun, GoesOnAsIfItHadNeverStopped) {
   options.train.lora.dropout = 0.2;
   options.train.ema.decay = 0.9;
   options.train.steps = 6;
-  options.train.schedule = {.type = "linear", .warmup_steps = 2, .total_steps = 6};
+  options.train.schedule = {.type = ScheduleType::kLinear, .warmup_steps = 2, .total_steps = 6};
   options.data.workers = 2;
   options.data.balance = 0.5;
   options.train.trainable.push_back("mm_projector");
@@ -215,7 +217,7 @@ TEST_F(TinyRun, ItsScoresAreThoseOfTheSavedBundle) {
   for (const char* precision : {"fp32", "bf16", "fp16"}) {
     auto options = config();
     options.data.validation = {{(root_ / "data/manifest.jsonl").string(), "train", 1.0}};
-    options.train.precision = precision;
+    options.train.precision = choice_named<Precision>("precision", precision);
     options.train.ema.decay = 0.5;
     options.train.trainable.push_back("mm_projector");
     options.train.standardise_vision = true;  // the bundle has the projector for plain features

@@ -1,4 +1,4 @@
-// PEFT folders: what is read, what is refused, and that merging is what adapters do.
+// PEFT folders: reading, refusals, and that merged weights equal the adapted layer.
 #include "medseg/weights/peft.h"
 
 #include <filesystem>
@@ -92,7 +92,7 @@ TEST_F(Peft, ReadsPatternsRanksOfTheirOwnAndRankStabilisedScales) {
   EXPECT_EQ(got["model.layers.0.mlp.down_proj"].first, 2);
   EXPECT_NEAR(got["model.layers.0.mlp.down_proj"].second, 6 / std::sqrt(2.0), 1e-12);
   std::set<std::string>
-      replaced;  // "norm" of modules_to_save means every module whose name ends so
+      replaced;  // "norm" of modules_to_save means every module whose name ends in it
   for (const auto& [name, tensor] : adapter.replaced) replaced.insert(name);
   EXPECT_EQ(replaced.size(), 5U);
   EXPECT_TRUE(replaced.contains("model.norm.weight"));

@@ -1,6 +1,7 @@
 #include <filesystem>
 
 #include <ATen/ATen.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "medseg/base/str.h"
 #include "medseg/weights/name_map.h"
 #include "medseg/weights/tensor_file.h"
+#include "support/throws.h"
 #include "support/weight_bytes.h"
 #include "weights/refusal.h"
 
@@ -83,13 +85,9 @@ TEST(TensorFile, OpensShardsThatTorchSaved) {
 }
 
 TEST(TensorFile, TellsHowToConvertTorchsOldFormat) {
-  try {
-    open_tensor_file(golden("legacy.pth"));
-    FAIL() << "no error";
-  } catch (const CheckpointError& error) {
-    EXPECT_NE(std::string(error.what()).find("convert it once in Python"), std::string::npos)
-        << error.what();
-  }
+  EXPECT_THAT(
+      [] { open_tensor_file(golden("legacy.pth")); },
+      ThrowsError<CheckpointError>(golden("legacy.pth").string(), "convert it once in Python"));
 }
 
 TEST(TensorFile, DequantisesToTheBitAsTheGgufPackage) {
@@ -175,12 +173,8 @@ TEST_F(Scratch, RefusesAPickleThatCallsAnything) {
   ASSERT_NE(at, std::string::npos);
   bytes.replace(at, honest.size(), "cposix\nsystem\n" + std::string(honest.size() - 14, 'N'));
   write_file(folder_ / "hostile.pth", bytes);
-  try {
-    open_tensor_file(folder_ / "hostile.pth");
-    FAIL() << "no error";
-  } catch (const CheckpointError& error) {
-    EXPECT_NE(std::string(error.what()).find("posix.system"), std::string::npos) << error.what();
-  }
+  EXPECT_THAT([&] { open_tensor_file(folder_ / "hostile.pth"); },
+              ThrowsError<CheckpointError>(::testing::_, "posix.system"));
 }
 
 class Pair : public Module {

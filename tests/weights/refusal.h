@@ -1,5 +1,5 @@
 /// \file
-/// How a file of tensors is refused.
+/// The error of a tensor file that is refused.
 #pragma once
 
 #include <filesystem>
@@ -14,8 +14,8 @@
 
 namespace medseg {
 
-/// Writes `bytes` to `path`, opens them and loads every tensor: what the refusal says behind the path, "" if there is
-/// none. Never a crash, and one line that begins with the path.
+/// Writes `bytes` to `path`, opens it and loads every tensor. Returns the error without the path,
+/// "" if there is none. Checks that the error is one line that begins with the path.
 inline std::string refusal(const std::filesystem::path& path, const std::string& bytes) {
   write_file(path, bytes);
   try {

@@ -54,7 +54,7 @@ TEST(SamNames, WhatNeitherHasStaysUnknown) {
             "image_encoder.blocks.31.mlp.lin1.bias");
 }
 
-/// What a file that holds `names` is taken for: target -> source.
+/// The sources for a file that holds `names`: target -> source.
 std::map<std::string, std::string> read_back(const std::vector<std::string>& names,
                                              const std::string& prefix) {
   const auto path =
@@ -80,7 +80,7 @@ TEST(SamNames, SourcesAreFoundUnderEveryPublishedPrefix) {
     EXPECT_EQ(read_back({prefix + neck, "lm_head.weight"}, prefix),
               (Sources{{neck, prefix + neck}}));
   }
-  // In SamModel the same word is the head's middle layer, not its first.
+  // In SamModel this name is the head's middle layer, not its first.
   const std::string middle = "mask_decoder.iou_prediction_head.layers.1.bias";
   EXPECT_EQ(read_back({"vision_encoder.neck.conv1.weight", token, "odd"}, ""),
             (Sources{{neck, "vision_encoder.neck.conv1.weight"}, {middle, token}, {"odd", "odd"}}));

@@ -1,17 +1,21 @@
 # medseg_fuzz(MODULE targets…)
-#   tests/fuzz/TARGET_fuzz.cpp with libFuzzer, linked to MODULE, whose private headers it may include
-# Included before everything else, so that our modules and the libraries that we build are instrumented too.
-# LibTorch is a finished wheel and is not; its headers are left out of UBSan.
+#   tests/fuzz/TARGET_fuzz.cpp with libFuzzer, linked to MODULE, whose private headers it may
+#   include
+# Included before everything else, so that our modules and the libraries that we build are
+# instrumented too. LibTorch is a finished wheel and is not; its headers are left out of UBSan.
 include_guard(GLOBAL)
 if(NOT CMAKE_CXX_COMPILER_ID MATCHES Clang)
   message(FATAL_ERROR "MEDSEG_FUZZ needs clang: -DCMAKE_CXX_COMPILER=clang++-14")
 endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O1")
-set(MEDSEG_ONLY_nn "module|parallel")  # what the readers call; the kernels are in g++'s own vector types
+# What the readers call; the kernels are in g++'s own vector types.
+set(MEDSEG_ONLY_nn "module|parallel")
 file(WRITE "${CMAKE_BINARY_DIR}/not_ours.txt" "[undefined]\nsrc:*/torch/include/*\nsrc:/usr/*\n")
-add_compile_options(-g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow
+add_compile_options(-g1 -fno-omit-frame-pointer
+  -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow
   -fno-sanitize=vptr,function  # would need LibTorch's type information
-  -fno-sanitize-recover=all "-fsanitize-ignorelist=${CMAKE_BINARY_DIR}/not_ours.txt" -Wno-unknown-warning-option)
+  -fno-sanitize-recover=all "-fsanitize-ignorelist=${CMAKE_BINARY_DIR}/not_ours.txt"
+  -Wno-unknown-warning-option)
 add_link_options(-fsanitize=address,undefined)
 
 function(medseg_fuzz module)

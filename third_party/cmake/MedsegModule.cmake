@@ -2,7 +2,8 @@
 #   one folder, one static library: src/NAME/*.cpp behind include/medseg/NAME/*.h
 # medseg_plugin(NAME …), below
 # medseg_test(NAME)
-#   tests/NAME/*_test.cpp in one program, one ctest entry per module and tier
+#   tests/NAME/*_test.cpp in one program, one ctest entry per module and tier; MEDSEG_TEST_USES_NAME
+#   lists the modules that the tests use beside NAME's own
 include_guard(GLOBAL)
 set(MEDSEG_MODULES "" CACHE INTERNAL "modules in dependency order")
 
@@ -13,14 +14,25 @@ target_compile_options(medseg_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshad
   $<$<BOOL:${MEDSEG_WERROR}>:-Werror>)
 
 # One precompiled <ATen/ATen.h> for all targets that see torch. It carries no symbols.
-file(GENERATE OUTPUT "${CMAKE_BINARY_DIR}/torch_pch.cpp" CONTENT "// carries the precompiled header\n")
-add_library(torch_pch OBJECT "${CMAKE_BINARY_DIR}/torch_pch.cpp")
-target_link_libraries(torch_pch PRIVATE dep::torch medseg_warnings)
-target_include_directories(torch_pch PRIVATE include)
-target_precompile_headers(torch_pch PRIVATE <ATen/ATen.h> <torch/types.h>)
+file(GENERATE OUTPUT "${CMAKE_BINARY_DIR}/torch_pch.cpp"
+  CONTENT "// carries the precompiled header\n")
+if(MEDSEG_TORCH AND MEDSEG_PCH)
+  add_library(torch_pch OBJECT "${CMAKE_BINARY_DIR}/torch_pch.cpp")
+  target_link_libraries(torch_pch PRIVATE dep::torch medseg_warnings)
+  target_include_directories(torch_pch PRIVATE include)
+  target_precompile_headers(torch_pch PRIVATE <ATen/ATen.h> <torch/types.h>)
+endif()
 
 function(medseg_module name)
   cmake_parse_arguments(ARG "" "" "USES;PUBLIC;PRIVATE" ${ARGN})
+  if(NOT MEDSEG_TORCH)  # a module that needs LibTorch, itself or through another, is left out
+    foreach(needed IN LISTS ARG_PUBLIC ARG_USES)
+      if(needed STREQUAL "dep::torch" OR needed IN_LIST MEDSEG_LEFT_OUT)
+        set(MEDSEG_LEFT_OUT ${MEDSEG_LEFT_OUT} ${name} PARENT_SCOPE)
+        return()
+      endif()
+    endforeach()
+  endif()
   file(GLOB sources CONFIGURE_DEPENDS src/${name}/*.cpp)
   if(DEFINED MEDSEG_ONLY_${name})
     list(FILTER sources INCLUDE REGEX "/(${MEDSEG_ONLY_${name}})[.]cpp$")
@@ -42,7 +54,7 @@ function(medseg_module name)
     endif()
   endforeach()
   target_link_libraries(medseg_${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE} medseg_warnings)
-  if(sees_torch)
+  if(sees_torch AND MEDSEG_PCH)
     target_precompile_headers(medseg_${name} REUSE_FROM torch_pch)
   endif()
   set(medseg_${name}_sees_torch ${sees_torch} PARENT_SCOPE)
@@ -50,8 +62,8 @@ function(medseg_module name)
 endfunction()
 
 # medseg_plugin(NAME USES modules… PRIVATE deps…)
-#   src/NAME/*.cpp as libmedseg_NAME.so beside the program, which opens it at run time where it can. It is built where its
-#   dependencies are; of the modules it uses it sees the headers only.
+#   src/NAME/*.cpp as libmedseg_NAME.so beside the program, which opens it at run time where it can.
+#   It is built where its dependencies are; of the modules it uses it sees the headers only.
 function(medseg_plugin name)
   cmake_parse_arguments(ARG "" "" "USES;PRIVATE" ${ARGN})
   foreach(dependency IN LISTS ARG_PRIVATE)
@@ -74,25 +86,31 @@ function(medseg_test name)
   endif()
   add_executable(${name}_test ${sources})
   target_include_directories(${name}_test PRIVATE tests)
-  target_compile_definitions(${name}_test PRIVATE MEDSEG_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
-    MEDSEG_BINARY="$<TARGET_FILE:medseg>")
-  foreach(source IN LISTS sources)  # a room whose tests start the program builds it first; others do not wait for it
+  target_compile_definitions(${name}_test PRIVATE MEDSEG_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  if(TARGET medseg)
+    target_compile_definitions(${name}_test PRIVATE MEDSEG_BINARY="$<TARGET_FILE:medseg>")
+  endif()
+  foreach(source IN LISTS sources)  # only modules whose tests start the program wait for it
     file(STRINGS ${source} found REGEX "MEDSEG_BINARY|child_process[.]h" LIMIT_COUNT 1)
-    if(found)
+    if(found AND TARGET medseg)
       add_dependencies(${name}_test medseg)
       break()
     endif()
   endforeach()
   target_link_libraries(${name}_test PRIVATE medseg::${name} medseg_warnings dep::gtest)
-  # gtest's macros hide an if and a parameter; the other two are g++ 12's false alarms on std::string (GCC bug 105329)
+  foreach(used IN LISTS MEDSEG_TEST_USES_${name})
+    target_link_libraries(${name}_test PRIVATE medseg::${used})
+  endforeach()
+  # gtest's macros hide an if and a parameter; the other two are g++ 12's false alarms on
+  # std::string (GCC bug 105329)
   set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS
     "-Wno-dangling-else;-Wno-shadow;-Wno-array-bounds;-Wno-stringop-overflow")
-  if(medseg_${name}_sees_torch)
+  if(medseg_${name}_sees_torch AND MEDSEG_PCH)
     target_compile_options(${name}_test PRIVATE -fPIC)  # as the precompiled header
     target_precompile_headers(${name}_test REUSE_FROM torch_pch)
   endif()
-  # Tests whose suite name ends in "Integration" run whole commands or real weights; those that begin with "Gpu" skip
-  # themselves where there is none.
+  # Tests whose suite name ends in "Integration" run whole commands or real weights; those that
+  # begin with "Gpu" skip themselves where there is none.
   add_test(NAME ${name} COMMAND ${name}_test --gtest_filter=-*Integration.*:Gpu*)
   set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
   set(integration FALSE)

@@ -1,5 +1,5 @@
 /// \file
-/// Named choices: an enum whose names in configs, on the command line and in files stand once.
+/// Named choices: enums whose names in configs, files and on the command line are written once.
 ///
 ///     enum class LongRecords { kRefuse, kDrop };
 ///     template <>
@@ -8,8 +8,8 @@
 ///                                                              {LongRecords::kDrop, "drop"}}};
 ///     };
 ///
-/// From then on an options field may have this type (config/fields.h), `name_of` gives the name, and
-/// `choice_named` reads it. The order of `names` is the order in messages and in `medseg config doc`.
+/// An options field may then have this type (config/fields.h), `name_of` gives a value's name, and
+/// `choice_named` reads it. Messages and `medseg config doc` list the names in this order.
 #pragma once
 
 #include <array>

@@ -7,7 +7,7 @@
 
 namespace medseg {
 
-/// Monotonic seconds since it was made or restarted.
+/// Seconds of a monotonic clock since construction or restart.
 class Stopwatch {
  public:
   double seconds() const {
@@ -22,7 +22,7 @@ class Stopwatch {
 /// "2026-01-31T12:00:00Z"
 std::string utc_now();
 
-/// "1:02:03" or "2:03": for people.
+/// "1:02:03" or "2:03", for people.
 std::string duration_text(double seconds);
 
 }  // namespace medseg

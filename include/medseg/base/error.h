@@ -1,17 +1,17 @@
 /// \file
-/// Errors the program reports to its user.
+/// Errors that the program reports to its user.
 ///
 /// Three rules decide what to use:
 ///   1. The user, a file or a config is wrong   -> throw a class from this file.
 ///   2. The code is wrong (broken precondition) -> MEDSEG_CHECK / TORCH_CHECK.
 ///   3. Absence is a normal answer              -> return std::optional.
-/// Nothing is logged where it is thrown; `run_cli` catches, prints one line and
-/// exits with `Error::exit_code()`. The line reads: where (file, line or dotted
-/// config path), what was found, what was expected or known.
+/// Nothing is logged where it is thrown; `run_cli` catches, prints one line and exits with
+/// `Error::exit_code()`. The line reads: where (file, line or dotted config path), what was found,
+/// what was expected or known.
 ///
-/// Whoever throws names the place that it knows: `DataError(path, "cut short")`.
-/// A caller that knows more of the place adds it with `with_place`. Code that has
-/// to decide by an error looks at its class and its facts, never at its text.
+/// Code that throws names the location that it knows: `DataError(path, "cut short")`. A caller that
+/// knows more adds it with `with_place`. Code that has to decide by an error uses its class and its
+/// facts, never its text.
 #pragma once
 
 #include <exception>
@@ -29,12 +29,12 @@ class Error : public std::exception {
 
   int exit_code() const noexcept { return exit_code_; }
   const std::string& where() const noexcept { return where_; }
-  /// What is wrong, without the place.
+  /// What is wrong, without `where`.
   const std::string& reason() const noexcept { return reason_; }
   /// "where: reason".
   const char* what() const noexcept override { return message_.c_str(); }
 
-  /// Puts a wider place in front of the known one: "manifest.jsonl:7" before "masks.m0".
+  /// Puts an outer location in front of the known one: "manifest.jsonl:7" before "masks.m0".
   void add_place(const std::string& outer);
 
  private:
@@ -80,7 +80,7 @@ class RunStopped : public Error {
   explicit RunStopped(std::string reason) : Error(kExitCode, "", std::move(reason)) {}
 };
 
-/// Runs `work`; an Error that leaves it gets `outer` in front of its place and keeps its class.
+/// Runs `work`. An Error thrown by it gets `outer` in front of its `where` and keeps its class.
 template <class Work>
 decltype(auto) with_place(const std::string& outer, Work&& work) {
   try {
@@ -91,8 +91,9 @@ decltype(auto) with_place(const std::string& outer, Work&& work) {
   }
 }
 
-/// Runs `work`; an Error of another class that leaves it becomes an `As` (with its exit code), place and reason kept.
-/// For a fault that means more to the caller: a damaged JSON file inside a bundle is a CheckpointError.
+/// Runs `work`. An Error of another class thrown by it becomes an `As`, with the exit code of `As`
+/// and the same `where` and reason. For a fault that means more to the caller: a damaged JSON file
+/// inside a bundle is a CheckpointError.
 template <class As, class Work>
 decltype(auto) raised_as(Work&& work) {
   try {
@@ -104,14 +105,14 @@ decltype(auto) raised_as(Work&& work) {
   }
 }
 
-/// Both: another class, and `outer` in front of the place.
+/// Both: another class, and `outer` in front of `where`.
 template <class As, class Work>
 decltype(auto) raised_as(const std::string& outer, Work&& work) {
   return with_place(outer,
                     [&]() -> decltype(auto) { return raised_as<As>(std::forward<Work>(work)); });
 }
 
-/// Thrown by MEDSEG_CHECK: a bug or a lost invariant (exit code 1).
+/// Thrown by MEDSEG_CHECK: a bug or a broken invariant (exit code 1).
 class CheckFailed : public std::logic_error {
  public:
   using std::logic_error::logic_error;
@@ -122,7 +123,7 @@ class CheckFailed : public std::logic_error {
 
 }  // namespace medseg
 
-/// Precondition of code that does not see torch. `message` is a std::string or literal.
+/// Checks a precondition in code without torch. `message` is a std::string or literal.
 #define MEDSEG_CHECK(condition, message)                                               \
   do {                                                                                 \
     if (!(condition)) ::medseg::check_failed(__FILE__, __LINE__, #condition, message); \

@@ -1,5 +1,5 @@
 /// \file
-/// Files: whole reads, memory maps, and writes that are never half done.
+/// Files: whole reads, memory maps, and writes that are complete or not done at all.
 #pragma once
 
 #include <cstddef>
@@ -13,34 +13,37 @@
 
 namespace medseg {
 
-/// \throws DataError naming the path if it cannot be read.
+/// \throws DataError at the path if it cannot be read.
 std::string read_file(const std::filesystem::path& path);
 
-/// Writes beside `path` under a temporary name, fsyncs, renames. Parents are made.
-/// \throws DataError if any byte cannot be written; then `path` is as it was before
-/// and the temporary file is gone.
+/// Writes to a temporary file in the same folder, fsyncs and renames it. Parent folders are made.
+/// \throws DataError if any byte cannot be written; then `path` is unchanged and the temporary file
+/// is removed.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
-/// Appends, whole or not at all: on a full disk the file keeps its length. Parents are made. \throws DataError.
+/// Appends all bytes or none: on a full disk the file keeps its length. Parent folders are made.
+/// \throws DataError.
 void append_bytes(const std::filesystem::path& path, std::string_view bytes);
-/// The same of one line ('\n' is added).
+/// The same for one line ('\n' is added).
 void append_line(const std::filesystem::path& path, std::string_view line);
 
-/// Returns when the file's bytes would survive a power cut. \throws DataError.
+/// Returns when the file's bytes would survive a power failure. \throws DataError.
 void sync_file(const std::filesystem::path& path);
 
-/// What this process may still write where `path` is or will be; nothing if the file system does not tell.
+/// Bytes that this process may still write at `path`; nothing if the file system does not tell.
 std::optional<std::uint64_t> free_bytes(const std::filesystem::path& path);
 
-/// Replacing a folder removes what is in it: never a stranger's files. \throws DataError "FOLDER: …" if it is a file or holds
-/// anything whose name is not one of `own`; without `own`, if it holds anything.
+/// To be called before a folder is replaced, which deletes its content.
+/// \throws DataError if `folder` is a file or has an entry whose name is not accepted by `own`;
+/// without `own`, if it has any.
 void refuse_foreign_folder(const std::filesystem::path& folder,
                            const std::function<bool(const std::string& name)>& own = {});
 
-/// A folder that appears whole or not at all, also over a power cut: fill `path()`, then `commit()`, which fsyncs every file
-/// and folder in it before the rename and the parent after. Destroyed without commit, it removes what was written. An existing
-/// folder at the target is replaced by commit(), on most file systems in one step; where a user names the target,
-/// refuse_foreign_folder comes first.
+/// A folder that appears whole or not at all, even after a power failure: fill `path()`, then call
+/// `commit()`. That fsyncs every file and folder in it before the rename, and the parent
+/// afterwards. Without commit the destructor removes what was written. commit() replaces an
+/// existing folder, on most file systems in one step; if a user names the target, call
+/// refuse_foreign_folder first.
 class AtomicFolder {
  public:
   explicit AtomicFolder(std::filesystem::path target);
@@ -57,11 +60,11 @@ class AtomicFolder {
   bool committed_ = false;
 };
 
-/// Read-only private mapping of a whole file. Movable; the bytes live as long as it does.
-/// An empty file maps to an empty span.
+/// Read-only private mapping of a whole file. Movable; the bytes are valid as long as it exists. An
+/// empty file maps to an empty span.
 class MappedFile {
  public:
-  /// \throws DataError naming the path if it cannot be opened.
+  /// \throws DataError at the path if it cannot be opened.
   explicit MappedFile(const std::filesystem::path& path);
   ~MappedFile();
   MappedFile(MappedFile&& other) noexcept;
@@ -70,7 +73,7 @@ class MappedFile {
   std::span<const std::uint8_t> bytes() const { return {data_, size_}; }
   const std::filesystem::path& path() const { return path_; }
 
-  /// The whole pages of `part` leave this process's memory; read again, they come from the file.
+  /// Drops the whole pages of `part` from memory; they are read from the file again when needed.
   void release(std::span<const std::uint8_t> part) const noexcept;
 
  private:

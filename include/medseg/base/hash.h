@@ -1,5 +1,5 @@
 /// \file
-/// SHA-256, the one hash of the project: file checks, cache keys, provenance.
+/// SHA-256, the only hash of the project: file checks, cache keys, provenance.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +15,14 @@ namespace medseg {
 std::string sha256(std::string_view bytes);
 std::string sha256(std::span<const std::uint8_t> bytes);
 
-/// The same over pieces that are never in memory together.
+/// The same for data that is not in memory at once.
 class Sha256 {
  public:
   Sha256();
   ~Sha256();
   void add(std::span<const std::uint8_t> bytes);
   void add(std::string_view bytes);
-  /// Of all that was added. To be asked once, at the end.
+  /// The hash of all that was added. To be called once, at the end.
   std::string text();
 
  private:
@@ -30,7 +30,7 @@ class Sha256 {
   std::unique_ptr<Context> context_;
 };
 
-/// Of a file's bytes. \throws DataError if it cannot be read.
+/// Hash of a file. \throws DataError if it cannot be read.
 std::string sha256_of_file(const std::filesystem::path& path);
 
 }  // namespace medseg

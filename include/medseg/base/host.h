@@ -1,5 +1,5 @@
 /// \file
-/// The machine that a run was made on, for run.json and beside measurements.
+/// Facts about the machine of a run, for run.json and for measurements.
 #pragma once
 
 #include <cstdint>
@@ -10,19 +10,20 @@
 namespace medseg {
 
 struct HostFacts {
-  std::string cpu;  ///< "Intel(R) Xeon(R) Processor"; "unknown" where the system does not say
-  std::int64_t cores = 0;       ///< physical; 0 where the system does not say
-  std::int64_t processors = 0;  ///< that this process may run on
-  std::uint64_t memory_bytes =
-      0;  ///< of the machine, or the limit of this process's control group if that is less
+  std::string cpu;         ///< "Intel(R) Xeon(R) Processor"; "unknown" if the system does not tell
+  std::int64_t cores = 0;  ///< physical ones; 0 if the system does not tell
+  std::int64_t processors = 0;  ///< that this process may use
+  /// Of the machine, or the limit of this process's control group if that is less.
+  std::uint64_t memory_bytes = 0;
   std::string system;             ///< "Debian GNU/Linux 12 (bookworm), Linux 6.1.0 x86_64"
-  std::vector<std::string> gpus;  ///< names, as the NVIDIA driver lists them
+  std::vector<std::string> gpus;  ///< names from the NVIDIA driver
 };
 
-/// `root` is "/" but in tests: below it /proc, /sys and /etc are read. Never throws: what cannot be read is unknown.
+/// `root` is "/" except in tests: /proc, /sys and /etc below it are read. Never throws; what cannot
+/// be read is unknown.
 HostFacts host_facts(const std::filesystem::path& root = "/");
 
-/// "NVIDIA H200; NVIDIA H200", or the one line that there is none, and why.
+/// "NVIDIA H200; NVIDIA H200", or one line that says why there is none.
 std::string gpu_text(const HostFacts& facts);
 
 }  // namespace medseg

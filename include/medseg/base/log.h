@@ -1,5 +1,5 @@
 /// \file
-/// Lines for a person, on stderr. Results go to stdout and never through here.
+/// Messages for a person, on stderr. Results go to stdout and never through here.
 #pragma once
 
 #include <filesystem>
@@ -10,10 +10,10 @@ namespace medseg {
 void log_info(std::string_view message);
 void log_warning(std::string_view message);
 
-/// Every later line also goes, with its time, to this file (a run folder's log.txt).
+/// Every later line is also written to this file with its time (a run folder's log.txt).
 void log_to_file(const std::filesystem::path& path);
 
-/// Nothing below a warning is shown on stderr.
+/// Shows nothing below a warning on stderr.
 void set_quiet(bool quiet);
 
 }  // namespace medseg

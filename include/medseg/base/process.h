@@ -7,14 +7,15 @@
 
 namespace medseg {
 
-/// Most memory that was resident at once so far; mapped files count where they were touched.
+/// Peak of resident memory so far. Mapped files count as far as they were touched.
 std::uint64_t peak_memory_bytes();
 
-/// What is resident now.
+/// Memory that is resident now.
 std::uint64_t resident_memory_bytes();
 
-/// Most memory that was resident at once since the last begin_recent_peak(), or since the start. peak_memory_bytes()
-/// stays that of the whole process. Where the kernel lets no one begin anew, the two are the same. Counts all threads.
+/// Peak of resident memory since the last begin_recent_peak(), or since the start, over all
+/// threads. peak_memory_bytes() stays the peak of the whole process. If the kernel cannot reset its
+/// counter, the two are the same.
 void begin_recent_peak();
 std::uint64_t recent_peak_bytes();
 

@@ -13,15 +13,15 @@ namespace medseg {
 /// Not thread-safe: one thread reports.
 class Progress {
  public:
-  /// Elsewhere than on a terminal a line is printed at most every `line_every_s` seconds.
+  /// Without a terminal, a line is printed at most every `line_every_s` seconds.
   Progress(std::string title, std::int64_t total, double line_every_s = 15.0);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// `done` of `total` are finished; `note` stands behind the bar ("loss 0.31 ce 0.1").
+  /// `done` of `total` are finished; `note` follows the bar ("loss 0.31 ce 0.1").
   void update(std::int64_t done, std::string_view note = "");
-  /// Ends the line; later log lines start on a fresh one. Called by the destructor.
+  /// Ends the bar's line, so that later output starts on a new one. Called by the destructor.
   void finish();
 
  private:

@@ -1,6 +1,6 @@
 /// \file
-/// Named random streams: the same (seed, name, index) gives the same numbers on every
-/// machine and in every thread, whatever was drawn elsewhere.
+/// Named random streams: the same (seed, name, index) gives the same numbers on every machine and
+/// in every thread, independent of other streams.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ namespace medseg {
 
 class RandomStream {
  public:
-  /// `name` says what the numbers are for, `index` which sample or epoch they belong to.
+  /// `name` is the purpose of the numbers, `index` the sample or epoch they belong to.
   RandomStream(std::uint64_t seed, std::string_view name, std::uint64_t index = 0);
 
   std::uint64_t next();                  ///< 64 random bits (splitmix64)

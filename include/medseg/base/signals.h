@@ -1,12 +1,13 @@
 /// \file
-/// SIGINT and SIGTERM as a question that long work asks where it can stop.
+/// SIGINT and SIGTERM as a flag, for long work that stops at a point of its own choice.
 #pragma once
 
 #include "medseg/base/error.h"
 
 namespace medseg {
 
-/// While one lives, the first signal is only noted; a second one of either kind ends the process at once. One at a time.
+/// While one exists, the first signal only sets the flag; a second one ends the process at once.
+/// Only one may exist at a time.
 class SignalWatch {
  public:
   SignalWatch();
@@ -15,16 +16,16 @@ class SignalWatch {
   SignalWatch& operator=(const SignalWatch&) = delete;
 };
 
-/// Number of the signal that was noted, or 0; always 0 while there is no SignalWatch.
+/// Number of the signal that arrived, or 0; always 0 if there is no SignalWatch.
 int caught_signal();
 
-/// Work left undone because of a signal; exit code 128 + its number.
+/// A signal stopped the work; exit code 128 + its number.
 class Interrupted : public Error {
  public:
   explicit Interrupted(int signal);
 };
 
-/// For the loops of long work: \throws Interrupted once a signal was noted.
+/// To be called in loops of long work. \throws Interrupted if a signal has arrived.
 void stop_if_signalled();
 
 }  // namespace medseg

@@ -1,10 +1,10 @@
 /// \file
-/// For one of several processes, where another speaks.
+/// Silences this process where another of the same run prints.
 #pragma once
 
 namespace medseg {
 
-/// Nothing at all is shown on stderr from now on, neither lines (log.h) nor progress bars.
+/// From now on nothing is printed on stderr: neither log lines nor progress bars.
 void set_silent();
 bool is_silent();
 

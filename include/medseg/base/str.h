@@ -1,5 +1,5 @@
 /// \file
-/// Building and taking apart short strings.
+/// Composing and splitting short strings.
 #pragma once
 
 #include <sstream>
@@ -9,7 +9,7 @@
 
 namespace medseg {
 
-/// `str_cat("step ", 3, ": ", 0.5)` is "step 3: 0.5": every argument as operator<< prints it.
+/// `str_cat("step ", 3, ": ", 0.5)` is "step 3: 0.5": every argument is printed with operator<<.
 template <class... Args>
 std::string str_cat(const Args&... args) {
   std::ostringstream stream;
@@ -23,7 +23,7 @@ std::string fixed(double value, int digits);
 /// `join({"a", "b"}, ", ")` is "a, b".
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
-/// The first `count` parts with commas, and ", …" behind them when there are more.
+/// The first `count` parts with commas, and ", …" after them if there are more.
 std::string join_first(const std::vector<std::string>& parts, std::size_t count);
 
 /// Pieces between separators; an empty text has one empty piece.
@@ -35,7 +35,7 @@ std::string trim(std::string_view text);
 /// The entry of `known` with the smallest edit distance to `word`; "" when `known` is empty.
 std::string nearest(std::string_view word, const std::vector<std::string>& known);
 
-/// `word` of `known`-style message tail: ` (did you mean "lr"?); known are a b c`.
+/// For the end of a message about an unknown `word`: ` (did you mean "lr"?); known are a b c`.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& known);
 
 }  // namespace medseg

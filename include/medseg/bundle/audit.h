@@ -1,5 +1,6 @@
 /// \file
-/// May a bundle be used? Loaders of this family fail silently: a head that was never loaded still draws masks.
+/// May a bundle be used? Loaders of this family fail silently: a head that was never loaded still
+/// draws masks.
 #pragma once
 
 #include <filesystem>
@@ -10,10 +11,11 @@
 
 namespace medseg {
 
-/// Every tensor of a bundle by what config.json and the headers of its weights say; no value is read.
+/// Every tensor of a bundle by what config.json and the headers of its weights say; no value is
+/// read.
 struct BundleAudit {
-  std::vector<std::string> loaded;       ///< in the model and in the file, and no stand-in
-  std::vector<std::string> initialised;  ///< stand-ins: BundleOptions::initialised
+  std::vector<std::string> loaded;       ///< in the model and in the file, and not initialised
+  std::vector<std::string> initialised;  ///< BundleOptions::initialised
   std::vector<std::string> missing;      ///< in the model, not in the file
   std::vector<std::string> mismatched;   ///< "name: file [2, 3], model [3, 3]"
   std::vector<std::string> unused;       ///< in the file, not in the model
@@ -30,14 +32,17 @@ enum class BundleUse {
   kBoxPrompts,  ///< the grounding part alone, prompted with boxes
 };
 
-/// A parameter that no loss of training reaches: the heads of SAM's other masks and of its IoU, clicks and drawn masks.
+/// A parameter that no loss of training reaches: those of SAM's other masks, of its IoU prediction,
+/// and of its point and mask prompts.
 bool is_beyond_training(const std::string& name);
 
-/// Of BundleOptions::initialised, what that use depends on. Answers depend on all but what is beyond training.
+/// Of BundleOptions::initialised, what that use depends on. Answers depend on all but what is
+/// beyond training.
 std::vector<std::string> untrained_parts(const BundleOptions& options,
                                          BundleUse use = BundleUse::kAnswers);
 
-/// The guard of evaluate, predict, chat and serve: \throws CheckpointError (exit 4) naming the untrained_parts.
+/// The guard of evaluate, predict, chat and serve: \throws CheckpointError (exit 4) naming the
+/// untrained_parts.
 void refuse_untrained(const BundleOptions& options, const std::filesystem::path& bundle,
                       BundleUse use = BundleUse::kAnswers);
 

@@ -1,7 +1,7 @@
 /// \file
 /// A bundle: the folder that holds everything needed to predict.
 ///
-///     config.json          architecture, preprocessing, template, special tokens, windows, provenance
+///     config.json          architecture, preprocessing, template, special tokens, provenance
 ///     tokenizer.json | tokenizer.model
 ///     model.safetensors    (or shards with model.safetensors.index.json)
 #pragma once
@@ -14,39 +14,42 @@
 
 #include "medseg/config/fields.h"
 #include "medseg/models/segmenter.h"
+#include "medseg/models/vision_preprocess.h"
 #include "medseg/weights/name_map.h"
 #include "medseg/weights/tensor_file.h"
 
 namespace medseg {
 
-/// How a picture becomes the tower's input (semantics 10).
-struct VisionPreprocess {
-  std::string mode =
-      "pad";  ///< "crop" (LISA, GLaMM) | "pad" (LLaVA-Med) | "square" (SigLIP: stretched)
-  std::vector<double> mean = {0.485, 0.456, 0.406};
-  std::vector<double> deviation = {0.229, 0.224, 0.225};
-
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor&& visit) {
-    visit("mode", self.mode);
-    visit("mean", self.mean);
-    visit("deviation", self.deviation);
-  }
+/// How an image becomes the grounding encoder's input (src/README.md, choice 11).
+enum class GroundingPreprocess {
+  kSam,           ///< longest side resized, SAM's mean and deviation, padded (segment_anything)
+  kLitemedsam,    ///< the same resize, min-max to [0, 1], padded
+  kMedsamSquare,  ///< stretched by a spline, min-max
+  kMedsamPil,     ///< stretched by Pillow's bicubic, min-max
+};
+template <>
+struct Choice<GroundingPreprocess> {
+  static constexpr ChoiceNames<GroundingPreprocess, 4> names = {
+      {{GroundingPreprocess::kSam, "sam"},
+       {GroundingPreprocess::kLitemedsam, "litemedsam"},
+       {GroundingPreprocess::kMedsamSquare, "medsam_square"},
+       {GroundingPreprocess::kMedsamPil, "medsam_pil"}}};
 };
 
 /// Everything of config.json but provenance.
 struct BundleOptions {
   SegmenterOptions model;
   VisionPreprocess vision_preprocess;
-  std::string grounding_preprocess = "sam";  ///< sam | medsam_square | medsam_pil | litemedsam
+  GroundingPreprocess grounding_preprocess = GroundingPreprocess::kSam;
   std::string conversation = "llava_v1";
   std::string system;
   bool image_start_end = false;
-  bool image_overview = false;  ///< GLaMM's sentence round the picture
+  bool image_overview = false;  ///< GLaMM's sentence around the image
   std::string tokenizer_mode = "hf_legacy";
   std::string tokenizer_fingerprint;
   std::map<std::string, std::int64_t> special_tokens;  ///< "[SEG]" -> id, …
-  /// Parameters that are neither loaded nor trained yet (exact names); empty in a bundle one may use.
+  /// Parameters that are neither loaded nor trained yet (exact names); empty in a bundle one may
+  /// use.
   std::vector<std::string> initialised;
   std::int64_t max_new_tokens = 128;
 
@@ -70,17 +73,20 @@ struct BundleOptions {
 /// Reads config.json. \throws CheckpointError naming the folder and the fault.
 BundleOptions read_bundle_options(const std::filesystem::path& bundle);
 
-/// Builds the model and loads every tensor, strictly; matrices of the language model that the file holds in bf16 stay so. \throws CheckpointError listing missing, unused or mismatched tensors.
+/// Builds the model and loads every tensor, strictly; matrices of the language model that the file
+/// holds in bf16 stay so. \throws CheckpointError listing missing, unused or mismatched tensors.
 std::unique_ptr<Segmenter> load_segmenter(const std::filesystem::path& bundle,
                                           const BundleOptions& options);
 
-/// The model that load_segmenter would give, in shapes and dtypes alone (torch's meta device): it can be counted and searched
-/// by name, not computed with. Reads the headers of the weights. \throws CheckpointError.
+/// The model that load_segmenter would give, in shapes and dtypes alone (torch's meta device): it
+/// can be counted and searched by name, not computed with. Reads only the headers of the weights.
+/// \throws CheckpointError.
 std::unique_ptr<Segmenter> outline_segmenter(const std::filesystem::path& bundle,
                                              const BundleOptions& options);
 
-/// Writes config.json and model.safetensors into `folder` (which the caller makes appear atomically, with the
-/// tokenizer's files). Adapters are merged into the written weights, the model in memory keeps them. `provenance` is free JSON.
+/// Writes config.json and model.safetensors into `folder` (which the caller makes appear
+/// atomically, with the tokenizer's files). Adapters are merged into the written weights, the model
+/// in memory keeps them. `provenance` is free JSON.
 void save_bundle(const std::filesystem::path& folder, Segmenter& model,
                  const BundleOptions& options, const nlohmann::json& provenance);
 
@@ -88,13 +94,16 @@ void save_bundle(const std::filesystem::path& folder, Segmenter& model,
 void write_bundle(const std::filesystem::path& folder, const std::vector<TensorToWrite>& tensors,
                   const BundleOptions& options, const nlohmann::json& provenance);
 
-/// Whether `tensors` are all that a model of these options has, name by name and size by size; no value is needed. Returns
-/// them in the model's order. \throws CheckpointError "where: …" listing missing, unused or mismatched tensors.
+/// Checks that `tensors` are all that a model of these options has, name by name and size by size;
+/// no value is needed. Returns them in the model's order. \throws CheckpointError "where: …"
+/// listing missing, unused or mismatched tensors.
 std::vector<TensorToWrite> fit_to_model(std::vector<TensorToWrite> tensors,
                                         const SegmenterOptions& options, const std::string& where);
 
-/// For who writes a bundle where a user says: another bundle may be replaced, nothing else. \throws DataError naming what
-/// `folder` holds beside a bundle's own files (a run's training.safetensors, say), or all of a folder that is no bundle.
+/// Called before a bundle is written where a user says: another bundle may be replaced, nothing
+/// else.
+/// \throws DataError naming what `folder` holds beside a bundle's own files (a run's
+/// training.safetensors, say), or all of a folder that is no bundle.
 void refuse_all_but_bundle(const std::filesystem::path& folder);
 
 /// The file or index of a bundle's weights. \throws CheckpointError when there is none.

@@ -1,5 +1,5 @@
 /// \file
-/// From a launcher's variables to processes that know each other: TCPStore rendezvous, then c10d's Gloo.
+/// From a launcher's variables to connected processes: TCPStore rendezvous, then c10d's Gloo.
 #pragma once
 
 #include <memory>
@@ -9,12 +9,14 @@
 
 namespace medseg {
 
-/// Until somebody says otherwise (Comm::set_timeout): how long ranks wait for each other.
+/// How long ranks wait for each other, in seconds, until Comm::set_timeout changes it.
 inline constexpr double kDefaultTimeout = 300.0;
 
-/// Waits until all ranks are there. Alone for one process. On the loopback address nothing listens to other machines;
-/// elsewhere Gloo uses GLOO_SOCKET_IFNAME, or the address from which MASTER_ADDR is reached.
-/// \throws ConfigError when MASTER_ADDR cannot be used or MASTER_PORT is taken; PeerLost naming the ranks that did not come.
+/// Waits until all ranks are connected; one process alone needs no connection. With a loopback
+/// address no port is open to other machines. With another address Gloo uses GLOO_SOCKET_IFNAME, or
+/// the interface from which MASTER_ADDR is reached.
+/// \throws ConfigError when MASTER_ADDR cannot be used or MASTER_PORT is taken.
+/// \throws PeerLost naming the ranks that did not come.
 std::unique_ptr<Comm> connect(const LaunchEnvironment& environment,
                               double timeout_s = kDefaultTimeout);
 

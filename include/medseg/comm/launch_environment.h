@@ -1,15 +1,17 @@
 /// \file
 /// Which of several processes this one is, as its launcher says.
 ///
-/// In this order, the first that says anything counts:
+/// The first launcher in this order that has set its variables counts:
 ///
-///     torchrun, medseg launch   RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE; TORCHELASTIC_USE_AGENT_STORE: the launcher
-///                               holds the store, and every rank is its client
-///     OpenMPI                   OMPI_COMM_WORLD_RANK, …_SIZE, …_LOCAL_RANK, …_LOCAL_SIZE
-///     Slurm (srun)              SLURM_PROCID, SLURM_STEP_NUM_TASKS or SLURM_NTASKS, SLURM_LOCALID
+/// - torchrun, medseg launch: RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE. With
+///   TORCHELASTIC_USE_AGENT_STORE the launcher serves the store and every rank is its client.
+/// - OpenMPI: OMPI_COMM_WORLD_RANK, …_SIZE, …_LOCAL_RANK, …_LOCAL_SIZE
+/// - Slurm (srun): SLURM_PROCID, SLURM_STEP_NUM_TASKS or SLURM_NTASKS, SLURM_LOCALID
 ///
-/// OpenMPI comes before Slurm, whose variables in a process started by mpirun are those of mpirun's own daemon; the same
-/// holds for torchrun's agents. All meet at MASTER_ADDR:MASTER_PORT: 127.0.0.1 unless MASTER_ADDR says otherwise.
+/// OpenMPI comes before Slurm, because mpirun starts its own daemons by srun and the Slurm
+/// variables of a process are those of its daemon. The same holds for torchrun's agents. All
+/// processes meet at MASTER_ADDR:MASTER_PORT; the address is 127.0.0.1 unless MASTER_ADDR says
+/// otherwise.
 #pragma once
 
 #include <cstdint>
@@ -17,24 +19,36 @@
 #include <optional>
 #include <string>
 
+#include "medseg/base/choice.h"
+
 namespace medseg {
 
+/// The program that started this process as one of several.
+enum class Launcher { kNone, kTorchrun, kOpenMpi, kSlurm };
+template <>
+struct Choice<Launcher> {
+  static constexpr ChoiceNames<Launcher, 4> names = {{{Launcher::kNone, ""},
+                                                      {Launcher::kTorchrun, "torchrun"},
+                                                      {Launcher::kOpenMpi, "OpenMPI"},
+                                                      {Launcher::kSlurm, "Slurm"}}};
+};
+
 struct LaunchEnvironment {
-  std::string launcher;  ///< "torchrun", "OpenMPI", "Slurm"; empty: one process alone
+  Launcher launcher = Launcher::kNone;
   int rank = 0, size = 1, local_rank = 0;
   std::string address = "127.0.0.1";
   std::uint16_t port = 29500;
-  bool store_is_there = false;  ///< a launcher serves it; otherwise rank 0 does
-  std::string session;          ///< tells attempts apart that meet at the same store
+  bool store_is_there = false;  ///< the launcher serves the store; otherwise rank 0 does
+  std::string session;          ///< keeps attempts apart that meet at the same store
 
   bool is_loopback() const { return address == "127.0.0.1"; }
 };
 
 using ReadVariable = std::function<std::optional<std::string>(const std::string&)>;
 
-/// \throws ConfigError "RANK: …" on a value that is no number, is missing beside another, or contradicts another.
+/// \throws ConfigError at the variable if it is not a number, missing or contradicts another.
 LaunchEnvironment read_launch_environment(const ReadVariable& read);
-/// Of this process.
+/// The same, from the variables of this process.
 LaunchEnvironment read_launch_environment();
 
 }  // namespace medseg

@@ -1,5 +1,5 @@
 /// \file
-/// Who does what, where ranks divide a row of things.
+/// How the ranks divide a list of items.
 #pragma once
 
 #include <cstdint>
@@ -8,15 +8,15 @@
 
 namespace medseg {
 
-/// [first, end) of a row.
+/// The half-open range [first, end) of a list.
 struct Share {
   std::int64_t first = 0, end = 0;
 
   std::int64_t size() const { return end - first; }
 };
 
-/// Neighbours stay together, so that what ranks did in the order of ranks is the whole row in its order. Sizes differ by one
-/// at most.
+/// Each rank gets consecutive items, so that the results in the order of ranks are in the order of
+/// the list. Sizes differ by one at most.
 inline Share share_of(std::int64_t count, const Comm& comm) {
   return {count * comm.rank() / comm.size(), count * (comm.rank() + 1) / comm.size()};
 }

@@ -9,14 +9,16 @@
 ///
 ///       template <class Self, class Visitor>
 ///       static void fields(Self& self, Visitor&& visit) {
-///         visit("warmup_steps", self.warmup_steps, at_least(0), "optimiser steps, not micro-batches");
-///         visit("min_ratio", self.min_ratio, in_range(0, 1), "last rate divided by the peak rate");
+///         visit("warmup_steps", self.warmup_steps, at_least(0), "optimiser steps, not
+///         micro-batches"); visit("min_ratio", self.min_ratio, in_range(0, 1), "last rate divided
+///         by the peak rate");
 ///       }
 ///     };
 ///
-/// Range and description are optional, in this order. A field may be a bool, a number, a string, a named choice
-/// (base/choice.h), a nested options struct, a std::vector or a std::map<std::string, …> of any of these.
-/// `read_options` fails on a key that no field claims, so a misspelt key never trains a model with a default value.
+/// Range and description are optional, in this order. A field may be a bool, a number, a string, a
+/// named choice (base/choice.h), a nested options struct, or a std::vector or std::map<std::string,
+/// …> of these. `read_options` fails on an unknown key, so that a misspelt key never trains a model
+/// with a default value.
 #pragma once
 
 #include <concepts>
@@ -57,9 +59,18 @@ concept OptionsStruct = requires(T& options) {
   T::fields(options, detail::AnyVisitor{});
 };
 
-/// Overwrites the fields of `options` that `json` names; the rest keep their values. `path` is the dotted path of
-/// `json`, used in messages.
-/// \throws ConfigError on an unknown key or choice (with the nearest known), a wrong type or a value out of range.
+/// A field that has a field list of its own at run time: AnyOptions.
+template <class T>
+concept ErasedOptions = requires(T& options, const nlohmann::json& json, const std::string& path) {
+  options.read(json, path);
+  options.describe(path);
+  options.write();
+};
+
+/// Overwrites the fields of `options` that are in `json`; the others keep their values. `path` is
+/// the dotted path of `json`, for messages.
+/// \throws ConfigError on an unknown key or choice (with the nearest known one), a wrong type or a
+/// value out of range.
 template <OptionsStruct T>
 void read_options(const nlohmann::json& json, T& options, const std::string& path = "");
 
@@ -67,7 +78,7 @@ void read_options(const nlohmann::json& json, T& options, const std::string& pat
 template <OptionsStruct T>
 nlohmann::json write_options(const T& options);
 
-/// One line a field: dotted path, default, description, and the names of a choice.
+/// One field: dotted path, default, description, and the names if it is a choice.
 struct FieldDescription {
   std::string path;
   std::string value;
@@ -127,6 +138,8 @@ template <class T>
 void read_value(const nlohmann::json& json, T& value, const std::string& path, Range range) {
   if constexpr (OptionsStruct<T>) {
     read_options(json, value, path);
+  } else if constexpr (ErasedOptions<T>) {
+    value.read(json, path);
   } else if constexpr (std::is_same_v<T, bool>) {
     if (!json.is_boolean()) throw ConfigError(path, "wrong type, got " + json.dump());
     value = json.get<bool>();
@@ -177,6 +190,8 @@ template <class T>
 nlohmann::json to_json_value(const T& value) {
   if constexpr (OptionsStruct<T>) {
     return write_options(value);
+  } else if constexpr (ErasedOptions<T>) {
+    return value.write();
   } else if constexpr (NamedChoice<T>) {
     return name_of(value);
   } else {
@@ -191,7 +206,7 @@ requires(OptionsStruct<T> || NamedChoice<T>) nlohmann::json
   return list;
 }
 
-/// The element of a list or map, at any depth; any other type is its own.
+/// The element type of a list or map at any depth; any other type is its own.
 template <class T>
 struct Innermost {
   using type = T;
@@ -226,6 +241,8 @@ struct Describer {
     const std::string here = join_path(path, key);
     if constexpr (OptionsStruct<T>) {
       for (auto& field : describe_options(value, here)) fields.push_back(std::move(field));
+    } else if constexpr (ErasedOptions<T>) {
+      for (auto& field : value.describe(here)) fields.push_back(std::move(field));
     } else {
       fields.push_back({here, to_json_value(value).dump(), description, choices_of_field<T>()});
     }

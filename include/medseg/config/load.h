@@ -10,14 +10,14 @@
 
 namespace medseg {
 
-/// Reads `path`, first what it extends (relative to it), then merges: objects key by key, all else replaced.
-/// Then applies `overrides`, each "a.b.c=value" (value is JSON, or a bare string when it is not).
-/// \throws ConfigError "file:line: what" on a missing file, bad JSON, a cycle of `extends`, a bad override.
+/// Reads `path` after the file that it extends (relative to it) and merges the two: objects key by
+/// key, all else replaced. Then applies `overrides`, each "a.b.c=value" with JSON or a bare string.
+/// \throws ConfigError at "file:line" on bad JSON, and on a missing file, a cycle of `extends` or a
+/// bad override.
 nlohmann::json load_config(const std::filesystem::path& path,
                            const std::vector<std::string>& overrides = {});
 
-/// JSON with `//` comments from text; `where` names it in messages.
-/// \throws ConfigError with the line of the fault.
+/// Parses JSON with `//` comments. \throws ConfigError at "`where`:line".
 nlohmann::json parse_json(const std::string& text, const std::string& where);
 
 }  // namespace medseg

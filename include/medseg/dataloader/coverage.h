@@ -1,5 +1,6 @@
 /// \file
-/// What a run sees of its data: counted before it starts, by drawing every sample that it will draw without loading any.
+/// What a run sees of its data: counted before it starts, by drawing every sample that it will draw
+/// without loading any.
 #pragma once
 
 #include <cstdint>
@@ -30,9 +31,12 @@ struct Coverage {
   double ungrouped_padding = 0;  ///< the same without data.group_by_length
 };
 
-/// Of the first `draws` draws of a sampler with these options. Records that turn out bad while they are loaded are not known.
+/// Of the first `draws` draws of a sampler with these options. Records that turn out bad while they
+/// are loaded are not known yet.
 Coverage cover(const TrainingSet& data, const SamplerOptions& sampler, std::int64_t draws);
 
+/// "data: 1273 records of 23 targets …" and, for each target, its records and visits: for the log.
+std::vector<std::string> target_lines(const TrainingSet& data);
 /// A line a source, and one about padding: for the log.
 std::vector<std::string> coverage_lines(const Coverage& coverage);
 /// For run.json.

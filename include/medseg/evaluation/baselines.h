@@ -1,6 +1,6 @@
 /// \file
-/// What a model has to beat: answers that need no training, told which target is asked for. Scored with the same
-/// references and protocol as generated answers.
+/// What a model has to beat: answers that need no training and know which target is asked for.
+/// Scored with the same references and protocol as generated answers.
 #pragma once
 
 #include <filesystem>
@@ -16,13 +16,14 @@
 namespace medseg {
 
 struct Baselines {
-  /// Mean of the target's training masks (same modality, resized to the picture) above 0.5; where nothing is, above
-  /// the threshold that is best on those training masks.
+  /// Mean of the target's training masks (same modality, resized to the image) above 0.5; where
+  /// nothing is, above the threshold that is best on those training masks.
   Scores mean_mask;
-  /// The target's mask on the nearest training slice: of the same subject by slice index; else of any subject of the
-  /// modality by relative position among the subject's slices.
+  /// The target's mask on the nearest training slice: of the same subject by slice index, else of
+  /// any subject of the modality by relative position among the subject's slices.
   Scores nearest_slice;
-  /// The bundle's grounding part, its decoder prompted with the tight box of the true mask instead of a `[SEG]`.
+  /// The bundle's grounding part, its decoder prompted with the tight box of the true mask instead
+  /// of a `[SEG]`.
   std::optional<Scores> true_box;
 };
 

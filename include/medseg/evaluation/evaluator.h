@@ -25,10 +25,10 @@ struct Evaluation {
   Scores scores;
 };
 
-/// Within a record the model's own earlier answers are the history of later turns (as a user would have it).
-/// With options.comm every rank takes each size-th record and gets all predictions, in order and each once, with their scores:
-/// those of one process.
-/// \throws Interrupted between records after a signal (on any rank), where a SignalWatch lives.
+/// Within a record the model's own earlier answers are the history of later turns, as for a user.
+/// With options.comm, of N ranks each takes every N-th record and gets the predictions of all, in
+/// order and each once, with their scores: those of one process.
+/// \throws Interrupted between records after a signal (on any rank), while a SignalWatch exists.
 Evaluation evaluate(const OpenBundle& bundle, const Manifest& manifest, const std::string& split,
                     FeatureCache& cache, const EvaluationOptions& options);
 

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "medseg/dataset/manifest.h"
+#include "medseg/generation/finish.h"
 #include "medseg/image/rle.h"
 #include "medseg/metrics/scores.h"
 
@@ -26,7 +28,7 @@ struct Prediction {
   std::string question, text;
   std::vector<std::string> phrases;
   std::vector<PredictedMask> masks;
-  std::string finish;
+  std::optional<Finish> finish;  ///< none where another program wrote none that we know
   std::int64_t new_tokens = 0;
   double seconds = 0;
   bool failed = false;  ///< the record could not be asked: key "failed"

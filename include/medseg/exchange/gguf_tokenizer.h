@@ -9,8 +9,8 @@
 
 namespace medseg {
 
-/// The `tokenizer.ggml.*` keys. \throws CheckpointError naming the file if there is no vocabulary or a key has
-/// another type.
+/// The `tokenizer.ggml.*` keys. \throws CheckpointError naming the file if there is no vocabulary
+/// or a key has another type.
 GgufVocabulary gguf_vocabulary(const TensorFile& file);
 
 /// make_tokenizer on it. \throws CheckpointError naming the file and the fault.

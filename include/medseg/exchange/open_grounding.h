@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "medseg/models/grounding.h"
+#include "medseg/models/grounding_options.h"
 #include "medseg/weights/name_map.h"
 
 namespace medseg {
@@ -17,9 +17,10 @@ struct GroundingPart {
   GroundingOptions options;           ///< from the shapes
 };
 
-/// `path`: a .pth or .safetensors with segment_anything's names (flat, under "model", with `module.` before them), or
-/// transformers' SamModel as a folder or one of its weight files. Nothing of the weights is read yet, and every tensor
-/// that the model needs is there with its shape. \throws CheckpointError in one line.
+/// `path`: a .pth or .safetensors with segment_anything's names (flat, under "model", with
+/// `module.` before them), or transformers' SamModel as a folder or one of its weight files. No
+/// values are read yet; every tensor that the model needs is there with its shape.
+/// \throws CheckpointError in one line.
 GroundingPart open_grounding(const std::filesystem::path& path);
 
 }  // namespace medseg

@@ -10,8 +10,9 @@
 
 namespace medseg {
 
-/// `path` is a bundle, a Hugging Face folder, tokenizer.model, tokenizer.json or a GGUF; an empty `mode` is the bundle's own,
-/// elsewhere hf_legacy. \throws ConfigError, DataError, CheckpointError.
+/// `path` is a bundle, a Hugging Face folder, tokenizer.model, tokenizer.json or a GGUF; an empty
+/// `mode` is the bundle's own, elsewhere hf_legacy. \throws ConfigError, DataError,
+/// CheckpointError.
 std::unique_ptr<Tokenizer> open_tokenizer(const std::filesystem::path& path,
                                           const std::string& mode);
 

@@ -14,16 +14,17 @@ namespace medseg {
 struct VisionPart {
   std::unique_ptr<TensorFile> file;
   std::vector<TensorSource> sources;  ///< targets as the tower names them
-  VisionOptions
-      options;  ///< from the shapes; heads, activation and eps from config.json where there is one
-  VisionPreprocess
-      preprocess;  ///< mean and deviation: of preprocessor_config.json, else the published ones;
-                   ///< mode: square for SigLIP, else pad
+  /// From the shapes; heads, activation and eps from config.json where there is one.
+  VisionOptions options;
+  /// The mode is the published one; mean and deviation are those of preprocessor_config.json, else
+  /// the published ones.
+  VisionPreprocess preprocess;
 };
 
-/// `path`: a Hugging Face folder or one of its weight files (a folder of a whole CLIP or LLaVA too), or the ONNX export of
-/// a DINOv2 tower. Nothing of the weights is read but DINOv2's positions in an ONNX file; every tensor that the tower needs
-/// is there with its shape, and config.json does not contradict the shapes. \throws CheckpointError in one line.
+/// `path`: a Hugging Face folder or one of its weight files (a folder of a whole CLIP or LLaVA
+/// too), or the ONNX export of a DINOv2 tower. Of the weights only DINOv2's positions in an ONNX
+/// file are read. The result is checked: every tensor that the tower needs is there with its shape,
+/// and config.json does not contradict the shapes. \throws CheckpointError in one line.
 VisionPart open_vision(const std::filesystem::path& path);
 
 }  // namespace medseg

@@ -16,8 +16,8 @@ struct AnsweredQuestion {
   Answer answer;
 };
 
-/// mask-TURN-INDEX.png for each `[SEG]`, overlay.png, answer.json; all or nothing. A folder that an earlier call wrote is
-/// replaced. \throws DataError if `out` holds anything else.
+/// mask-TURN-INDEX.png for each `[SEG]`, overlay.png, answer.json; all or nothing. A folder that an
+/// earlier call wrote is replaced. \throws DataError if `out` holds anything else.
 void write_answers(const std::filesystem::path& out, const std::filesystem::path& picture,
                    const Image& image, const std::filesystem::path& model,
                    const std::vector<AnsweredQuestion>& dialogue);

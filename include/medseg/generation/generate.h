@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "medseg/bundle/open_bundle.h"
+#include "medseg/generation/finish.h"
+#include "medseg/models/llama.h"
 #include "medseg/pipeline/sample.h"
 
 namespace medseg {
@@ -18,10 +20,10 @@ struct GenerationOptions {
 };
 
 struct GeneratedMask {
-  std::string
-      phrase;         ///< the last `<p>` text between the `[SEG]` before and this one; may be empty
-  Mask mask;          ///< image frame, logits > 0
-  at::Tensor logits;  ///< [H, W] float32, image frame
+  /// The last `<p>` text between the `[SEG]` before and this one; may be empty.
+  std::string phrase;
+  Mask mask;                   ///< image frame, logits > 0
+  at::Tensor logits;           ///< [H, W] float32, image frame
   std::int64_t position = 0;   ///< in T, of the state that predicted its `[SEG]`
   double seg_probability = 0;  ///< softmax probability of `[SEG]` at its step
   double predicted_iou = 0;
@@ -34,34 +36,37 @@ struct Answer {
   std::vector<std::int64_t> ids;     ///< the end token included when it came
   std::vector<std::string> phrases;  ///< `<p>` texts
   std::vector<GeneratedMask> masks;  ///< one per `[SEG]` of the text
-  std::string finish;                ///< "eos" | "length"
+  Finish finish = Finish::kLength;
   double seconds = 0;
 };
 
-/// Makes an opened model fast for answering: folds what the frozen encoder allows and stores the matrices of the language
-/// model's layers in `precision`, to which autocast would otherwise cast them again for every token; for fp32, what the
-/// bundle keeps in bf16 becomes fp32. Not for training.
+/// Makes an opened model fast for answering: folds what the frozen encoder allows, and stores the
+/// matrices of the language model's layers in `precision`, to which autocast would otherwise cast
+/// them again for every token. For fp32, what the bundle keeps in bf16 becomes fp32. Not for
+/// training.
 void prepare_for_inference(OpenBundle& bundle, at::ScalarType precision);
 
-/// A dialogue about one picture. Each question continues the KV cache; image tokens are paid for once.
-/// The picture's features are those of FeatureCache or encode_image. Precision is that of the AutocastScope round
-/// `ask`; logits are always taken outside of it, so that a greedy choice is not made between rounded numbers.
+/// A dialogue about one image. Each question continues the KV cache, so image tokens are computed
+/// once. The precision is that of the AutocastScope round `ask`. Logits are always taken outside of
+/// it, so that a greedy choice is not made between rounded numbers.
 class Dialogue {
  public:
-  /// `features` may be null in a model without eyes.
+  /// `features`: from FeatureCache or encode_image; may be null in a model without a vision tower.
   Dialogue(const OpenBundle& bundle, std::shared_ptr<const ImageFeatures> features,
            const GenerationOptions& options);
 
-  /// `question` without `<image>`; the first gets it, unless it says itself where the picture goes. `on_text` receives
-  /// new text as it comes. \throws DataError if the dialogue leaves no room for an answer (max_positions).
+  /// `<image>` is put in front of the first question, unless that has it somewhere itself.
+  /// `on_text` receives new text as it comes. \throws DataError if the dialogue leaves no room for
+  /// an answer (max_positions), or a later question has `<image>`.
   Answer ask(const std::string& question,
              const std::function<void(const std::string&)>& on_text = {});
 
  private:
-  at::Tensor feed(const std::vector<std::int64_t>&
-                      ids);  ///< state of the last, [1, D]; their keys join the cache
+  /// Adds the keys of `ids` to the cache; gives the state of the last id, [1, D].
+  at::Tensor feed(const std::vector<std::int64_t>& ids);
   at::Tensor feed_prompt(const std::vector<std::int64_t>& prompt);
-  std::int64_t places(const std::vector<std::int64_t>& ids, std::size_t count) const;
+  /// Positions that the first `count` ids take.
+  std::int64_t positions(const std::vector<std::int64_t>& ids, std::size_t count) const;
   void draw_masks(const std::vector<at::Tensor>& states, Answer& answer) const;
 
   const OpenBundle& bundle_;

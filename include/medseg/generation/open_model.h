@@ -1,5 +1,5 @@
 /// \file
-/// A bundle opened for answering: what it is named, in which precision, on which device, with how many threads.
+/// A bundle opened for answering: its path, precision, device and number of threads.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +23,9 @@ struct ModelOptions {
   GenerationOptions generation(const OpenBundle& opened) const;
 };
 
-/// Sets the threads, opens the bundle (on GPU `gpu_index`, where --device is cuda) and makes it fast. \throws CheckpointError
-/// if it may not answer: it cannot be read, does not fit, or holds parts that were never loaded nor trained and that `use`
-/// depends on.
+/// Sets the threads, opens the bundle (on GPU `gpu_index`, where --device is cuda) and makes it
+/// fast. \throws CheckpointError if it may not answer: it cannot be read, does not fit, or holds
+/// parts that `use` depends on and that were neither loaded nor trained.
 OpenBundle open_model(const ModelOptions& options, BundleUse use = BundleUse::kAnswers,
                       int gpu_index = 0);
 

@@ -1,5 +1,5 @@
 /// \file
-/// The picture that a user names.
+/// The image that a user names.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,9 @@ struct PictureOptions {
   std::optional<std::int64_t> slice;
 };
 
-/// 8 bits, as the manifest's reader would make it: a 16-bit picture or a slice of a scan through its window.
-/// \throws DataError naming the file; ConfigError on an unknown window, or a scan without --slice.
+/// 8 bits, as the manifest's reader would make it: a 16-bit image or a slice of a volume through
+/// its window. \throws DataError naming the file; ConfigError on an unknown window, or a volume
+/// without --slice.
 Image open_picture(const PictureOptions& options);
 
 }  // namespace medseg

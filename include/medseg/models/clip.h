@@ -1,17 +1,19 @@
 /// \file
-/// CLIP's vision tower (arXiv 2103.00020; transformers CLIPVisionModel), the global visual encoder of LLaVA, LISA and GLaMM.
+/// CLIP's vision tower (arXiv 2103.00020; transformers CLIPVisionModel), the global visual encoder
+/// of LLaVA, LISA and GLaMM.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <string>
 
 #include "medseg/config/fields.h"
+#include "medseg/models/activation.h"
 #include "medseg/models/vision_tower.h"
 
 namespace medseg {
 
-struct ClipOptions {  ///< the defaults are ViT-L/14 at 336 pixels
+/// The defaults are ViT-L/14 at 336 pixels.
+struct ClipOptions {
   std::int64_t image_size = 336;
   std::int64_t patch = 14;
   std::int64_t width = 1024;
@@ -19,10 +21,9 @@ struct ClipOptions {  ///< the defaults are ViT-L/14 at 336 pixels
   std::int64_t heads = 16;
   std::int64_t mlp_width = 4096;
   double norm_eps = 1e-5;
-  std::string activation =
-      "quick_gelu";  ///< "quick_gelu" (OpenAI's weights) | "gelu" (erf) | "gelu_pytorch_tanh"
-  std::int64_t select_layer =
-      -2;  ///< index into the layers + 1 hidden states, as LLaVA's mm_vision_select_layer
+  Activation activation = Activation::kQuickGelu;
+  /// Index into the layers + 1 hidden states, as LLaVA's mm_vision_select_layer.
+  std::int64_t select_layer = -2;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -38,12 +39,15 @@ struct ClipOptions {  ///< the defaults are ViT-L/14 at 336 pixels
   }
 };
 
-/// features(): hidden state `select_layer` without the class token; the layers behind it are not run and
-/// post_layernorm is not applied (semantics 9). tokens(): last_hidden_state of CLIPVisionModel, which no norm follows.
+/// features(): hidden state `select_layer` without the class token; the layers behind it are not
+/// run and post_layernorm is not applied (src/README.md, choice 9). tokens(): last_hidden_state of
+/// CLIPVisionModel, which no norm follows.
 ///
-/// Keys: vision_model.{embeddings.{class_embedding,patch_embedding.weight,position_embedding.weight},pre_layrnorm,
-/// encoder.layers.i.{self_attn.{q,k,v,out}_proj,layer_norm1,layer_norm2,mlp.{fc1,fc2}},post_layernorm}; post_layernorm and the
-/// layers behind the chosen one are kept for who exports them.
+/// Keys: vision_model.{embeddings.{class_embedding,patch_embedding.weight,
+/// position_embedding.weight},pre_layrnorm,post_layernorm,
+/// encoder.layers.i.{self_attn.{q,k,v,out}_proj,layer_norm1,layer_norm2,mlp.{fc1,fc2}}}.
+/// post_layernorm and the layers behind the chosen one are kept because an exported tower needs
+/// them.
 /// \throws ConfigError naming the option.
 std::unique_ptr<VisionTower> make_clip(const ClipOptions& options);
 

@@ -1,5 +1,6 @@
 /// \file
-/// DINOv2 vision tower (arXiv 2304.07193; transformers Dinov2Model), the global visual encoder of the demo.
+/// DINOv2 vision tower (arXiv 2304.07193; transformers Dinov2Model), the global visual encoder of
+/// the demo.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,8 @@
 namespace medseg {
 
 struct Dinov2Options {
-  std::int64_t image_size = 224;    ///< S of the input; the position grid is resampled to S / patch
+  /// S of the input; the position grid is resampled to S / patch.
+  std::int64_t image_size = 224;
   std::int64_t position_grid = 37;  ///< side of the stored position grid
   std::int64_t patch = 14;
   std::int64_t width = 384;
@@ -35,8 +37,8 @@ struct Dinov2Options {
 };
 
 /// Keys as Dinov2Model: embeddings.{cls_token,position_embeddings,patch_embeddings.projection.*},
-/// encoder.layer.i.{norm1,attention.attention.{query,key,value},attention.output.dense,layer_scale1.lambda1,norm2,mlp.fc1,mlp.fc2,
-/// layer_scale2.lambda1}, layernorm.
+/// encoder.layer.i.{norm1,attention.attention.{query,key,value},attention.output.dense,
+/// layer_scale1.lambda1,norm2,mlp.fc1,mlp.fc2,layer_scale2.lambda1}, layernorm.
 std::unique_ptr<VisionTower> make_dinov2(const Dinov2Options& options);
 
 }  // namespace medseg

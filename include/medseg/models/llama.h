@@ -1,7 +1,7 @@
 /// \file
-/// The LLaMA family: RMSNorm, rotary positions, grouped-query attention, gated SiLU MLP. With biases it is Qwen2, with a
-/// window Mistral, with scaled rotary frequencies Llama 3.
-/// Source: transformers modeling_{llama,mistral,qwen2}; LLaMA (arXiv 2302.13971), GQA (arXiv 2305.13245).
+/// The LLaMA family: RMSNorm, rotary positions, grouped-query attention, gated SiLU MLP. With
+/// biases it is Qwen2, with a window Mistral, with scaled rotary frequencies Llama 3. Source:
+/// transformers modeling_{llama,mistral,qwen2}; LLaMA (arXiv 2302.13971), GQA (arXiv 2305.13245).
 #pragma once
 
 #include <cstdint>
@@ -10,69 +10,14 @@
 #include <utility>
 #include <vector>
 
-#include "medseg/config/fields.h"
+#include "medseg/models/llama_options.h"
 #include "medseg/nn/linear.h"
 #include "medseg/nn/module.h"
 
 namespace medseg {
 
-/// How rotary frequencies differ from theta^(−2i / head_dim), for texts longer than the model was first trained on.
-struct RopeScalingOptions {
-  std::string type{};  ///< "" | "linear" (all / factor) | "llama3" | "factors" (each / its own)
-  double factor = 1.0;
-  double low_freq_factor = 1.0;                ///< llama3
-  double high_freq_factor = 4.0;               ///< llama3
-  std::int64_t original_max_positions = 8192;  ///< llama3
-  std::vector<double> factors{};  ///< "factors": head_dim / 2 divisors, as in GGUF's rope_freqs
-
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor&& visit) {
-    visit("type", self.type);
-    visit("factor", self.factor, at_least(1e-9));
-    visit("low_freq_factor", self.low_freq_factor, at_least(1e-9));
-    visit("high_freq_factor", self.high_freq_factor, at_least(1e-9));
-    visit("original_max_positions", self.original_max_positions, at_least(1));
-    visit("factors", self.factors, at_least(1e-9));
-  }
-};
-
-struct LlamaOptions {
-  std::int64_t vocabulary = 0;  ///< rows of embed_tokens, added tokens included
-  std::int64_t width = 0;       ///< D
-  std::int64_t layers = 0;
-  std::int64_t heads = 0;
-  std::int64_t kv_heads = 0;
-  std::int64_t head_dim = 0;  ///< 0: width / heads
-  std::int64_t mlp_width = 0;
-  double norm_eps = 1e-5;
-  double rope_theta = 10000.0;
-  bool tied_head = false;  ///< lm_head is embed_tokens
-  std::int64_t max_positions = 2048;
-  std::string attention_bias{};     ///< projections that have one: "" | "qkv" (Qwen2) | "qkvo"
-  std::int64_t sliding_window = 0;  ///< a token sees itself and this many − 1 before it; 0: all
-  RopeScalingOptions rope_scaling{};
-
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor&& visit) {
-    visit("vocabulary", self.vocabulary, at_least(1));
-    visit("width", self.width, at_least(1));
-    visit("layers", self.layers, at_least(1));
-    visit("heads", self.heads, at_least(1));
-    visit("kv_heads", self.kv_heads, at_least(1));
-    visit("head_dim", self.head_dim, at_least(0));
-    visit("mlp_width", self.mlp_width, at_least(1));
-    visit("norm_eps", self.norm_eps);
-    visit("rope_theta", self.rope_theta);
-    visit("tied_head", self.tied_head);
-    visit("max_positions", self.max_positions, at_least(1));
-    visit("attention_bias", self.attention_bias);
-    visit("sliding_window", self.sliding_window, at_least(0));
-    visit("rope_scaling", self.rope_scaling);
-  }
-};
-
-/// Keys and values of the tokens seen so far, one pair a layer, grown by doubling; without gradients. One sequence
-/// (B = 1) or a batch whose sequences advance together.
+/// Keys and values of the tokens seen so far, one pair a layer, grown by doubling; without
+/// gradients. One sequence (B = 1) or a batch whose sequences advance together.
 class KvCache {
  public:
   explicit KvCache(std::int64_t layers)
@@ -80,12 +25,13 @@ class KvCache {
 
   std::int64_t length() const { return length_; }
 
-  /// Appends [B, kv_heads, T, head_dim] and returns views of all that is stored, this call's included.
+  /// Appends [B, kv_heads, T, head_dim] and returns views of all that is stored, this call's
+  /// included.
   std::pair<at::Tensor, at::Tensor> append(std::int64_t layer, const at::Tensor& keys,
                                            const at::Tensor& values);
   /// Called once after all layers saw T new tokens.
   void advance(std::int64_t tokens) { length_ += tokens; }
-  /// Forgets the tail: the next token stands at position `length`.
+  /// Forgets the tail: the next token has position `length`.
   void truncate(std::int64_t length) { length_ = length; }
 
  private:
@@ -95,12 +41,14 @@ class KvCache {
 
 class LlamaBlock;
 
-/// Keys: embed_tokens.weight, layers.i.{self_attn.{q,k,v,o}_proj,mlp.{gate,up,down}_proj,input_layernorm,
-/// post_attention_layernorm}.weight, norm.weight; layers.i.self_attn.{q,k,v,o}_proj.bias as `attention_bias` says.
+/// Keys: embed_tokens.weight, layers.i.{self_attn.{q,k,v,o}_proj,mlp.{gate,up,down}_proj,
+/// input_layernorm,post_attention_layernorm}.weight, norm.weight;
+/// layers.i.self_attn.{q,k,v,o}_proj.bias as `attention_bias` says.
 /// (`lm_head.weight` is the Segmenter's, beside `model.`)
 class Llama : public Module {
  public:
-  /// `matrices` is the dtype that weight matrices are made in; vectors (norms, biases) are fp32 always.
+  /// `matrices` is the dtype that weight matrices are made in; vectors (norms, biases) are always
+  /// fp32.
   /// \throws ConfigError "language.…" on options that contradict each other.
   explicit Llama(const LlamaOptions& options, at::ScalarType matrices = at::kFloat);
   ~Llama() override;
@@ -110,40 +58,45 @@ class Llama : public Module {
 
   at::Tensor embed(const at::Tensor& ids) const;  ///< [...] int64 -> [..., D]
 
-  /// `embeddings` [B, T, D] at positions past.length() … ; causal. Right padding needs no mask: a causal token
-  /// never sees what stands behind it. Returns the state after the final norm, [B, T, D]; under autocast in its
-  /// dtype (so is the residual stream; norms, rotary and the gate compute in fp32).
+  /// `embeddings` [B, T, D] at positions past.length() … ; causal. Right padding needs no mask: a
+  /// causal token never sees what follows it. Returns the state after the final norm,
+  /// [B, T, D]; under autocast in its dtype (so is the residual stream; norms, rotary and the gate
+  /// compute in fp32).
   /// \throws DataError beyond max_positions.
   at::Tensor forward(const at::Tensor& embeddings, KvCache* past = nullptr) const;
 
-  /// A batch without padding: `rows` [1, R, D] holds dialogues of `lengths` one behind the other, each at positions from 0 and
-  /// blind to the others. The same states as those of each alone, [1, R, D]; nothing is computed for padding.
+  /// A batch without padding: `rows` [1, R, D] holds dialogues of `lengths` one behind the other,
+  /// each at positions from 0 and blind to the others. The same states as those of each alone,
+  /// [1, R, D]; nothing is computed for padding.
   at::Tensor forward_packed(const at::Tensor& rows, const std::vector<std::int64_t>& lengths) const;
 
-  /// From now on a decoder layer keeps its input alone for the gradient and runs again in the backward pass: the same bits,
-  /// a third more time, and of the layers' activations those of one layer at a time. Passes without gradients, and layers
-  /// that no gradient passes through, stay as they are.
+  /// Activation checkpointing: from now on a decoder layer keeps only its input for the gradient
+  /// and runs again in the backward pass. The gradients are the same bits, a pass takes a third
+  /// more time, and only one layer's activations are in memory at a time. Passes without gradients,
+  /// and layers that no gradient passes through, stay as they are.
   void checkpoint_layers(bool on) { checkpoints_layers_ = on; }
 
   /// [..., D] -> [..., V] with embed_tokens (tied) or `head`.
   at::Tensor logits(const at::Tensor& hidden) const;
 
-  /// Rows from `first` on are trained as a leaf of their own; the old rows cannot move (also not by weight
-  /// decay). write_back_rows() copies them into the weights before saving.
+  /// Rows from `first` on are trained as a leaf of their own; the old rows cannot move (also not by
+  /// weight decay). write_back_rows() copies them into the weights before saving.
   void split_rows(std::int64_t first);
   void write_back_rows();
   std::int64_t split_at() const { return split_at_; }  ///< -1: not split
-  /// The leaves of split_rows as ("embed_tokens.new_rows", tensor) and, with a head of its own, ("head.new_rows", …).
-  /// named_parameters() keeps naming the whole matrices, which hold the old values until write_back_rows().
+  /// The leaves of split_rows as ("embed_tokens.new_rows", tensor) and, with a head of its own,
+  /// ("head.new_rows", …). named_parameters() keeps naming the whole matrices, which hold the old
+  /// values until write_back_rows().
   std::vector<std::pair<std::string, at::Tensor*>> trainable_rows();
-  /// The whole matrix with the trained rows in place, in the dtype of the matrix; the model is not touched.
+  /// The whole matrix with the trained rows in place, in the dtype of the matrix; the model is not
+  /// touched.
   at::Tensor whole_embedding() const;
   at::Tensor whole_head() const;  ///< \pre not tied
 
   at::Tensor embed_tokens;  ///< [V, D]; registered as embed_tokens.weight
   at::Tensor head;  ///< [V, D]; undefined when tied; registered by the Segmenter as lm_head.weight
-  at::Tensor new_embed_rows,
-      new_head_rows;  ///< leaves made by split_rows; not saved under their own name
+  /// Leaves made by split_rows; not saved under their own names.
+  at::Tensor new_embed_rows, new_head_rows;
 
  private:
   struct Pass;

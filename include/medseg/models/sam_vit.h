@@ -1,5 +1,6 @@
 /// \file
-/// SAM's image encoder: a plain ViT with windowed and global attention (arXiv 2304.02643, appendix A; 2203.16527).
+/// SAM's image encoder: a plain ViT with windowed and global attention (arXiv 2304.02643,
+/// appendix A; 2203.16527).
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "medseg/config/fields.h"
+#include "medseg/models/grounding_encoder.h"
 
 namespace medseg {
 
@@ -14,14 +16,14 @@ namespace medseg {
 struct SamVitOptions {
   std::int64_t image_size = 1024;
   std::int64_t patch = 16;
-  std::int64_t position_grid =
-      64;  ///< side of the grid that the stored positions are for; another grid resamples them
+  /// Side of the grid that the stored positions are for; another grid resamples them.
+  std::int64_t position_grid = 64;
   std::int64_t width = 768;
   std::int64_t depth = 12;
   std::int64_t heads = 12;
   std::int64_t mlp_width = 3072;
-  std::int64_t window =
-      14;  ///< of the other blocks, in cells; a grid that is no multiple is padded
+  /// Side of the other blocks' windows, in cells; a grid that is no multiple is padded.
+  std::int64_t window = 14;
   std::vector<std::int64_t> global_blocks = {2, 5, 8, 11};
 
   template <class Self, class Visitor>
@@ -38,12 +40,11 @@ struct SamVitOptions {
   }
 };
 
-class GroundingEncoder;
-
 /// Keys as segment_anything's ImageEncoderViT: pos_embed [1, g, g, D], patch_embed.proj.*,
-/// blocks.i.{norm1, attn.{qkv, proj}.*, attn.rel_pos_{h,w} [2·side - 1, D / heads], norm2, mlp.{lin1, lin2}}, neck.{0,1,2,3}.*.
-/// On a grid other than `position_grid`, pos_embed is resampled bilinearly and the global blocks' rel_pos linearly (as
-/// get_rel_pos does). \throws ConfigError on sizes that do not fit each other.
+/// blocks.i.{norm1, attn.{qkv, proj}.*, attn.rel_pos_{h,w} [2·side - 1, D / heads], norm2,
+/// mlp.{lin1, lin2}}, neck.{0,1,2,3}.*.
+/// On a grid other than `position_grid`, pos_embed is resampled bilinearly and the global blocks'
+/// rel_pos linearly (as get_rel_pos does). \throws ConfigError on sizes that do not fit each other.
 std::unique_ptr<GroundingEncoder> make_sam_vit(const SamVitOptions& options,
                                                std::int64_t out_width);
 

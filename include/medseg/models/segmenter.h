@@ -1,8 +1,10 @@
 /// \file
-/// The whole model: sees a picture, reads a dialogue, answers in words and draws a mask for each `[SEG]`.
+/// The whole model: sees images, reads a dialogue, answers in words and draws a mask for each
+/// `[SEG]`.
 ///
-/// Wiring follows GLaMM and LISA (reference/recipes 2.1, 2.2): picture -> tower -> projector -> spliced into the
-/// dialogue -> LLM; the state that predicted a `[SEG]` -> text_hidden_fcs -> prompt of the mask decoder.
+/// Wiring follows LISA (arXiv 2308.00692; model/LISA.py) and GLaMM (arXiv 2311.03356;
+/// model/GLaMM.py): image -> tower -> projector -> spliced into the dialogue -> LLM; the state that
+/// predicted a `[SEG]` -> text_hidden_fcs -> prompt of the mask decoder.
 #pragma once
 
 #include <cstdint>
@@ -12,34 +14,31 @@
 #include <vector>
 
 #include "medseg/config/fields.h"
-#include "medseg/models/clip.h"
-#include "medseg/models/dinov2.h"
-#include "medseg/models/grounding.h"
-#include "medseg/models/llama.h"
-#include "medseg/models/siglip.h"
-#include "medseg/models/vision_tower.h"
+#include "medseg/models/grounding_options.h"
+#include "medseg/models/llama_options.h"
+#include "medseg/models/vision_tower_row.h"
+#include "medseg/nn/module.h"
 
 namespace medseg {
 
-struct VisionOptions {
-  std::string tower = "dinov2";  ///< "clip" | "siglip" | "dinov2"; "" is a model without eyes
-  ClipOptions clip;              ///< of these three only the tower's own count
-  SiglipOptions siglip;
-  Dinov2Options dinov2;
+class Grounding;
+class Llama;
+class VisionTower;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor&& visit) {
-    visit("tower", self.tower);
-    visit("clip", self.clip);
-    visit("siglip", self.siglip);
-    visit("dinov2", self.dinov2);
-  }
+enum class ProjectorType {
+  kLinear,
+  kMlp2xGelu,  ///< two layers with an erf GELU between them
+};
+template <>
+struct Choice<ProjectorType> {
+  static constexpr ChoiceNames<ProjectorType, 2> names = {
+      {{ProjectorType::kLinear, "linear"}, {ProjectorType::kMlp2xGelu, "mlp2x_gelu"}}};
 };
 
 struct ProjectorOptions {
-  std::string type = "mlp2x_gelu";  ///< "linear" | "mlp2x_gelu" (erf GELU)
-  std::int64_t merge =
-      1;  ///< 2: each 2×2 block of patches is one token of 4·Dv, a quarter of the tokens
+  ProjectorType type = ProjectorType::kMlp2xGelu;
+  /// 2: each 2×2 block of patches is one token of 4·Dv, a quarter of the tokens.
+  std::int64_t merge = 1;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -63,51 +62,55 @@ struct SegmenterOptions {
   }
 };
 
-/// Ids and labels as `text` renders them (kImageToken, kIgnoreLabel), which this module does not see.
+/// The id of an `<image>` placeholder and the label without loss. `text` renders dialogues with the
+/// same numbers (kImageToken, kIgnoreLabel; `bundle`, which sees both rooms, asserts it).
 inline constexpr std::int64_t kImagePlaceId = -200;
 inline constexpr std::int64_t kNoLabel = -100;
 
 /// A batch of dialogues. Any number of images a dialogue, anywhere in it, and of `[SEG]`.
 struct DialogueBatch {
-  std::vector<std::vector<std::int64_t>>
-      ids;  ///< per dialogue; kImageToken (-200) where an image goes
-  std::vector<std::vector<std::int64_t>>
-      labels;  ///< same lengths; -100 where ignored; may be empty (no loss)
-  std::vector<std::vector<std::int64_t>>
-      seg_positions;           ///< per dialogue, indices into ids of the `[SEG]` to draw
-  at::Tensor vision_features;  ///< [I, N, Dv], images in order of their places over all dialogues
+  /// Per dialogue; kImagePlaceId where an image goes.
+  std::vector<std::vector<std::int64_t>> ids;
+  /// Of the same lengths; kNoLabel where there is no loss. Empty: no loss at all.
+  std::vector<std::vector<std::int64_t>> labels;
+  /// Per dialogue, indices into ids of the `[SEG]` to draw.
+  std::vector<std::vector<std::int64_t>> seg_positions;
+  /// [I, N, Dv], images in order of their placeholders over all dialogues.
+  at::Tensor vision_features;
 };
 
-/// The batch with image tokens in place, one dialogue behind the other: R rows in all, without padding.
+/// The batch with the rows of its images, one dialogue behind the other: R rows in all, without
+/// padding.
 struct Spliced {
   at::Tensor embeddings;              ///< [1, R, D]
-  at::Tensor labels;                  ///< [R] int64, -100 at image places
+  at::Tensor labels;                  ///< [R] int64, kNoLabel at image tokens
   std::vector<std::int64_t> lengths;  ///< of the dialogues; their sum is R
-  /// Of each `[SEG]`: dialogue and, in it, the position of the state that PREDICTS it (its own position minus one).
+  /// Of each `[SEG]`: dialogue and, in it, the position of the state that PREDICTS it (its own
+  /// position minus one).
   at::Tensor seg_dialogue, seg_position;  ///< [K] int64
 };
 
 /// What training changes about a pass; the defaults are the published losses.
 struct TeacherForcing {
-  double prompt_gradient =
-      1.0;  ///< scales what flows back from the prompts into the language model (the segmentation
-            ///< head gets all of it)
+  /// Scales the gradient that flows back from the prompts into the language model; the
+  /// segmentation head gets all of it.
+  double prompt_gradient = 1.0;
   double label_smoothing = 0.0;  ///< of the text loss
 };
 
 struct SegmenterOutput {
   at::Tensor text_loss;  ///< scalar, mean CE over the labelled tokens; undefined without labels
   std::int64_t labelled = 0;  ///< tokens behind that mean
-  at::Tensor
-      prompts;  ///< [K, C] float32, dialogue by dialogue, in order of `[SEG]`; undefined without grounding
+  /// [K, C] float32, dialogue by dialogue, in order of `[SEG]`; undefined without grounding.
+  at::Tensor prompts;
   at::Tensor seg_dialogue;  ///< [K] int64
   at::Tensor hidden;        ///< [1, R, D] after the final norm, one dialogue behind the other
-  /// Of the state that predicted each `[SEG]`: its place in its dialogue, [K] int64, and its value, [K, D].
+  /// Of the state that predicted each `[SEG]`: its position in its dialogue, [K] int64, and its
+  /// value, [K, D].
   at::Tensor seg_position, seg_hidden;
 };
 
-/// Keys: model.{embed_tokens,layers,norm}…, lm_head.weight, model.vision_tower.vision_tower.…, model.mm_projector.…,
-/// model.text_hidden_fcs.0.{0,2}.…, model.grounding_encoder.…
+/// Keys begin as models/part_names.h says.
 class Segmenter : public Module {
  public:
   /// `language_matrices`: the dtype that the language model's weight matrices are made in.
@@ -122,21 +125,23 @@ class Segmenter : public Module {
   bool has_vision() const { return vision_ != nullptr; }
   bool has_grounding() const { return grounding_ != nullptr; }
   at::Device device() const;          ///< of all parameters
-  std::int64_t image_tokens() const;  ///< places an image takes in the dialogue
+  std::int64_t image_tokens() const;  ///< tokens that an image takes in the dialogue
 
   at::Tensor project(const at::Tensor& vision_features) const;  ///< [B, N, Dv] -> [B, N', D]
   at::Tensor prompts(const at::Tensor& hidden) const;           ///< [K, D] -> [K, C] float32
 
-  /// From now on the projector sees (x - mean) / deviation, both [Dv]: the channels of a frozen tower differ a
-  /// hundredfold in size and share an offset, which an optimiser would have to learn away first. With `same_function` the
-  /// projector's numbers change so that what it computes does not; without, they stay (they were random).
+  /// From now on the projector sees (x - mean) / deviation, both [Dv]: the channels of a frozen
+  /// tower differ a hundredfold in size and share an offset, which an optimiser would have to learn
+  /// away first. With `same_function` the projector's weights change so that its output does not;
+  /// without, they stay (they were random).
   void standardise_vision(const at::Tensor& mean, const at::Tensor& deviation, bool same_function);
-  /// The projector's tensors for features as the tower gives them, under their names; empty unless standardised.
+  /// The projector's tensors for features as the tower gives them, under their names; empty unless
+  /// standardised.
   std::vector<std::pair<std::string, at::Tensor>> plain_projector() const;
   Spliced splice(const DialogueBatch& batch) const;
 
-  /// What an optimiser moves: every parameter that requires a gradient under its name, and the leaves of
-  /// Llama::split_rows as "model.embed_tokens.new_rows" and "lm_head.new_rows".
+  /// What an optimiser moves: every parameter that requires a gradient under its name, and the
+  /// leaves of Llama::split_rows as "model.embed_tokens.new_rows" and "lm_head.new_rows".
   std::vector<std::pair<std::string, at::Tensor*>> trainable_leaves();
 
   /// Teacher-forced pass: text loss (logits only where labelled) and the prompts of all `[SEG]`.

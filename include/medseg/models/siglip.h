@@ -4,24 +4,26 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 
 #include "medseg/config/fields.h"
+#include "medseg/models/activation.h"
 #include "medseg/models/vision_tower.h"
 
 namespace medseg {
 
-struct SiglipOptions {  ///< the defaults are so400m/14 at 384 pixels
+/// The defaults are so400m/14 at 384 pixels.
+struct SiglipOptions {
   std::int64_t image_size = 384;
-  std::int64_t patch =
-      14;  ///< a picture that is no multiple loses its last rows and columns, as there
+  /// An image that is no multiple loses its last rows and columns, as in transformers.
+  std::int64_t patch = 14;
   std::int64_t width = 1152;
   std::int64_t layers = 27;
   std::int64_t heads = 16;
   std::int64_t mlp_width = 4304;
   double norm_eps = 1e-6;
-  std::string activation = "gelu_pytorch_tanh";  ///< as ClipOptions::activation
-  std::int64_t select_layer = -2;  ///< index into the layers + 1 states before post_layernorm
+  Activation activation = Activation::kGeluTanh;
+  /// Index into the layers + 1 hidden states before post_layernorm.
+  std::int64_t select_layer = -2;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -37,10 +39,11 @@ struct SiglipOptions {  ///< the defaults are so400m/14 at 384 pixels
   }
 };
 
-/// No class token: features() is the chosen state, whole. tokens(): last_hidden_state, after post_layernorm.
+/// No class token: features() is the whole chosen state. tokens(): last_hidden_state, after
+/// post_layernorm.
 ///
-/// Keys: as CLIP's without class_embedding and pre_layrnorm, with patch_embedding.bias. The pooling head of published files
-/// (vision_model.head.*) has no place here: no token that a language model sees comes out of it.
+/// Keys: as CLIP's without class_embedding and pre_layrnorm, with patch_embedding.bias. The pooling
+/// head of published files (vision_model.head.*) is left out: its output is not a patch token.
 /// \throws ConfigError naming the option.
 std::unique_ptr<VisionTower> make_siglip(const SiglipOptions& options);
 

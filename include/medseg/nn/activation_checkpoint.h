@@ -1,6 +1,6 @@
 /// \file
-/// Activation checkpointing (arXiv 1604.06174): memory for time. A block keeps its input alone, and runs a second time when
-/// its gradient is due.
+/// Activation checkpointing (arXiv 1604.06174) saves memory at the price of time: a block keeps
+/// only its input and runs a second time in the backward pass.
 #pragma once
 
 #include <functional>
@@ -9,14 +9,16 @@
 
 namespace medseg {
 
-/// block(x), whose gradients are bit for bit those of a plain call: what it draws from torch's generators and the autocast
-/// around it are in the second run what they were in the first. `x` and the result may have any shape.
+/// Calls block(x). The gradients are bit for bit those of a plain call: the second run has the same
+/// states of torch's generators and the same autocast as the first. `x` and the result may have any
+/// shape.
 ///
-/// The block must be a function of x, of tensors that stay as they are until the backward pass is over, and of torch's
-/// generators; its parameters get their gradients from `backward()`, the only way through: torch::autograd::grad() throws.
-/// `trains`: whether any of its parameters wants a gradient; x need not, so that adapters learn behind a frozen input. Where
-/// neither does, and where no gradient is recorded, the call is a plain one. Calls may nest. What the block throws in its
-/// second run comes out of backward().
+/// The block must be a function of x, of tensors that do not change before the backward pass is
+/// over, and of torch's generators. Its parameters get their gradients only from `backward()`;
+/// torch::autograd::grad() throws. `trains`: whether any of its parameters requires a gradient; x
+/// need not, so that adapters behind a frozen input train. If neither does, or no gradient is
+/// recorded, it is a plain call. Calls may nest. An error of the block in its second run leaves
+/// backward().
 at::Tensor checkpointed(const std::function<at::Tensor(const at::Tensor&)>& block,
                         const at::Tensor& x, bool trains);
 

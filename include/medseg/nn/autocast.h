@@ -6,9 +6,9 @@
 
 namespace medseg {
 
-/// While it lives, matrix products on `device` run in `dtype` (kBFloat16, kHalf); kFloat switches autocast off.
-/// Scopes nest; the outermost end drops the cached casts of parameters (so a new optimiser step is seen). State is
-/// per thread: each worker makes its own.
+/// While it exists, matrix products on `device` run in `dtype` (kBFloat16, kHalf); kFloat disables
+/// autocast. Scopes nest. The end of the outermost one drops the cached casts of parameters, so
+/// that an optimiser step takes effect. State is per thread: each worker makes its own.
 class AutocastScope {
  public:
   AutocastScope(at::DeviceType device, at::ScalarType dtype);
@@ -22,7 +22,8 @@ class AutocastScope {
   at::ScalarType dtype_before_;
 };
 
-/// The dtype that a matrix product of `x` would run in now: autocast's if it is on, else that of x.
+/// The dtype in which a matrix product of `x` would run now: autocast's if it is on, else that of
+/// x.
 at::ScalarType compute_dtype(const at::Tensor& x);
 
 }  // namespace medseg

@@ -27,17 +27,17 @@ class Conv2d : public Module {
   Options options_;
 };
 
-/// Convolution without bias, then batch normalisation (eps 1e-5). Keys: c.weight, bn.{weight, bias, running_mean,
-/// running_var, num_batches_tracked}.
+/// Convolution without bias, then batch normalisation (eps 1e-5). Keys: c.weight, bn.{weight, bias,
+/// running_mean, running_var, num_batches_tracked}.
 ///
-/// A norm that is not being trained (its weight wants no gradient) uses and keeps its running statistics whatever
-/// train() says: a frozen encoder inside a model in training mode must not drift.
+/// A frozen norm (its weight requires no gradient) uses and keeps its running statistics even in
+/// training mode: a frozen encoder inside a model that trains must not drift.
 class ConvBatchNorm : public Module {
  public:
   ConvBatchNorm(std::int64_t in, std::int64_t out, Conv2d::Options options);
 
   at::Tensor forward(const at::Tensor& x) const;  ///< [B, in, H, W] -> [B, out, H', W']
-  /// Weight and bias of the one convolution that does the same with the running statistics. Without gradient.
+  /// Weight and bias of one convolution that equals both with the running statistics. No gradient.
   std::pair<at::Tensor, at::Tensor> folded() const;
   const Conv2d::Options& options() const { return conv_.options(); }
 
@@ -46,15 +46,15 @@ class ConvBatchNorm : public Module {
   at::Tensor weight_, bias_, running_mean_, running_var_, batches_;
 };
 
-/// Transposed convolution with kernel 2 and stride 2: every pixel becomes four, none overlap, so it is a dense layer.
-/// Keys: weight [in, out, 2, 2], bias [out].
+/// Transposed convolution with kernel 2 and stride 2. Every pixel becomes four and none overlap, so
+/// it is computed as a dense layer. Keys: weight [in, out, 2, 2], bias [out].
 class Upsample2x2 : public Module {
  public:
   Upsample2x2(std::int64_t in, std::int64_t out);
 
-  /// [..., in] -> [..., 2, 2, out]: row and column inside the pixel's four. Channels stay last, nothing is shuffled.
+  /// [..., in] -> [..., 2, 2, out]: row and column among the pixel's four. Channels stay last.
   at::Tensor forward(const at::Tensor& x) const;
-  /// The same before the bias.
+  /// The same without adding the bias.
   at::Tensor product(const at::Tensor& x) const;
 
   at::Tensor weight, bias;

@@ -1,15 +1,15 @@
 /// \file
-/// Dropout that costs next to nothing.
+/// Dropout without a stored mask.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 namespace medseg {
 
-/// Zero with probability `p` in [0, 1), else x / (1 − p). Draws one number from torch's default generator; which
-/// elements go is a hash of it and of their place, so nothing is stored for the gradient and the number of threads
-/// does not matter. (at::dropout fills a mask with random numbers first: twice the price of the small matrix product
-/// behind it.)
+/// Zero with probability `p` in [0, 1), else x / (1 − p). Draws one number from torch's default
+/// generator. Whether an element is dropped is a hash of that number and the element's index, so
+/// nothing is stored for the gradient and the number of threads does not matter. (at::dropout fills
+/// a mask with random numbers, which takes twice as long as the small matrix product that follows.)
 at::Tensor dropout(const at::Tensor& x, double p);
 
 }  // namespace medseg

@@ -1,13 +1,14 @@
 /// \file
-/// How many floating-point operations matrix products did.
+/// Counts the floating-point operations of matrix products.
 #pragma once
 
 namespace medseg {
 
-/// While one exists, torch's matrix products (mm, addmm, bmm, baddbmm), convolutions and fused attention are counted as they
-/// run, of all threads: 2 a multiply-add, what is done again in the backward pass included. Attention counts all keys, also
-/// where a mask hides half of them. Not counted: what is no product of matrices, and products of our own kernels that do not
-/// tell (`add_flops`).
+/// While one exists, torch's matrix products (mm, addmm, bmm, baddbmm), convolutions and fused
+/// attention are counted as they run, on all threads, with 2 per multiply-add. Repeated work of the
+/// backward pass is included. Attention counts all keys, even where a mask hides half of them. Not
+/// counted: operations other than matrix products, and our own kernels that do not call
+/// `add_flops`.
 class FlopCount {
  public:
   FlopCount();
@@ -19,10 +20,10 @@ class FlopCount {
   unsigned long handle_;
 };
 
-/// What a kernel of ours did; forgotten where no FlopCount exists.
+/// To be called by our own kernels; ignored if no FlopCount exists.
 void add_flops(double flops);
 
-/// Of all FlopCounts so far, in this process; only differences mean anything.
+/// Sum over all FlopCounts of this process so far; only differences have a meaning.
 double counted_flops();
 
 }  // namespace medseg

@@ -6,7 +6,8 @@
 
 namespace medseg {
 
-/// silu(gate) · up = gate · σ(gate) · up, computed in fp32; both [..., M] of one dtype, which stays.
+/// silu(gate) · up = gate · σ(gate) · up, computed in fp32; both [..., M] and the result have one
+/// dtype.
 at::Tensor gated_silu(const at::Tensor& gate, const at::Tensor& up);
 
 }  // namespace medseg

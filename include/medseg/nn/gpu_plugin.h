@@ -1,9 +1,11 @@
 /// \file
-/// The door to a GPU. What needs CUDA at link time (NCCL, graph capture) is in libmedseg_cuda.so (src/cuda/), built where a
-/// toolkit and the wheel's CUDA libraries are, and opened only when a GPU is asked for: the program itself runs anywhere.
+/// Access to a GPU. Code that needs CUDA at link time (NCCL, graph capture) is in libmedseg_cuda.so
+/// (src/cuda/). That plugin is built only where a CUDA toolkit and the wheel's CUDA libraries exist
+/// and loaded only when a GPU is asked for, so the program itself runs anywhere.
 ///
-/// Opening it loads libtorch_cuda.so, which brings ATen's CUDA kernels. That must come before anything asks ATen about CUDA
-/// (at::hasCUDA, at::manual_seed, …): the first such question settles the answer for the life of the process.
+/// Loading it loads libtorch_cuda.so with ATen's CUDA kernels. That must happen before anything
+/// asks ATen about CUDA (at::hasCUDA, at::manual_seed, …), because ATen keeps its first answer for
+/// the life of the process.
 #pragma once
 
 #include <chrono>
@@ -21,43 +23,45 @@ class Store;
 
 namespace medseg {
 
-/// Work that a GPU repeats with one launch. Destroyed, its graph is.
+/// Work that a GPU repeats with one launch (a CUDA graph, freed with the object).
 class CapturedGraph {
  public:
   virtual ~CapturedGraph() = default;
   virtual void replay() = 0;  ///< on the current stream
 };
 
-/// The table behind the plugin's one symbol, `medseg_gpu_plugin`. Both sides are compiled against the same LibTorch.
+/// The table behind the plugin's only symbol, `medseg_gpu_plugin`. Both sides are compiled against
+/// the same LibTorch.
 struct GpuPlugin {
   static constexpr std::uint32_t kVersion = 2;
 
   std::uint32_t version;
   const char* torch;  ///< version of the LibTorch that the plugin was compiled against
 
-  int (*devices)();         ///< 0 without a usable driver; never throws
-  void (*use)(int device);  ///< the calling thread's current GPU from now on
+  int (*devices)();         ///< number of GPUs; 0 without a usable driver; never throws
+  void (*use)(int device);  ///< sets the calling thread's current GPU
 
-  /// NCCL between processes that share `store`; each collective that takes longer than `timeout` ends its process.
+  /// NCCL between processes that share `store`. A collective that takes longer than `timeout` ends
+  /// its process.
   c10::intrusive_ptr<c10d::Backend> (*make_nccl)(const c10::intrusive_ptr<c10d::Store>& store,
                                                  int rank, int world,
                                                  std::chrono::milliseconds timeout);
 
-  /// Runs `work` `warm_up` times on a stream of its own, then once more to capture it. `work` may only touch tensors that
-  /// stay where they are between replays, must not wait for the GPU, and draws its random numbers from the default CUDA
-  /// generator, whose state the replays advance. \throws c10::Error.
+  /// Runs `work` `warm_up` times on its own stream, then captures it. `work` may only touch tensors
+  /// that keep their memory between replays, must not wait for the GPU, and draws random numbers
+  /// from the default CUDA generator, whose state the replays advance. \throws c10::Error.
   std::unique_ptr<CapturedGraph> (*capture)(const std::function<void()>& work, int warm_up);
 };
 
 struct Gpu {
-  const GpuPlugin* plugin = nullptr;  ///< null where no GPU can be used
-  std::string reason;                 ///< then one line that says why
+  const GpuPlugin* plugin = nullptr;  ///< null if no GPU can be used
+  std::string reason;                 ///< why no GPU can be used, on one line
 };
 
-/// Opens the plugin at the first call; later calls tell the same. Safe from several threads.
+/// Opens the plugin at the first call; later calls return the same result. Thread-safe.
 const Gpu& open_gpu();
 
-/// The same for a plugin at `path`, without remembering. For open_gpu and its tests.
+/// The same for the plugin at `path`, without keeping the result. For open_gpu and its tests.
 Gpu open_gpu_plugin(const std::string& path);
 
 }  // namespace medseg

@@ -6,12 +6,13 @@
 
 namespace medseg {
 
-/// softmax(q kᵀ / √d + row_bias[row of the key] + column_bias[column of the key]) v: `q`, `k`, `v` [N, h·w, d],
-/// `row_bias` [N, h·w, h], `column_bias` [N, h·w, w] -> [N, h·w, d]. All of one dtype; cells go row by row.
-/// This is where decomposed relative positions (arXiv 2112.01526, section 4.1) end up.
+/// softmax(q kᵀ / √d + row_bias[row of the key] + column_bias[column of the key]) v: `q`, `k`, `v`
+/// [N, h·w, d], `row_bias` [N, h·w, h], `column_bias` [N, h·w, w] -> [N, h·w, d], all of one dtype;
+/// cells are in row order. Decomposed relative positions (arXiv 2112.01526, section 4.1) have this
+/// form.
 ///
-/// The [h·w, h·w] scores of few of the N exist at a time, in the backward pass too, which computes them again: SAM's
-/// global blocks would need a gigabyte each otherwise.
+/// The [h·w, h·w] scores exist for a few of the N at a time. The backward pass computes them again;
+/// otherwise each of SAM's global blocks would take a gigabyte.
 at::Tensor grid_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                           const at::Tensor& row_bias, const at::Tensor& column_bias);
 

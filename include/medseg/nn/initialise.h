@@ -1,14 +1,14 @@
 /// \file
-/// New parameters: leaves without gradient, with first values or (while loading) with none; fp32 unless a MatrixDtype says
-/// otherwise.
+/// New parameters: leaves without gradient. They get initial values, or none while a checkpoint is
+/// loaded. They are fp32 unless a MatrixDtype exists.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 namespace medseg {
 
-/// While one lives on this thread, new parameters get storage but no values: whoever loads a checkpoint strictly
-/// need not draw 135 million random numbers first.
+/// While one exists on this thread, new parameters get memory but no values: code that loads a
+/// whole checkpoint need not draw 135 million random numbers first.
 class SkipInitialisation {
  public:
   SkipInitialisation();
@@ -21,8 +21,9 @@ class SkipInitialisation {
 };
 bool initialisation_skipped();
 
-/// While one lives on this thread, new parameters have a shape and no memory (torch's meta device): a network can be asked
-/// what it would hold before anything is allocated. Such a network cannot compute.
+/// While one exists on this thread, new parameters have a shape but no memory (torch's meta
+/// device), so that the size of a network is known before anything is allocated. Such a network
+/// cannot compute.
 class ShapesOnly {
  public:
   ShapesOnly();
@@ -34,8 +35,8 @@ class ShapesOnly {
   bool before_;
 };
 
-/// While one lives on this thread, new parameters of two or more dimensions have this dtype: a model that is kept in bf16
-/// never takes the room of fp32. Vectors stay fp32.
+/// While one exists on this thread, new parameters of two or more dimensions have this dtype, so
+/// that a bf16 model never takes the memory of an fp32 one. Vectors stay fp32.
 class MatrixDtype {
  public:
   explicit MatrixDtype(at::ScalarType dtype);
@@ -47,7 +48,7 @@ class MatrixDtype {
   at::ScalarType before_;
 };
 
-/// U(-bound, bound), N(0, deviation²) from torch's default generator; the same value everywhere.
+/// U(-bound, bound) and N(0, deviation²) from torch's default generator; one value for all.
 at::Tensor uniform_parameter(at::IntArrayRef shape, double bound);
 at::Tensor normal_parameter(at::IntArrayRef shape, double deviation);
 at::Tensor constant_parameter(at::IntArrayRef shape, double value);

@@ -14,8 +14,8 @@ class LayerNorm2d : public Module {
   explicit LayerNorm2d(std::int64_t channels, double eps = 1e-6);
 
   at::Tensor forward(const at::Tensor& x) const;  ///< [B, C, H, W] -> the same
-  at::Tensor forward_last(
-      const at::Tensor& x) const;  ///< [..., C] -> the same, for maps with channels last
+  /// [..., C] -> the same, for maps with channels last.
+  at::Tensor forward_last(const at::Tensor& x) const;
 
   double eps() const { return eps_; }
 

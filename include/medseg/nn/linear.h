@@ -11,32 +11,35 @@
 
 namespace medseg {
 
-/// y = x Wᵀ + b, and with an adapter (LoRA, arXiv 2106.09685): + s · dropout(x) Aᵀ Bᵀ, s = alpha / r or, rank
-/// stabilised (rsLoRA, arXiv 2312.03732), alpha / √r.
-/// Keys: weight [out, in], bias [out]; lora_A.weight [r, in], lora_B.weight [out, r] (as PEFT names them).
-/// Weights start as torch.nn.Linear's (Kaiming uniform, a = sqrt 5) unless loaded.
+/// y = x Wᵀ + b, and with an adapter (LoRA, arXiv 2106.09685) + s · dropout(x) Aᵀ Bᵀ, where s is
+/// alpha / r or, rank-stabilised (rsLoRA, arXiv 2312.03732), alpha / √r.
+/// Keys: weight [out, in], bias [out]; lora_A.weight [r, in], lora_B.weight [out, r], PEFT's names.
+/// Initial values are those of torch.nn.Linear (Kaiming uniform, a = sqrt 5).
 class Linear : public Module {
  public:
   Linear(std::int64_t in, std::int64_t out, bool bias = true);
 
   at::Tensor forward(const at::Tensor& x) const;  ///< [..., in] -> [..., out]
 
-  /// A from Kaiming uniform, B zero: the output does not change until trained. Both require a gradient.
+  /// A is Kaiming uniform, B zero, so the output does not change until trained. Both require
+  /// gradients.
   void add_adapter(std::int64_t rank, double alpha, double dropout, bool rank_stabilised = false);
   bool has_adapter() const { return rank_ > 0; }
-  /// W + s B A in fp32; the layer stays as it is. Without an adapter: W (kept in few bits: as that stands for, in the dtype
-  /// that it was promised to be saved in).
+  /// W + s B A in fp32, without changing the layer. Without an adapter: W, which for a low-bit
+  /// matrix is the dequantised one in its `saved` dtype.
   at::Tensor merged_weight() const;
-  /// W becomes merged_weight(), and the adapter is gone.
+  /// Replaces W by merged_weight() and removes the adapter.
   void merge_adapter();
-  /// Until an undefined tensor ends it, the layer answers with this matrix alone: merged weights for an evaluation
-  /// in the midst of training.
+  /// The layer uses only this matrix until an undefined tensor is given: merged weights for an
+  /// evaluation during training.
   void answer_with(at::Tensor merged) { stand_in_ = std::move(merged); }
-  /// The same for W kept in few bits: merged_weight() in `dtype`, made anew for each answer, until std::nullopt.
+  /// The same for a low-bit W: merged_weight() in `dtype`, computed for each call, until
+  /// std::nullopt.
   void answer_merged(std::optional<at::ScalarType> dtype) { merged_dtype_ = dtype; }
 
-  /// From now on W, which must not want a gradient, is kept as a LowBitMatrix alone. `weight` keeps its shape, as `saved`, but
-  /// is NaN all over and takes no memory. \throws CheckpointError on a value that is not finite.
+  /// From now on W, which must not require a gradient, is kept only as a LowBitMatrix. `weight`
+  /// keeps its shape and the dtype `saved`, but takes no memory and reads as NaN. \throws
+  /// CheckpointError on a value that is not finite.
   void store_low_bit(LowBitType type, at::ScalarType saved);
   const std::optional<LowBitMatrix>& low_bit() const { return low_bit_; }
   void move_constants(at::Device device) override;

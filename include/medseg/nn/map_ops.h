@@ -1,8 +1,9 @@
 /// \file
-/// What a mask decoder does to every cell of a map, in one pass forward and one backward.
+/// Operations of a mask decoder on every cell of a map, each in one pass forward and one backward.
 ///
-/// Maps have their channels last. bf16 maps on the CPU with a multiple of 32 channels (at most 512) take the fused way, where
-/// sums and parameters are fp32 and GELU and its slope are polynomials within 4e-4; all others the same formula in ATen.
+/// Maps have their channels last. bf16 maps on the CPU with a multiple of 32 channels, at most 512,
+/// use the fused kernels, where sums and parameters are fp32 and GELU and its derivative are
+/// polynomials within 4e-4. Other maps use the same formula in ATen.
 #pragma once
 
 #include <utility>
@@ -15,7 +16,8 @@ namespace medseg {
 at::Tensor norm_gelu(const at::Tensor& x, const at::Tensor& offset, const at::Tensor& weight,
                      const at::Tensor& bias, double eps);
 
-/// y = LayerNorm(x) · weight + bias, and y + positions: `x` [K, L, C], `positions` [L, C] without gradient.
+/// y = LayerNorm(x) · weight + bias, and y + positions: `x` [K, L, C], `positions` [L, C] without
+/// gradient.
 std::pair<at::Tensor, at::Tensor> norm_and_place(const at::Tensor& x, const at::Tensor& weight,
                                                  const at::Tensor& bias, double eps,
                                                  const at::Tensor& positions);

@@ -32,7 +32,8 @@ class RmsNorm : public Module {
   double eps_;
 };
 
-/// The formula behind RmsNorm, computed in fp32 whatever x is; one pass forward and one backward on the CPU.
+/// The formula of RmsNorm, computed in fp32 for any dtype; one pass forward and one backward on the
+/// CPU.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps);
 
 }  // namespace medseg

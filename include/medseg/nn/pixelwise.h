@@ -1,8 +1,9 @@
 /// \file
-/// Passes over feature maps that memory traffic decides: for the CPU, fp32 and bf16, channels last, without gradient.
-/// (Where gradients are wanted, or on another device, use the ATen operators of the same meaning.)
+/// Operations on feature maps whose time is that of reading memory: for the CPU, fp32 and bf16,
+/// channels last, without gradients. (Elsewhere use the equivalent ATen operators.)
 ///
-/// In bf16, GELU is a polynomial that stays 4e-4 from x · Φ(x), a tenth of bf16's own step; in fp32 it is at::gelu.
+/// In bf16, GELU is a polynomial within 4e-4 of x · Φ(x), a tenth of bf16's own step; in fp32 it is
+/// at::gelu.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@
 
 namespace medseg {
 
-/// Numbers that belong to channels, in the order of the inner loops.
+/// Numbers per channel, in the order of the inner loops.
 class PerChannel {
  public:
   PerChannel() = default;
@@ -31,21 +32,24 @@ enum class Then { kNothing, kGelu };
 
 /// x = x + bias, then GELU; `x` [..., C] contiguous. `bias` may be left out.
 void add_bias(at::Tensor& x, const PerChannel& bias, Then then);
-/// x = x + bias + other, then perhaps GELU; both [..., C] contiguous.
+/// x = x + bias + other, then GELU if asked for; both [..., C] contiguous.
 void add_bias_and(at::Tensor& x, const PerChannel& bias, const at::Tensor& other, Then then);
 
-/// LayerNorm over the last axis: `x` [..., C] contiguous -> the same. `affine` holds weight and bias.
+/// LayerNorm over the last axis: `x` [..., C] contiguous -> the same. `affine` holds weight and
+/// bias.
 at::Tensor normalise(const at::Tensor& x, const PerChannel& affine, double eps);
 
 /// A 3×3 depthwise convolution: nine taps and the bias. `weight` [C, 1, 3, 3], `bias` [C].
 PerChannel depthwise_taps(const at::Tensor& weight, const at::Tensor& bias);
 
-/// Zero-padded by one to the left and right only: the rows come with their neighbours above and below.
-/// `rows` [R, W, C] -> `out` [(R-3)/stride + 1, ceil(W / stride), C], same dtype, both contiguous. One thread.
+/// Zero-padded by one column on the left and right only: `rows` includes the neighbours above and
+/// below. `rows` [R, W, C] -> `out` [(R-3)/stride + 1, ceil(W / stride), C], same dtype, both
+/// contiguous. Runs on the calling thread.
 void depthwise_3x3_rows(const at::Tensor& rows, const PerChannel& taps, std::int64_t stride,
                         Then then, at::Tensor& out);
 
-/// The whole map, zero-padded by one: `x` [B, H, W, C] contiguous -> [B, ceil(H / stride), ceil(W / stride), C].
+/// The whole map, zero-padded by one: `x` [B, H, W, C] contiguous -> [B, ceil(H / stride), ceil(W /
+/// stride), C].
 at::Tensor depthwise_3x3(const at::Tensor& x, const PerChannel& taps, std::int64_t stride = 1,
                          Then then = Then::kNothing);
 

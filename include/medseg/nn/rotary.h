@@ -8,12 +8,13 @@
 
 namespace medseg {
 
-/// theta^(−2i / head_dim), i < head_dim / 2: what a pair turns by from one position to the next, [head_dim / 2] float32.
+/// theta^(−2i / head_dim), i < head_dim / 2: the angle between two positions, [head_dim / 2]
+/// float32.
 at::Tensor rotary_frequencies(std::int64_t head_dim, double theta);
 
-/// For longer texts than a model was first trained on (Llama 3.1; transformers' rope type "llama3"): frequencies that turn
-/// less than `low` times in `original_positions` are divided by `factor`, those that turn more than `high` times stay, and
-/// between the two the divisor changes smoothly.
+/// For texts longer than those of pre-training (Llama 3.1; transformers' rope type "llama3").
+/// Frequencies that turn less than `low` times in `original_positions` are divided by `factor`.
+/// Those that turn more than `high` times are unchanged. In between, the divisor changes smoothly.
 struct Llama3Scaling {
   double factor, low, high;
   std::int64_t original_positions;
@@ -26,9 +27,10 @@ struct RotaryTables {
   at::Tensor cosine, sine;
 };
 
-/// `x` [B, T, heads, head_dim] -> [B, heads, T, head_dim], contiguous, as attention wants it; tables [T, head_dim / 2] of
-/// its positions: the pair (x_i, x_{i + head_dim/2}) turns by the angle of its position. Computed in fp32; the dtype
-/// stays. The gradient is the inverse turn.
+/// `x` [B, T, heads, head_dim] -> [B, heads, T, head_dim], contiguous, as attention needs it;
+/// tables [T, head_dim / 2] of its positions. The pair (x_i, x_{i + head_dim/2}) turns by the angle
+/// of its position. Computed in fp32; the result has the dtype of x. The gradient is the inverse
+/// rotation.
 at::Tensor rotate(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine);
 
 }  // namespace medseg

@@ -1,5 +1,5 @@
 /// \file
-/// How much memory tensors take, by count: no other process and no allocator's habit changes the numbers.
+/// Memory of tensors, by counting: independent of other processes and of the allocator.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +7,9 @@
 
 namespace medseg {
 
-/// Bytes of CPU tensors that were made by this thread (backward passes started here included) since the object was: what
-/// stood before does not count, and what of it is freed meanwhile does not either. Scratch memory inside of libraries is
-/// not seen. Objects nest, and then the inner one alone counts.
+/// Bytes of the CPU tensors that this thread has made since the object was, backward passes that it
+/// started included. Earlier tensors do not count, neither when they exist nor when they are freed.
+/// Working memory inside libraries is not seen. If objects nest, only the inner one counts.
 class TensorMemory {
  public:
   TensorMemory();
@@ -18,7 +18,8 @@ class TensorMemory {
   TensorMemory& operator=(const TensorMemory&) = delete;
 
   std::int64_t live() const;
-  std::int64_t peak() const;  ///< most that were live at once, since begin_peak() if it was called
+  /// The most that existed at once, since begin_peak() if it was called.
+  std::int64_t peak() const;
   void begin_peak();
 
  private:

@@ -1,5 +1,5 @@
 /// \file
-/// An average of the weights along the way.
+/// Exponential moving average of the trained parameters.
 #pragma once
 
 #include <cstdint>
@@ -11,16 +11,17 @@
 
 namespace medseg {
 
-/// Exponential moving average of what trains; `decay` rises to its value over the first steps, so that the first values
-/// do not weigh for long: min(decay, (1 + t) / (10 + t)).
+/// After step t: average = d * average + (1 - d) * parameter, with d = min(decay, (1 + t) / (10 +
+/// t)). The smaller d of the first steps lets the average forget the start values soon.
 class Ema {
  public:
   Ema(double decay, const std::vector<TrainedParameter>& parameters);
 
+  /// Off with a decay of 0: then nothing is kept and nothing below does anything.
   bool on() const { return decay_ > 0; }
   void update(std::int64_t step);
 
-  /// While one lives, the averages stand in the model.
+  /// As long as one exists, the model computes with the averages instead of its parameters.
   class Averaged {
    public:
     explicit Averaged(Ema& ema) : ema_(ema) { ema_.swap(); }
@@ -32,11 +33,12 @@ class Ema {
     Ema& ema_;
   };
 
-  /// "ema.NAME", to save or to copy into.
+  /// "ema.NAME": the tensors themselves, to save them or to copy saved ones into them.
   std::vector<std::pair<std::string, at::Tensor>> state() const;
 
  private:
-  void swap();  ///< the averages and the values in the model change places
+  /// Exchanges the averages and the values in the model.
+  void swap();
 
   double decay_;
   std::vector<TrainedParameter> parameters_;

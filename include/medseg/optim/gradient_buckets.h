@@ -1,10 +1,12 @@
 /// \file
 /// The gradients of all ranks, summed while backward still computes (arXiv 2006.15704).
 ///
-/// Parameters lie in buckets in the reverse of the model's order, which is about the order in which backward completes them. In
-/// the last backward pass of a step a bucket goes out as soon as all its gradients are there; earlier passes (accumulation)
-/// send nothing. Buckets go out in one fixed order, on every rank and in every step, so that sums do not depend on timing nor
-/// on where a run was resumed; for that reason buckets are not arranged anew after the first step, as c10d's Reducer does.
+/// Parameters are put into buckets in the reverse order of the model, which is about the order in
+/// which the backward pass completes their gradients. In the last backward pass of a step a
+/// bucket's all_reduce starts as soon as all its gradients are complete; earlier passes
+/// (accumulation) send nothing. Buckets are sent in one fixed order, on every rank and in every
+/// step, so that sums depend neither on timing nor on where a run was resumed. For that reason
+/// buckets are not rearranged after the first step, as c10d's Reducer does.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +22,13 @@
 
 namespace medseg {
 
-/// Alone, nothing happens. Losses must be each rank's part of one sum: there is no division by the number of ranks.
+/// With one rank nothing here does anything. Gradients are summed, not averaged: the loss of each
+/// rank must be its part of the whole step's loss.
 class GradientBuckets {
  public:
-  /// `comes_late`: names of parameters that get gradients from a further pass (finish_early). At most `bucket_bytes` lie in a
-  /// bucket, unless one parameter is larger; a 25th of that in the first, so that sending begins soon.
+  /// `comes_late` says which parameters get gradients from a second pass too (finish_early). A
+  /// bucket holds at most `bucket_bytes`, unless one parameter is larger; the first bucket of a
+  /// pass a 25th of that, so that sending begins soon.
   GradientBuckets(Comm& comm, std::vector<TrainedParameter> parameters,
                   const std::function<bool(const std::string&)>& comes_late,
                   std::int64_t bucket_bytes = std::int64_t{25} << 20);
@@ -32,16 +36,18 @@ class GradientBuckets {
   GradientBuckets(const GradientBuckets&) = delete;
   GradientBuckets& operator=(const GradientBuckets&) = delete;
 
-  /// Before this rank's last pass over its micro-batches.
+  /// Called before this rank's last backward pass over its micro-batches.
   void begin();
-  /// After it, before the further pass: all but the late buckets are under way when this returns.
+  /// Called after that pass and before a second one, if there is one: sends all buckets but the
+  /// late.
   void finish_early();
-  /// After the last pass: waits. Every gradient is the sum over all ranks, the same bits on each; a parameter has one if it
-  /// has one on any rank. \throws PeerLost
+  /// Called after the last pass: sends the rest and waits. Then every gradient is the sum over all
+  /// ranks, with the same bits on each; a parameter has a gradient if it has one on any rank.
+  /// \throws PeerLost
   void finish();
 
   std::size_t bucket_count() const;
-  /// Buckets so far that went out before the pass was over.
+  /// How many buckets were sent while a backward pass still ran, over all steps.
   std::int64_t sent_during_backward() const;
 
  private:

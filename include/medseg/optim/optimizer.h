@@ -1,5 +1,6 @@
 /// \file
-/// AdamW with parameter groups, and the global clip (semantics 17). Masters are the parameters themselves: float32.
+/// AdamW with parameter groups, and clipping by the global norm (src/README.md, choice 17). Trained
+/// parameters are float32; there are no copies of another precision.
 #pragma once
 
 #include <cstdint>
@@ -14,45 +15,51 @@
 
 namespace medseg {
 
-/// A parameter that trains: a leaf with its published name (that of its matrix, for new token rows).
+/// A parameter that trains, with its published name; new token rows are "MATRIX.new_rows".
 struct TrainedParameter {
   std::string name;
-  at::Tensor tensor;  ///< float32, requires a gradient
+  /// A leaf, float32, requires a gradient.
+  at::Tensor tensor;
 };
 
-/// L2 norm over all gradients together, before clipping; where it exceeds `limit` (> 0) all are scaled by
-/// limit / (norm + 1e-6), unless the norm is not finite. Parameters without a gradient do not take part.
+/// Returns the L2 norm of all gradients together. If it exceeds `limit`, all gradients are
+/// multiplied by limit / (norm + 1e-6). A `limit` of 0 and a norm that is not finite leave them as
+/// they are.
 double clip_gradients(const std::vector<TrainedParameter>& parameters, double limit);
 
-/// Decoupled weight decay (arXiv 1711.05101), bias-corrected, one fused call a group. What has no gradient does not move,
-/// not even by decay.
+/// Decoupled weight decay (arXiv 1711.05101), bias-corrected, one fused call for each group. A
+/// parameter without a gradient does not change, not even by decay.
 ///
-/// With options.shard on several ranks (ZeRO-1) each keeps moments for its share of the parameters, whole tensors dealt out by
-/// size, steps those and gets the others' values from their ranks. Every number is what it would be without.
+/// With options.shard and several ranks (ZeRO-1, arXiv 1910.02054) each rank keeps the moments of
+/// some of the parameters, updates those and gets the new values of the others from their ranks.
+/// The numbers are those of one rank.
 class AdamW {
  public:
   AdamW(const OptimizerOptions& options, std::vector<TrainedParameter> parameters,
         Comm* comm = nullptr);
 
-  /// One step at the peak rates times `factor`; gradients are dropped afterwards. Collective where moments are divided.
+  /// One step at the peak rates times `factor`; then the gradients are dropped. Collective when
+  /// moments are sharded.
   void step(double factor);
-  /// For a step that is not taken: nothing moves, nor does it count as one.
+  /// Instead of step(): nothing changes, and bias correction does not count it as a step.
   void drop_gradients();
 
   const std::vector<TrainedParameter>& parameters() const { return parameters_; }
-  /// Peak rate of parameter i.
+  /// Peak learning rate of parameter i.
   double rate(std::size_t i) const;
 
-  /// "exp_avg.NAME", "exp_avg_sq.NAME", "step.NAME": the tensors themselves, to save or to copy into. Of this rank's share,
-  /// where they are divided.
+  /// "exp_avg.NAME", "exp_avg_sq.NAME", "step.NAME": the tensors themselves, to save them or to
+  /// copy saved ones into them. When moments are sharded, those of this rank.
   std::vector<std::pair<std::string, at::Tensor>> state() const;
-  std::uint64_t state_bytes() const;  ///< of all ranks' shares
+  /// Of the moments and step counters of all ranks.
+  std::uint64_t state_bytes() const;
 
-  /// While one lives, rank 0's state() is everybody's: for a checkpoint. Made by all ranks together.
+  /// As long as one exists, state() of rank 0 has the moments of all ranks: for a checkpoint. All
+  /// ranks make one together.
   class Gathered {
    public:
-    explicit Gathered(AdamW& optimizer) : optimizer_(optimizer) { optimizer_.gather(); }
-    ~Gathered() { optimizer_.forget(); }
+    explicit Gathered(AdamW& optimizer) : optimizer_(optimizer) { optimizer_.gather_moments(); }
+    ~Gathered() { optimizer_.drop_others(); }
     Gathered(const Gathered&) = delete;
     Gathered& operator=(const Gathered&) = delete;
 
@@ -66,21 +73,23 @@ class AdamW {
     std::vector<std::size_t> members;
   };
 
-  bool is_divided() const { return comm_ != nullptr; }
-  bool is_own(std::size_t i) const { return !is_divided() || owner_[i] == comm_->rank(); }
-  void deal_out();
-  void share_values();
-  void gather();
-  void forget();
+  bool is_sharded() const { return comm_ != nullptr; }
+  bool is_own(std::size_t i) const { return !is_sharded() || owner_[i] == comm_->rank(); }
+  void assign_owners();
+  void broadcast_values();
+  void gather_moments();
+  void drop_others();
 
   OptimizerOptions options_;
   std::vector<TrainedParameter> parameters_;
-  Comm* comm_;              ///< null unless moments are divided
-  std::vector<int> owner_;  ///< rank of each parameter
+  /// Null unless moments are sharded.
+  Comm* comm_;
+  /// The rank that has the moments of each parameter.
+  std::vector<int> owner_;
   std::vector<Group> groups_;
   std::vector<std::size_t> group_of_;
-  std::vector<at::Tensor> first_moments_,
-      second_moments_;  ///< undefined where another rank has them
+  /// Undefined where another rank has them.
+  std::vector<at::Tensor> first_moments_, second_moments_;
   std::vector<at::Tensor> steps_;
 };
 

@@ -34,7 +34,8 @@ struct LoraOptions {
   }
 };
 
-/// Parameters that one of `match` names train at a rate of their own; the first group that matches counts.
+/// Parameters that one of the patterns `match` names have a learning rate and a weight decay of
+/// their own. The first group that matches counts.
 struct GroupOptions {
   std::vector<std::string> match;
   double lr = 0.0;
@@ -49,8 +50,14 @@ struct GroupOptions {
   }
 };
 
+enum class OptimizerType { kAdamW };
+template <>
+struct Choice<OptimizerType> {
+  static constexpr ChoiceNames<OptimizerType, 1> names = {{{OptimizerType::kAdamW, "adamw"}}};
+};
+
 struct OptimizerOptions {
-  std::string type = "adamw";
+  OptimizerType type = OptimizerType::kAdamW;
   double lr = 3e-4;
   std::vector<double> betas = {0.9, 0.95};
   double eps = 1e-8;
@@ -76,8 +83,17 @@ struct OptimizerOptions {
   }
 };
 
+enum class ScheduleType { kLinear, kCosine, kPolynomial, kConstant };
+template <>
+struct Choice<ScheduleType> {
+  static constexpr ChoiceNames<ScheduleType, 4> names = {{{ScheduleType::kLinear, "linear"},
+                                                          {ScheduleType::kCosine, "cosine"},
+                                                          {ScheduleType::kPolynomial, "polynomial"},
+                                                          {ScheduleType::kConstant, "constant"}}};
+};
+
 struct ScheduleOptions {
-  std::string type = "linear";
+  ScheduleType type = ScheduleType::kLinear;
   std::int64_t warmup_steps = 100;
   std::int64_t total_steps = 0;
   double min_ratio = 0.0, power = 2.0;
@@ -104,7 +120,7 @@ struct EmaOptions {
   }
 };
 
-/// Loss scaling for "fp16" (grad_scaler.h); the defaults are those of torch.amp.GradScaler.
+/// Loss scaling for fp16 (grad_scaler.h); the defaults are those of torch.amp.GradScaler.
 struct ScalerOptions {
   double init_scale = 65536, growth = 2.0, backoff = 0.5;
   std::int64_t growth_interval = 2000;

@@ -1,18 +1,19 @@
 /// \file
-/// Augmentation that keeps labels true: small affine moves, grey values, noise; flips only where no side is told.
+/// Augmentation that keeps labels true: small affine moves, grey values, noise; left-right flips
+/// only where the record's words name no side.
 ///
-/// What happens to a record follows from a random stream of its own, so that neither the number of loader threads nor a
-/// resume has a part in it. All numbers are drawn whichever options are on: turning one on leaves the others' numbers alone.
+/// What happens to a sample follows from a random stream of its own, so it depends neither on the
+/// number of loader threads nor on a resume. All numbers are drawn whichever options are on:
+/// turning one on leaves the numbers of the others alone.
 #pragma once
-
-#include <vector>
 
 #include "medseg/base/random.h"
 #include "medseg/config/fields.h"
 #include "medseg/dataset/manifest.h"
-#include "medseg/image/image.h"
 
 namespace medseg {
+
+struct Sample;
 
 struct AugmentOptions {
   double share = 1.0;
@@ -34,7 +35,7 @@ struct AugmentOptions {
     visit("rotate", self.rotate, in_range(0, 45), "largest turn either way, degrees");
     visit("scale", self.scale, in_range(0, 0.5), "largest change of size: 0.1 is x 0.91 to x 1.1");
     visit("shift", self.shift, in_range(0, 0.5),
-          "largest move each way, share of the picture's width and height");
+          "largest move each way, share of the image's width and height");
     visit("brightness", self.brightness, in_range(0, 0.5),
           "largest change, share of the full range");
     visit("contrast", self.contrast, in_range(0, 0.9), "0.2 is x 0.8 to x 1.2 about the mean");
@@ -44,10 +45,10 @@ struct AugmentOptions {
   }
 };
 
-/// Changes picture and masks (all of the picture's size) together; false: this visit leaves them as they are. A geometry that would
-/// push a mask out of the picture altogether is dropped, grey values change all the same. Turns are true in millimetres
-/// where the record has its spacing.
-bool augment(const AugmentOptions& options, const Record& record, RandomStream random, Image& image,
-             std::vector<Mask>& masks);
+/// Changes the sample's image and masks together, and sets `augmented` where it changed anything. A
+/// geometry that would push a whole mask out of the image is dropped; grey values change all the
+/// same. Turns are true in millimetres where the record has its spacing.
+void augment(const AugmentOptions& options, const Record& record, RandomStream random,
+             Sample& sample);
 
 }  // namespace medseg

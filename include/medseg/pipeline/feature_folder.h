@@ -1,13 +1,15 @@
 /// \file
-/// Features of the frozen encoders on disk, for all runs that have these encoders and pictures.
+/// Features of the frozen encoders on disk, for all runs that have these encoders and images.
 ///
-///     FOLDER/0123456789abcdef/5f/5f….safetensors   one entry a picture, under the first digits of its encoders' key
-///     FOLDER/tmp/                                   entries while they are written
+///     FOLDER/0123456789abcdef/5f/5f….safetensors   one entry an image, below the first digits of
+///                                                  the key of its encoders
+///     FOLDER/tmp/                                  entries while they are written
 ///
-/// An entry is named by SHA-256 of all that its numbers depend on: the picture's 8-bit pixels (so a slice of a volume
-/// through its window is a picture of its own), preprocessing, encoder weights and geometry, dtypes, device type, torch. It
-/// does not depend on threads or on the machine: where those change the last bits, an entry has those of who wrote it.
-/// Nothing is ever changed in place, so any number of processes may share a folder, and anything in it may be removed.
+/// An entry is named by SHA-256 of all that its numbers depend on: the ImageKey, preprocessing,
+/// encoder weights and geometry, dtypes, device type, torch. The number of threads and the machine
+/// are not part of the name: where those change the last bits, an entry has the bits of its writer.
+/// Nothing is ever changed in place, so any number of processes may share a folder, and anything in
+/// it may be removed.
 #pragma once
 
 #include <atomic>
@@ -32,28 +34,27 @@ struct FeatureForm {
 FeatureForm feature_form(const Segmenter& model, const BundleOptions& options,
                          at::ScalarType precision, at::ScalarType storage);
 
-/// SHA-256 of what features depend on beside the picture; reads every weight of the encoders once.
+/// SHA-256 of what features depend on beside the image; reads every weight of the encoders once.
 std::string encoders_key(const Segmenter& model, const BundleOptions& options,
                          at::ScalarType precision, at::ScalarType storage);
-
-/// "WxHxC:SHA-256 of the pixels".
-std::string pixels_key(const Image& image);
 
 /// Safe for several threads and, between them, for several processes.
 class FeatureFolder {
  public:
-  /// Makes the folder where it is not there, and removes what killed processes left in tmp/ an hour ago or earlier.
-  /// `keep_free_bytes`: entries are added only while the file system keeps so much free beside them.
+  /// Makes the folder if it is missing, and removes what killed processes left in tmp/ an hour ago
+  /// or earlier. Entries are added only while the file system keeps `keep_free_bytes` free beside
+  /// them.
   /// \throws DataError "FOLDER: …" if it is a file or cannot be written.
   FeatureFolder(std::filesystem::path folder, FeatureForm form, std::uint64_t keep_free_bytes);
 
-  /// The entry, as a view of the mapped file; null if there is none. One that is damaged is none, with a warning: add()
-  /// replaces it. The first time that this process reads an entry it is checked against the sum in it.
-  std::shared_ptr<const ImageFeatures> find(const std::string& pixels);
+  /// The entry, as a view of the mapped file; null if there is none. A damaged entry counts as
+  /// missing, with a warning, and add() replaces it. The first time that this process reads an
+  /// entry, its bytes are checked against the sum in it.
+  std::shared_ptr<const ImageFeatures> find(const ImageKey& image);
 
-  /// Writes under a temporary name, fsyncs, renames. Never throws for lack of room or rights: with one warning nothing more
-  /// is added from then on.
-  void add(const std::string& pixels, const ImageFeatures& features);
+  /// Writes under a temporary name, fsyncs, renames. Never throws for lack of room or rights: it
+  /// warns once and adds nothing more from then on.
+  void add(const ImageKey& image, const ImageFeatures& features);
 
   const std::filesystem::path& path() const { return folder_; }
   const FeatureForm& form() const { return form_; }
@@ -63,13 +64,13 @@ class FeatureFolder {
   std::uint64_t bytes_written() const { return bytes_written_; }
 
  private:
-  std::filesystem::path entry(const std::string& pixels) const;
+  std::filesystem::path entry(const ImageKey& image) const;
   std::filesystem::path temporary() const;
   std::shared_ptr<const ImageFeatures> read(const std::filesystem::path& path,
-                                            const std::string& pixels);
-  void write(const std::filesystem::path& path, const std::string& pixels,
+                                            const ImageKey& image);
+  void write(const std::filesystem::path& path, const ImageKey& image,
              const ImageFeatures& features);
-  std::string sum(const std::string& pixels, const ImageFeatures& features) const;
+  std::string sum(const ImageKey& image, const ImageFeatures& features) const;
   void probe();
   void stop_adding(const std::string& why);
 

@@ -1,5 +1,6 @@
 /// \file
-/// Features of the frozen encoders, computed once a picture and kept: in memory, and on disk for later runs.
+/// Features of the frozen encoders, computed once an image and kept: in memory, and on disk for
+/// later runs.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 
 #include "medseg/bundle/bundle.h"
 #include "medseg/image/image.h"
+#include "medseg/models/grounding.h"
 #include "medseg/models/segmenter.h"
 
 namespace medseg {
@@ -24,7 +26,7 @@ struct ImageFeatures {
   ModelFrame frame;
 };
 
-/// One picture as the two encoders take it; undefined where the model lacks the encoder.
+/// One image as the two encoders take it; undefined where the model lacks the encoder.
 struct EncoderInputs {
   at::Tensor vision;     ///< [1, 3, S, S] float32, model frame
   at::Tensor grounding;  ///< [1, 3, G, G] float32, model frame
@@ -33,30 +35,34 @@ struct EncoderInputs {
 EncoderInputs encoder_inputs(const Image& image, const Segmenter& model,
                              const BundleOptions& options);
 
-/// Runs both encoders in `precision` (precision.h) on the model's device, with gradients where a parameter of theirs wants
-/// one. Features are `storage`, without one `precision`. \throws ConfigError if fp16 storage cannot hold what another
-/// precision computed.
+/// Runs both encoders in `precision` (precision.h) on the model's device, with gradients where a
+/// parameter of theirs wants one. Features have the dtype `storage`, without one `precision`.
+/// \throws ConfigError if fp16 storage cannot hold what another precision computed.
 ImageFeatures encode(const EncoderInputs& inputs, const Segmenter& model, at::ScalarType precision,
                      std::optional<at::ScalarType> storage = {});
 
-/// The two steps above on one picture, without autograd; the features lie in the machine's memory, whatever the device.
+/// The two steps above on one image, without autograd; the features lie in the machine's memory,
+/// whatever the device.
 ImageFeatures encode_image(const Image& image, const Segmenter& model, const BundleOptions& options,
                            at::ScalarType precision, std::optional<at::ScalarType> storage = {});
 
-/// Whether a picture is what its record names or one of the many that augmentation makes of that. An augmented picture
-/// passes a cache by: it is neither looked up nor kept, since it will hardly come again.
-enum class PictureKind { kOriginal, kAugmented };
+/// What an image's features are found by. Equal pixels have equal keys: each slice of a volume,
+/// through each window, has a key of its own. Costs a hash of all pixels, so make it once a visit.
+struct ImageKey {
+  std::string text;  ///< "WxHxC:SHA-256 of the 8-bit pixels"
+};
+ImageKey key_of(const Image& image);
 
 struct FeatureCacheOptions {
   at::ScalarType precision = at::kFloat;
   std::optional<at::ScalarType> storage = {};  ///< in memory and on disk; precision where left out
-  std::uint64_t limit_bytes =
-      0;  ///< in memory; least recently used go first, read or computed again
+  /// In memory. The least recently used go first, and are read or computed again.
+  std::uint64_t limit_bytes = 0;
   std::filesystem::path folder = {};              ///< feature_folder.h; empty: memory alone
   std::uint64_t keep_free_bytes = 1'000'000'000;  ///< on the folder's disk
 };
 
-/// How often a picture's features were asked for and where they came from; bytes of tensors.
+/// How often features were asked for and where they came from; bytes of tensors.
 struct FeatureCounts {
   std::uint64_t computed = 0, from_memory = 0, from_disk = 0, augmented = 0, damaged = 0,
                 written = 0;
@@ -78,9 +84,9 @@ struct FeatureCounts {
 
 class FeatureFolder;
 
-/// In memory and, with a folder, on disk; keyed by the picture's 8-bit pixels, so that each slice of a volume, through each
-/// window, is a picture of its own. Values are shared and never change. What get() gives does not depend on where it came
-/// from. Safe for several threads. Only valid while encoders do not train.
+/// In memory and, with a folder, on disk. Values are shared and never change. What get() gives does
+/// not depend on where it came from. Safe for several threads. Only valid while encoders do not
+/// train.
 class FeatureCache {
  public:
   /// `model` and `options` must outlive it. \throws DataError if the folder cannot be used.
@@ -91,14 +97,17 @@ class FeatureCache {
                std::uint64_t limit_bytes);
   ~FeatureCache();
 
-  std::shared_ptr<const ImageFeatures> get(const Image& image,
-                                           PictureKind kind = PictureKind::kOriginal);
+  /// `key` is key_of(image). Computes what is not known.
+  std::shared_ptr<const ImageFeatures> get(const ImageKey& key, const Image& image);
+  std::shared_ptr<const ImageFeatures> get(const Image& image) { return get(key_of(image), image); }
   /// What get() would give without computing; null where it would have to.
-  std::shared_ptr<const ImageFeatures> find(const Image& image,
-                                            PictureKind kind = PictureKind::kOriginal);
-  /// Nearly at its limit: one more picture may push another out of memory.
+  std::shared_ptr<const ImageFeatures> find(const ImageKey& key);
+  /// Of an augmented image: neither looked up nor kept, since it will hardly come again.
+  std::shared_ptr<const ImageFeatures> get_augmented(const Image& image);
+  /// Nearly at its limit: one more image may push another out of memory.
   bool full();
-  /// The dtype that features are computed in, and are to be widened to where they are stored in a narrower one.
+  /// The dtype that features are computed in. Those stored in a narrower one are to be widened to
+  /// it.
   at::ScalarType precision() const { return how_.precision; }
   FeatureCounts counts() const;
   /// Null without one.
@@ -109,8 +118,8 @@ class FeatureCache {
     std::shared_ptr<const ImageFeatures> features;
     std::uint64_t bytes = 0, used = 0;
   };
-  std::shared_ptr<const ImageFeatures> recall(const std::string& key);
-  std::shared_ptr<const ImageFeatures> remember(const std::string& key,
+  std::shared_ptr<const ImageFeatures> recall(const ImageKey& key);
+  std::shared_ptr<const ImageFeatures> remember(const ImageKey& key,
                                                 std::shared_ptr<const ImageFeatures> features);
   std::shared_ptr<const ImageFeatures> compute(const Image& image) const;
 
@@ -121,7 +130,7 @@ class FeatureCache {
   std::uint64_t bytes_ = 0, clock_ = 0;
   FeatureCounts counts_;  ///< but for what the folder counts
   std::map<std::string, Entry> entries_;
-  mutable std::mutex mutex_;  ///< not held while a picture is encoded or read
+  mutable std::mutex mutex_;  ///< not held while an image is encoded or read
 };
 
 }  // namespace medseg

@@ -1,5 +1,5 @@
 /// \file
-/// The true masks of a picture, as losses take them.
+/// The true masks of an image, as losses take them.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,12 +8,12 @@
 
 namespace medseg {
 
-/// The masks of one picture.
+/// The masks of one image.
 struct MaskTruth {
   at::Tensor masks;  ///< [n, H, W] float32 of 0 and 1; n may be 0
   ModelFrame frame;
-  at::Tensor
-      distances{};  ///< of the masks (boundary_distances), [n, H, W]; where undefined, they are computed when needed
+  /// Of the masks (boundary_distances), [n, H, W]; where undefined, they are computed when needed.
+  at::Tensor distances{};
 };
 
 }  // namespace medseg

@@ -1,9 +1,10 @@
 /// \file
-/// What a training config takes, told before the model is loaded: parameters, memory by component, time per step.
+/// The parameters, memory and time that a training config needs, found without loading the model.
 ///
-/// The largest micro-batch of the run is known from the manifests (the sampler is a fixed function of its seed). What a step
-/// of that size keeps is measured on one and two layers (step_probe.h) and extended to all; weights, optimiser and cache are
-/// counted from shapes. On the CPU; the time is this machine's.
+/// The largest micro-batch of the run follows from the manifests, since the sampler is a fixed
+/// function of its seed. The memory of a step of that size is measured on models of one and two
+/// layers and extrapolated to all (step_probe.h); weights, optimiser and cache are counted from
+/// shapes. On the CPU; the time is that of this machine.
 #pragma once
 
 #include <cstdint>
@@ -23,23 +24,27 @@ struct PlannedPart {
   std::int64_t parameters = 0, trained = 0;
 };
 
-/// A config of the same dialogues a step that needs other memory.
+/// Another division of the same dialogues into micro-batches, and the memory that it needs.
 struct Proposal {
   std::int64_t batch_size = 1, accumulation = 1;
-  std::string activation_checkpointing;
+  ActivationCheckpointing activation_checkpointing = ActivationCheckpointing::kNone;
   double peak_bytes = 0;
 };
 
 struct Plan {
   std::vector<PlannedPart> parts;
-  StepShape largest;  ///< the micro-batch that keeps the most
-  StepShape mean;     ///< a micro-batch of mean length, for the time
+  /// The micro-batch that keeps the most memory.
+  StepShape largest;
+  /// A micro-batch of mean size, for the time.
+  StepShape mean;
   std::int64_t records = 0, pictures = 0;
-  /// What is resident at the peak, which is while the largest step's memory is still the allocator's and a checkpoint is
-  /// written; its sum is the peak. Names are for people and programs alike.
+  /// Bytes by component at the peak: when a checkpoint is written while the allocator still holds
+  /// the memory of the largest step. The names also go into the JSON.
   std::vector<std::pair<std::string, double>> peak;
-  std::vector<std::pair<std::string, double>> seconds;  ///< of an optimiser step, by part
-  /// Every batch size that divides the dialogues of a step, ascending; each without and with checkpointing.
+  /// Of an optimiser step, by part of the TimeTable.
+  std::vector<std::pair<std::string, double>> seconds;
+  /// One for each batch size that divides the dialogues of a step, ascending, without and with
+  /// activation checkpointing.
   std::vector<Proposal> proposals;
 
   double peak_bytes() const;
@@ -47,8 +52,9 @@ struct Plan {
   nlohmann::ordered_json json() const;
 };
 
-/// Reads config.json, tokenizer and headers of the bundle, the manifests and up to 64 pictures. Draws from torch's generator.
-/// \throws what a training of this config would throw before its first step, but for what only weights can tell.
+/// Reads config.json, tokenizer and headers of the bundle, the manifests and up to 64 images. Draws
+/// from torch's generator. \throws what training with this config would throw before its first
+/// step, except faults that only the weights show.
 Plan make_plan(const TrainConfig& config);
 
 }  // namespace medseg

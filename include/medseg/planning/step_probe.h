@@ -1,6 +1,7 @@
 /// \file
-/// What a training step takes, found by running it on a model of the right widths but few layers: every layer of a language
-/// model takes the same, so one and two of them tell what forty do. Nothing is read but the bundle's config.json.
+/// The memory and time of a training step, measured on a model of the right widths but few layers.
+/// All layers of a language model need the same, so models of one and two layers show what forty
+/// need. Needs the bundle's config.json alone.
 #pragma once
 
 #include <cstdint>
@@ -15,36 +16,38 @@ namespace medseg {
 /// Sizes of a micro-batch.
 struct StepShape {
   std::int64_t dialogues = 1;
-  std::int64_t tokens = 0;    ///< of all dialogues, their pictures' included
-  std::int64_t labelled = 0;  ///< those with a label
+  std::int64_t tokens = 0;    ///< of all dialogues, image tokens included
+  std::int64_t labelled = 0;  ///< tokens with a label
   std::int64_t masks = 0;     ///< `[SEG]` of all dialogues
   std::int64_t image_height = 0, image_width = 0;
 };
 
-/// Bytes of tensors beyond the model's own, on the CPU (a GPU's kernels may keep others).
+/// Bytes of tensors beside the model's own, on the CPU (the kernels of a GPU may keep others).
 struct StepMemory {
-  double batch = 0;      ///< what the loader made: features and true masks
-  double kept = 0;       ///< kept from the forward pass for the backward pass
-  double transient = 0;  ///< most that comes and goes on top
-  double gradients = 0;  ///< of what trains
-  double replay = 0;     ///< most during the replayed masks
+  double batch = 0;      ///< made by the loader: features and true masks
+  double kept = 0;       ///< kept by the forward pass for the backward pass
+  double transient = 0;  ///< peak on top of the larger of `kept` and `gradients`
+  double gradients = 0;
+  double replay = 0;  ///< peak during replay, beside the gradients
 };
 
 struct ProbedStep {
   StepMemory memory;
-  std::vector<TimeTable::Part>
-      seconds;  ///< of one micro-batch and its replay; the second run's, without warming up
+  /// Of one micro-batch and its replay, in a second run after one to warm up.
+  std::vector<TimeTable::Part> seconds;
 };
 
-/// One micro-batch of `shape`, forward and backward, and the config's replay, on a model with `layers` language layers and random
-/// weights. `trained`: names of the full model's parameters that train, and `adapted` of its layers with adapters; the layer of
-/// the most counts for all. Takes the memory of the embeddings, a few layers and one step; the encoders' is not touched.
+/// Runs one micro-batch of `shape`, forward and backward, and the config's replay, on a model with
+/// `layers` language layers and random weights. `trained`: names of the parameters that train in
+/// the full model; `adapted`: of its layers with adapters. Every layer trains what the full model's
+/// layer with the most trained parameters does. Needs the memory of the embeddings, a few layers
+/// and one step; pages of the encoders' weights are never touched.
 ProbedStep probe_step(const BundleOptions& bundle, const TrainOptions& options,
                       const std::vector<std::string>& trained,
                       const std::vector<std::string>& adapted, const StepShape& shape,
                       std::int64_t layers);
 
-/// The same for the model's own number of layers, from probes with one and two.
+/// The same for the model's own number of layers, extrapolated from probes with one and two.
 ProbedStep extrapolate_step(const BundleOptions& bundle, const TrainOptions& options,
                             const std::vector<std::string>& trained,
                             const std::vector<std::string>& adapted, const StepShape& shape);

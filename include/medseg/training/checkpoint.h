@@ -1,13 +1,15 @@
 /// \file
-/// A checkpoint: a bundle with everything a run needs to go on bit for bit.
+/// A checkpoint: a bundle, and the state with which a run resumes bit for bit.
 ///
-///     training.json         step, samples drawn, steps dropped, records quarantined, best scores and their steps, what the step
-///                           still owes, seconds so far
-///     training.safetensors  param.NAME (float32), exp_avg.NAME, exp_avg_sq.NAME, step.NAME, ema.NAME, replay.TARGET,
-///                           with fp16 scaler.scale, scaler.growth_tracker, scaler.skipped
+///     training.json         step, samples drawn, steps dropped, records quarantined, best scores
+///                           and their steps, whether an evaluation is due, seconds so far
+///     training.safetensors  param.NAME (float32), exp_avg.NAME, exp_avg_sq.NAME, step.NAME,
+///                           ema.NAME, replay.TARGET; with fp16 scaler.scale,
+///                           scaler.growth_tracker, scaler.skipped
 ///     SHA256SUMS            of all other files, as `sha256sum -c` reads it
 ///
-/// Random numbers need no saving: every step seeds torch's generator from (seed, step), and samples follow from `drawn`.
+/// The state of random generators is not saved: every step seeds torch's generator from (seed,
+/// step), and the order of samples follows from the number of those drawn.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +26,13 @@
 
 namespace medseg {
 
-/// Where a score was highest so far.
+/// The highest value of a score so far, and its step.
 struct BestScore {
   std::int64_t step = 0;
   double score = -1;
 };
 
+/// How far a run is.
 struct Progressed {
   std::int64_t step = 0;     ///< optimiser steps done
   std::uint64_t drawn = 0;   ///< samples consumed
@@ -37,31 +40,36 @@ struct Progressed {
   std::vector<BadSample> quarantined;
   std::optional<std::int64_t> best_step;
   double best_score = -1;
-  std::map<std::string, BestScore> also_best;  ///< of train.also_best, by score
-  bool owes_evaluation = false;  ///< a signal came before the evaluation that is due at `step`
-  double seconds = 0;            ///< of training, over all resumes
+  /// Of the scores in train.also_best, by their names.
+  std::map<std::string, BestScore> also_best;
+  /// The evaluation that is due after `step` was not done: a signal came first.
+  bool owes_evaluation = false;
+  /// Of training, since the run began.
+  double seconds = 0;
 };
 
-/// Appears whole or not at all. The bundle holds the averages where there are any; parts that trained leave its
-/// `initialised` list. \throws DataError if it cannot be written; older checkpoints are untouched then.
+/// The folder appears complete or not at all. If there are averages, the bundle holds them instead
+/// of the parameters. Trained parameters leave the bundle's `initialised` list. `replay`: the state
+/// of MaskReplay. \throws DataError if it cannot be written; older checkpoints stay as they are.
 void save_checkpoint(const std::filesystem::path& folder, OpenBundle& bundle, FrozenStorage& frozen,
                      const AdamW& optimizer, Ema& ema, const GradScaler& scaler,
                      const Progressed& progress, const nlohmann::json& config,
                      const std::vector<std::pair<std::string, at::Tensor>>& replay = {});
 
-/// What a checkpoint of this run will take on the disk.
+/// Bytes on the disk of a checkpoint of this run.
 std::uint64_t checkpoint_bytes(OpenBundle& bundle, const AdamW& optimizer, const Ema& ema,
                                const GradScaler& scaler);
 
-/// \throws CheckpointError "FILE: …" unless every file has the bytes that it was saved with (in a checkpoint without
-/// SHA256SUMS: unless state and step can be read).
+/// \throws CheckpointError unless every file has the bytes that it was saved with. Without
+/// SHA256SUMS it is enough that training.json and the header of training.safetensors can be read.
 void require_whole_checkpoint(const std::filesystem::path& folder);
 
-/// Copies the state into optimiser, averages, scaler and model. \throws CheckpointError if it does not fit.
+/// Copies the saved state into optimiser, averages, scaler and model. \throws CheckpointError if it
+/// is damaged or another model's.
 Progressed load_checkpoint(const std::filesystem::path& folder, AdamW& optimizer, Ema& ema,
                            GradScaler& scaler);
 
-/// The prompts that MaskReplay kept, "replay.TARGET"; none when it was off.
+/// The saved state of MaskReplay, "replay.TARGET"; empty if replay was off.
 std::vector<std::pair<std::string, at::Tensor>> load_replay(const std::filesystem::path& folder);
 
 }  // namespace medseg

@@ -1,5 +1,6 @@
 /// \file
-/// How parameters that do not train are kept, and what a model answers with between steps.
+/// How frozen matrices are kept in memory, and the weights with which a model answers between
+/// steps.
 #pragma once
 
 #include <filesystem>
@@ -9,21 +10,25 @@
 
 #include "medseg/bundle/open_bundle.h"
 #include "medseg/nn/linear.h"
+#include "medseg/training/options.h"
 
 namespace medseg {
 
-/// Frozen matrices in bf16 or fp16: half the memory, and no cast at every use. Saved bundles hold the values they came with:
-/// while an Original lives, the model has them back, straight from the bundle's file and in the machine's memory.
-/// The language model's projections may go into few bits instead (low_bit.h). Adapters then learn beside what those bits
-/// stand for, so evaluations and saved bundles have that too: a bundle is the model that was trained, to the bit.
+/// Keeps frozen matrices in bf16 or fp16, which halves their memory and spares a cast at each use.
+/// Saved bundles have the original values: as long as an Original exists, the model has them back,
+/// read from the bundle's file.
+///
+/// The language model's projections may be quantised instead (low_bit.h). Then adapters train
+/// beside the quantised values, so evaluations and saved bundles use these: a saved bundle is bit
+/// for bit the model that was trained.
 class FrozenStorage {
  public:
-  /// With fp32 it changes nothing but frozen matrices that the bundle keeps in bf16: those become fp32. The encoders
-  /// stay as they are: they run once a picture. `storage`: TrainOptions::frozen_storage.
-  /// \throws CheckpointError on a value beyond fp16's range, and on one that few bits cannot hold;
-  /// ConfigError "train.frozen_storage: …" where no projection is frozen.
+  /// With `precision` kFloat, frozen matrices that the bundle has in bf16 become fp32. The encoders
+  /// are not changed: they run once for each image. `format`: TrainOptions::frozen_storage. \throws
+  /// CheckpointError on a value beyond fp16's range, or one that is not finite when quantised;
+  /// ConfigError "train.frozen_storage" if no projection is frozen.
   FrozenStorage(OpenBundle& bundle, at::ScalarType precision,
-                const std::string& storage = "precision");
+                FrozenFormat format = FrozenFormat::kPrecision);
 
   class Original {
    public:
@@ -38,14 +43,15 @@ class FrozenStorage {
   };
 
  private:
-  void store_low_bit(Segmenter& model, at::ScalarType precision, const std::string& storage);
+  void store_low_bit(Segmenter& model, at::ScalarType precision, FrozenFormat format);
 
   std::filesystem::path bundle_;
   std::vector<std::pair<std::string, at::Tensor*>> cast_;
 };
 
-/// While one lives, the model answers as the bundle saved from it would: adapters merged into the original weights, then
-/// stored as a frozen matrix is. Twice as fast as with adapters, and the scores are those of evaluating that bundle.
+/// As long as one exists, the model answers as the bundle saved from it would: with adapters merged
+/// into the original weights, which are then stored like frozen matrices. This is twice as fast as
+/// with adapters, and gives the scores of evaluating that bundle.
 class MergedAdapters {
  public:
   MergedAdapters(OpenBundle& bundle, FrozenStorage& frozen, at::ScalarType precision);

@@ -8,14 +8,22 @@
 
 #include "medseg/config/fields.h"
 #include "medseg/dataloader/options.h"
+#include "medseg/nn/precision.h"
 #include "medseg/optim/options.h"
 
 namespace medseg {
 
+enum class LossReduction { kMicroBatchMean };
+template <>
+struct Choice<LossReduction> {
+  static constexpr ChoiceNames<LossReduction, 1> names = {
+      {{LossReduction::kMicroBatchMean, "micro_batch_mean"}}};
+};
+
 struct LossOptions {
   double text = 1.0, bce = 2.0, dice = 0.5, prompt_gradient = 1.0, label_smoothing = 0.0;
   double focal = 0.0, focal_gamma = 2.0, focal_alpha = 0.25, boundary = 0.0;
-  std::string reduction = "micro_batch_mean";
+  LossReduction reduction = LossReduction::kMicroBatchMean;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -42,7 +50,7 @@ struct LossOptions {
   }
 };
 
-/// Further masks decoded with remembered prompts (replay.h).
+/// More masks for the mask decoder, from remembered prompts (replay.h).
 struct ReplayOptions {
   std::int64_t masks = 0, memory = 8, pool = 1;
   double weight = 1.0;
@@ -58,7 +66,8 @@ struct ReplayOptions {
   }
 };
 
-/// Several processes (comm/); what they compute together does not depend on their number.
+/// Training on several processes. Their results do not depend on the number of processes, up to the
+/// rounding of sums.
 struct DistributedOptions {
   double timeout_s = 600.0, bucket_mb = 25.0;
 
@@ -71,14 +80,59 @@ struct DistributedOptions {
   }
 };
 
+/// How the language model's frozen projections are kept.
+enum class FrozenFormat { kPrecision, kInt8, kNf4 };
+template <>
+struct Choice<FrozenFormat> {
+  static constexpr ChoiceNames<FrozenFormat, 3> names = {{{FrozenFormat::kPrecision, "precision"},
+                                                          {FrozenFormat::kInt8, "int8"},
+                                                          {FrozenFormat::kNf4, "nf4"}}};
+};
+
+enum class ActivationCheckpointing { kNone, kBlocks };
+template <>
+struct Choice<ActivationCheckpointing> {
+  static constexpr ChoiceNames<ActivationCheckpointing, 2> names = {
+      {{ActivationCheckpointing::kNone, "none"}, {ActivationCheckpointing::kBlocks, "blocks"}}};
+};
+
+/// Which rows of embed_tokens and lm_head train.
+enum class TokenRows { kAll, kNew };
+template <>
+struct Choice<TokenRows> {
+  static constexpr ChoiceNames<TokenRows, 2> names = {
+      {{TokenRows::kAll, "all"}, {TokenRows::kNew, "new"}}};
+};
+
+/// What becomes of a run whose loss or gradient is not finite.
+enum class NonFinite { kStop, kSkip };
+template <>
+struct Choice<NonFinite> {
+  static constexpr ChoiceNames<NonFinite, 2> names = {
+      {{NonFinite::kStop, "stop"}, {NonFinite::kSkip, "skip"}}};
+};
+
+/// The scores of an evaluation that checkpoints may be chosen by.
+enum class ValidationScore { kDiceOverTargets, kGiou, kCiou, kDice };
+template <>
+struct Choice<ValidationScore> {
+  static constexpr ChoiceNames<ValidationScore, 4> names = {
+      {{ValidationScore::kDiceOverTargets, "dice_over_targets"},
+       {ValidationScore::kGiou, "giou"},
+       {ValidationScore::kCiou, "ciou"},
+       {ValidationScore::kDice, "dice"}}};
+};
+
 struct TrainOptions {
   std::int64_t steps = 5000, batch_size = 2, accumulation = 10;
-  std::string device = "cpu", precision = "bf16";
-  std::string frozen_storage = "precision", activation_checkpointing = "none";
+  DeviceKind device = DeviceKind::kCpu;
+  Precision precision = Precision::kBf16;
+  FrozenFormat frozen_storage = FrozenFormat::kPrecision;
+  ActivationCheckpointing activation_checkpointing = ActivationCheckpointing::kNone;
   std::int64_t seed = 0, threads = 0;
   std::vector<std::string> trainable = {"lm_head", "embed_tokens", "mask_decoder",
                                         "text_hidden_fcs"};
-  std::string token_rows = "all";
+  TokenRows token_rows = TokenRows::kAll;
   bool standardise_vision = false;
   LoraOptions lora;
   OptimizerOptions optimizer;
@@ -86,14 +140,14 @@ struct TrainOptions {
   LossOptions loss;
   EmaOptions ema;
   ScalerOptions scaler;
-  std::string non_finite = "stop";
+  NonFinite non_finite = NonFinite::kStop;
   std::int64_t non_finite_limit = 10;
   ReplayOptions replay;
   DistributedOptions distributed;
   std::int64_t evaluate_every = 500, evaluate_limit = 0, show_answers = 4;
   std::int64_t save_every = 500, keep = 2;
-  std::string best = "dice_over_targets";
-  std::vector<std::string> also_best;
+  ValidationScore best = ValidationScore::kDiceOverTargets;
+  std::vector<ValidationScore> also_best;
   double time_limit_s = 0.0;
 
   template <class Self, class Visitor>
@@ -173,7 +227,8 @@ struct TrainConfig {
 /// Reads and checks. \throws ConfigError with the dotted path of the fault.
 TrainConfig read_train_config(const nlohmann::json& json);
 
-/// What single ranges cannot say: known words, two betas, a warm-up that fits, sources that are there.
+/// What the range of a single field cannot say: two betas, a warm-up shorter than the run, at least
+/// one source.
 /// \throws ConfigError with the dotted path of the fault.
 void check_train_config(const TrainConfig& config);
 

@@ -1,5 +1,5 @@
 /// \file
-/// One step on several ranks is one step.
+/// The report of one optimiser step, from the reports of all ranks.
 #pragma once
 
 #include "medseg/comm/comm.h"
@@ -7,8 +7,9 @@
 
 namespace medseg {
 
-/// Every rank's report becomes that of the whole step: sums, and ids in the order of the micro-batches; `fault` is that of the
-/// first rank which has one. Collective; the same bits on every rank.
+/// Replaces each rank's report by that of the whole step: losses and counts are summed, `ids`
+/// follow each other in the order of the micro-batches, and `fault` is that of the first rank that
+/// has one. Collective; every rank gets the same bits.
 void sum_reports(StepReport& report, Comm& comm);
 
 }  // namespace medseg

@@ -15,23 +15,28 @@ struct RecordFunction;
 
 namespace medseg {
 
-/// Records steps with LibTorch's profiler and writes them in Chrome's trace format (chrome://tracing, ui.perfetto.dev): a
-/// span "step N", in it the parts of the TimeTable ("language forward", "backward", …), in those the operators with the
-/// shapes of their inputs; with a GPU its kernels too. The first steps of a process are left alone (kWarmUp: allocator,
-/// caches), and so is what comes between steps (evaluation, saves). It changes no number of the run.
+/// Records steps with LibTorch's profiler and writes them in Chrome's trace format
+/// (chrome://tracing, ui.perfetto.dev): spans "step N", in these the parts of the TimeTable
+/// ("language forward", "backward", …), in these the operators with the shapes of their inputs;
+/// with a GPU its kernels too. Not recorded are the first kWarmUp steps of a process, which fill
+/// the allocator and caches, and what runs between steps (evaluation, saves). The results of the
+/// run are the same with it.
 ///
-/// For the thread of the steps only. What cannot be written is a warning; the run goes on.
+/// Used by the thread that takes the steps. A file that cannot be written gives a warning, and the
+/// run goes on.
 class StepProfile {
  public:
   static constexpr std::int64_t kWarmUp = 2;
 
-  /// `steps` 0: off, and nothing below does anything. `times` must outlive it.
+  /// With `steps` 0 it is off and nothing below does anything. `times` must outlive it.
   StepProfile(std::filesystem::path file, std::int64_t steps, bool with_gpu, TimeTable& times);
-  ~StepProfile();  ///< writes what a run that ends early leaves
+  /// Writes the steps recorded so far, if the run ends before all are.
+  ~StepProfile();
   StepProfile(const StepProfile&) = delete;
   StepProfile& operator=(const StepProfile&) = delete;
 
-  void begin(std::int64_t step);  ///< counted from 1, for its name
+  /// `step` counts from 1.
+  void begin(std::int64_t step);
   void end();
 
  private:
@@ -44,7 +49,7 @@ class StepProfile {
   std::int64_t steps_;
   bool with_gpu_;
   TimeTable& times_;
-  std::int64_t begun_ = 0;  ///< steps of this process
+  std::int64_t begun_ = 0;  ///< steps that this process has begun
   std::int64_t first_ = 0, last_ = 0;
   bool running_ = false;
   std::vector<std::unique_ptr<at::RecordFunction>> spans_;  ///< open ones, innermost last

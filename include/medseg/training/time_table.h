@@ -1,17 +1,13 @@
 /// \file
-/// Where the time of a run went, and how much memory each part of it needed.
+/// Seconds, peak memory and floating-point operations of each part of a run: "data", "backward", …
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "medseg/base/clock.h"
-#include "medseg/base/process.h"
-#include "medseg/base/str.h"
 #include "medseg/nn/flop_count.h"
 
 namespace medseg {
@@ -21,22 +17,24 @@ class TimeTable {
   struct Part {
     std::string name;
     double seconds = 0;
-    std::uint64_t peak_bytes =
-        0;             ///< most of the whole process that was resident while the part ran
-    double flops = 0;  ///< of its matrix products, where a FlopCount lives
+    /// The largest resident memory of the whole process while the part ran.
+    std::uint64_t peak_bytes = 0;
+    /// Of the part's matrix products; counted only while a FlopCount lives.
+    double flops = 0;
   };
 
-  /// Adds its lifetime to a part. One at a time: a scope within another would take the other's peak away.
+  /// Called around every part that a Scope measures. Both are set, or neither.
+  struct Observer {
+    std::function<void(const std::string& part)> on_begin;
+    std::function<void()> on_end;
+  };
+
+  /// Measures from its construction to its destruction and adds the result to a part. Scopes may
+  /// not be nested: the inner one would restart the outer one's peak.
   class Scope {
    public:
-    Scope(TimeTable& table, const char* part) : table_(table), part_(part) {
-      begin_recent_peak();
-      if (table_.watcher_) table_.watcher_(part_);
-    }
-    ~Scope() {
-      table_.add({part_, watch_.seconds(), recent_peak_bytes(), counted_flops() - flops_before_});
-      if (table_.watcher_) table_.watcher_(nullptr);
-    }
+    Scope(TimeTable& table, const char* part);
+    ~Scope();
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
@@ -47,31 +45,21 @@ class TimeTable {
     double flops_before_ = counted_flops();
   };
 
-  void add(const Part& more) {
-    auto part = std::find_if(parts_.begin(), parts_.end(),
-                             [&](const Part& known) { return known.name == more.name; });
-    if (part == parts_.end()) part = parts_.insert(part, Part{.name = more.name});
-    part->seconds += more.seconds;
-    part->peak_bytes = std::max(part->peak_bytes, more.peak_bytes);
-    part->flops += more.flops;
-  }
+  /// Seconds and operations are summed, of the peaks the largest stays.
+  void add(const Part& more);
 
-  /// Is told each part that begins, by name, and each end, by null; an empty one is told nothing.
-  void watch(std::function<void(const char*)> watcher) { watcher_ = std::move(watcher); }
+  /// Replaces the observer; `observe({})` ends the observation.
+  void observe(Observer observer) { observer_ = std::move(observer); }
 
+  /// In the order in which they first came.
   const std::vector<Part>& parts() const { return parts_; }
 
   /// "data 0.4 s, language forward 61.0 s, …"
-  std::string text() const {
-    std::vector<std::string> words;
-    for (const auto& part : parts_)
-      words.push_back(str_cat(part.name, " ", fixed(part.seconds, 1), " s"));
-    return join(words, ", ");
-  }
+  std::string text() const;
 
  private:
   std::vector<Part> parts_;
-  std::function<void(const char*)> watcher_;
+  Observer observer_;
 };
 
 }  // namespace medseg

@@ -1,5 +1,5 @@
 /// \file
-/// Which parameters train.
+/// The parameters that train.
 #pragma once
 
 #include <string>
@@ -11,15 +11,16 @@
 
 namespace medseg {
 
-/// Adds adapters (from a PEFT folder, if one is named), splits token rows, and lets exactly the chosen parameters require a
-/// gradient. Returns them in model order. Draws from torch's generator.
-/// \throws ConfigError "train.…" on a pattern that names nothing or an encoder (those run once a picture, before training);
-/// CheckpointError when a part that answers depend on was initialised and would stay untrained, or on an adapter that
-/// is another model's or another rank's.
+/// Adds adapters (add_adapters), splits off the token rows that train, and makes exactly the chosen
+/// parameters require a gradient. Returns them in model order. Draws from torch's generator.
+/// \throws ConfigError "train.…" if a pattern names no parameter, or one of an encoder: encoders
+/// run once for each image, before training. CheckpointError if a part that answers depend on was
+/// initialised at random and would stay untrained.
 std::vector<TrainedParameter> choose_trained(OpenBundle& bundle, const TrainOptions& options);
 
-/// What training these parameters leaves of BundleOptions::initialised: entries of other parameters, those that no loss
-/// reaches, and of token rows "NAME[first:end]" the part in front of the first row that trains.
+/// BundleOptions::initialised without the parameters that have been trained. Parameters that no
+/// loss reaches stay in it. Of token rows "NAME[first:end]" those before the first row that trains
+/// stay.
 std::vector<std::string> still_initialised(const BundleOptions& options,
                                            const std::vector<TrainedParameter>& trained);
 

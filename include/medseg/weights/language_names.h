@@ -1,5 +1,6 @@
 /// \file
-/// Names of language models in their files, as data: GGUF and Hugging Face -> ours (which are Hugging Face's LLaMA names).
+/// Names of language models in GGUF and Hugging Face files -> ours, which are Hugging Face's for
+/// LLaMA.
 #pragma once
 
 #include <string>
@@ -9,16 +10,19 @@
 
 namespace medseg {
 
-/// GGUF of the architectures `llama` and `qwen2`. `llama` files hold q and k rows permuted for interleaved rotary: weights and
-/// biases are put back to the half-split form (semantics 21). \throws CheckpointError when a head count is missing.
+/// For GGUF of the architectures `llama` and `qwen2`. `llama` files hold the rows of q and k
+/// permuted for interleaved rotary; weights and biases are put back to the half-split form
+/// (src/README.md, choice 21). \throws CheckpointError when a head count is missing.
 std::vector<TensorSource> gguf_llama_sources(const TensorFile& file);
 
-/// A Hugging Face folder: names as they stand, without those that follow from the configuration. With `tied`, a
-/// lm_head.weight that a file carries beside the embedding it equals is left out too.
+/// For a Hugging Face folder: names unchanged, without tensors that follow from the configuration.
+/// With `tied`, a lm_head.weight that a file holds in addition to the equal embedding is left out
+/// too.
 std::vector<TensorSource> hugging_face_llama_sources(const TensorFile& file, bool tied);
 
-/// Tensors that older files carry and no model needs, for they follow from the configuration: `rotary_emb.inv_freq` of
-/// transformers before 4.32, GGUF's `rope_freqs` (the geometry has them) and `attn_rot_embd`.
+/// Tensors of older files that follow from the configuration, so that no model needs them:
+/// `rotary_emb.inv_freq` of transformers before 4.32, GGUF's `rope_freqs` (the geometry has them)
+/// and `attn_rot_embd`.
 bool follows_from_configuration(const std::string& name);
 
 }  // namespace medseg

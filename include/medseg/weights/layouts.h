@@ -1,12 +1,12 @@
 /// \file
-/// Names of the published whole-model layouts, as tables that are read in both directions.
+/// Names of the published whole-model layouts, as tables that serve both directions.
 ///
-/// | layout | published as |
-/// | --- | --- |
-/// | `lisa` | xinlai/LISA-7B-v1, -13B-llama2-v1, …: SAM under `model.visual_model.`, one linear projector, CLIP not in the file |
-/// | `glamm` | MBZUAI/GLaMM-*: SAM under `model.grounding_encoder.`, `model.region_encoder.` of no use here, CLIP not in the file |
-/// | `llava` | liuhaotian/llava-v1.5-*, microsoft/llava-med-v1.5-mistral-7b (its CLIP inside) |
-/// | `llava-hf` | llava-hf/llava-1.5-*-hf, under the names of transformers 4.36 to 4.51 and of 4.52 and later |
+/// | layout | published as | | --- | --- | | `lisa` | xinlai/LISA-7B-v1, -13B-llama2-v1, …: SAM
+/// under `model.visual_model.`, one linear projector, CLIP not in the file | | `glamm` |
+/// MBZUAI/GLaMM-*: SAM under `model.grounding_encoder.`, `model.region_encoder.` of no use here,
+/// CLIP not in the file | | `llava` | liuhaotian/llava-v1.5-*, microsoft/llava-med-v1.5-mistral-7b
+/// (its CLIP inside) | | `llava-hf` | llava-hf/llava-1.5-*-hf, under the names of transformers 4.36
+/// to 4.51 and of 4.52 and later |
 #pragma once
 
 #include <memory>
@@ -18,33 +18,33 @@
 
 namespace medseg {
 
-/// `*` stands for the same run of characters (at least one) on both sides; at most one a pattern.
+/// `*` stands for the same text of at least one character on both sides; at most one per pattern.
 struct NameRule {
   std::string theirs, ours;
 };
 
 struct Layout {
   std::string name;
-  std::vector<NameRule> rules;  ///< the first that fits decides
-  /// Tensors of theirs that this program has no place for and needs not: rotary tables, region encoder, text tower.
+  std::vector<NameRule> rules;  ///< the first that matches counts
+  /// Their tensors that this program does not need: rotary tables, region encoder, text tower.
   std::vector<std::string> skipped;
 };
 
-/// \throws ConfigError listing the known.
+/// \throws ConfigError with the known names.
 const Layout& layout_of(const std::string& name);
 
-/// Nothing where no rule fits.
+/// Nothing if no rule matches.
 std::optional<std::string> our_name(const Layout& layout, const std::string& theirs);
 std::optional<std::string> their_name(const Layout& layout, const std::string& ours);
 bool is_skipped(const Layout& layout, const std::string& theirs);
 
-/// A file seen under other names.
+/// A file with other tensor names.
 struct RenamedTensors {
-  std::shared_ptr<const TensorFile> file;  ///< under our names, in the order of the original
-  std::vector<std::string> skipped;        ///< theirs, known to be of no use
-  std::vector<std::string> unknown;        ///< theirs, that no rule and no skip list names
+  std::shared_ptr<const TensorFile> file;  ///< with our names, in the order of the original
+  std::vector<std::string> skipped;        ///< their names that are known to be not needed
+  std::vector<std::string> unknown;        ///< their names that no rule and no skip list covers
 };
-/// \throws CheckpointError when two tensors are one by our names.
+/// \throws CheckpointError if two tensors get the same name.
 RenamedTensors under_our_names(std::shared_ptr<const TensorFile> file, const Layout& layout);
 
 /// The tensors whose names start with `prefix`, without it.

@@ -1,5 +1,5 @@
 /// \file
-/// From a file's tensor names to ours: rules as data.
+/// Maps the tensor names of a file to ours.
 #pragma once
 
 #include <functional>
@@ -14,20 +14,20 @@
 
 namespace medseg {
 
-/// One tensor of the model and where it comes from.
+/// One tensor of the model and its source.
 struct TensorSource {
   std::string target;  ///< name in our module
   std::string source;  ///< name in the file
   std::function<at::Tensor(const at::Tensor&)>
-      change;  ///< permute rows, transpose …; empty: as it is
+      change;  ///< permute rows, transpose …; empty: unchanged
 };
 
-/// The ONNX export of a DINOv2 tower (anonymous MatMul weights named by the bias they are added to).
+/// For the ONNX export of a DINOv2 tower, whose MatMul weights have no name but that of their bias.
 std::vector<TensorSource> onnx_dinov2_sources(const TensorFile& file);
-/// Names that start with `prefix`, without it.
+/// Tensors whose name starts with `prefix`, which is removed.
 std::vector<TensorSource> plain_sources(const TensorFile& file, const std::string& prefix = "");
 
-/// What became of every tensor: the table behind `model audit`.
+/// What became of every tensor; `model audit` prints it.
 struct LoadReport {
   std::vector<std::string> loaded;
   std::vector<std::string> initialised;  ///< in the model, not in the file
@@ -35,8 +35,8 @@ struct LoadReport {
   std::vector<std::string> mismatched;   ///< "name: file [2,3], model [3,3]"
 };
 
-/// Copies into the module's parameters and buffers (their dtype stays). Never throws for a missing tensor:
-/// the report says it. \throws CheckpointError if a tensor cannot be read.
+/// Copies into the module's parameters and buffers, whose dtype stays. A missing tensor is listed
+/// in the report and is not an error. \throws CheckpointError if a tensor cannot be read.
 LoadReport load_into(Module& module, const TensorFile& file,
                      const std::vector<TensorSource>& sources, const std::string& prefix = "");
 

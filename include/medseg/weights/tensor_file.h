@@ -1,7 +1,8 @@
 /// \file
-/// Tensors in files, read by name. One interface over safetensors, torch's zip pickle, GGUF and ONNX.
+/// Tensors in files, read by name. One interface over safetensors, torch's zip pickle, GGUF and
+/// ONNX.
 ///
-/// Readers never execute anything, bound every size by the file, and name the file in every error.
+/// Readers execute nothing, check every size against the file, and name the file in every error.
 #pragma once
 
 #include <cstddef>
@@ -39,42 +40,45 @@ class TensorFile {
   virtual const std::vector<TensorInfo>& tensors() const = 0;  ///< file order
   virtual const std::map<std::string, MetadataValue>& metadata() const = 0;
 
-  /// The values; block formats (Q4_1 …) are dequantised to fp32. Safetensors are zero-copy views of the
-  /// mapping (never write into them). \throws CheckpointError naming file and tensor.
+  /// The values. Block formats (Q4_1 …) are dequantised to fp32. Safetensors are zero-copy views of
+  /// the mapping and must not be written to. \throws CheckpointError at the file and tensor.
   virtual at::Tensor load(const std::string& name) const = 0;
   bool contains(const std::string& name) const;
 };
 
-/// Opens by the first bytes, never by the name; a folder or an `*.index.json` opens its shards as one.
-/// \throws CheckpointError "file: what".
+/// Chooses the format by the first bytes, never by the name. A folder or an `*.index.json` opens
+/// its shards as one file. \throws CheckpointError
 std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path);
 
-/// The values of `from` into `to`, of the same shape. What is small is copied on the calling thread: torch's copy_ wakes
-/// all threads from 32768 numbers on, and on a busy machine the wait for them takes longer than the copy.
+/// Copies the values of `from` into `to`, of the same shape. Small tensors are copied on the
+/// calling thread: torch's copy_ wakes all threads from 32768 numbers on, and on a busy machine
+/// waiting for them takes longer than the copy.
 void copy_values(const at::Tensor& from, at::Tensor& to);
 
-/// Atomic. Tensors are written in the given order, contiguous, in their own dtype. The first starts at a multiple of
-/// `alignment` bytes: 8 is the reference writer's.
-/// \throws DataError if the disk is full; nothing is left behind then.
+/// Atomic. Tensors are written in the given order, contiguous, in their own dtype. The data begins
+/// at a multiple of `alignment` bytes; the reference writer uses 8.
+/// \throws DataError if the disk is full, and leaves no file then.
 void write_safetensors(const std::filesystem::path& path,
                        const std::vector<std::pair<std::string, at::Tensor>>& tensors,
                        const std::map<std::string, std::string>& metadata = {},
                        std::size_t alignment = 8);
 
-/// A tensor that is read when its turn to be written comes: a checkpoint larger than memory passes through.
+/// A tensor that is read only when it is written, so that a checkpoint may be larger than memory.
 struct TensorToWrite {
   TensorInfo
-      info;  ///< dtype as the written file names it ("F32"), shape and bytes of what `load` gives
+      /// Dtype as the written file names it ("F32"), shape and bytes of the result of `load`.
+      info;
   std::function<at::Tensor()> load;
 };
 TensorToWrite to_write(std::string name, const at::Tensor& tensor);
-/// The tensor `info` of `file` as it is stored there; block formats become fp32.
+/// The tensor `info` of `file` in its stored type; block formats become fp32.
 TensorToWrite to_write(std::string name, std::shared_ptr<const TensorFile> file, TensorInfo info);
 
 inline constexpr std::uint64_t kShardBytes = 5'000'000'000;  ///< Hugging Face's default
 
-/// `folder`/model.safetensors, or model-00001-of-0000N.safetensors and model.safetensors.index.json where more than
-/// `shard_bytes` are to be written, in the given order. One tensor is in memory at a time. \throws DataError.
+/// Writes `folder`/model.safetensors or, above `shard_bytes`, model-00001-of-0000N.safetensors and
+/// model.safetensors.index.json, in the given order. One tensor is in memory at a time.
+/// \throws DataError.
 void write_checkpoint(const std::filesystem::path& folder,
                       const std::vector<TensorToWrite>& tensors,
                       std::uint64_t shard_bytes = kShardBytes);
