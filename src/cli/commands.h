@@ -16,6 +16,7 @@ void add_train(CLI::App& app);
 void add_launch(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_score(CLI::App& app);
+void add_compare(CLI::App& app);
 void add_table(CLI::App& app);
 void add_report(CLI::App& app);
 void add_predict(CLI::App& app);

@@ -65,6 +65,7 @@ int run_cli(int argc, char** argv) {
   add_launch(app);
   add_evaluate(app);
   add_score(app);
+  add_compare(app);
   add_table(app);
   add_report(app);
   add_predict(app);

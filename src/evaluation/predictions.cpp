@@ -1,8 +1,8 @@
 #include "medseg/evaluation/predictions.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
-#include <optional>
 
 #include <nlohmann/json.hpp>
 
@@ -16,26 +16,72 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr std::uint64_t kLargestSide = 1 << 20;
+
+// COCO's uncompressed form: runs of 0 and 1 in turn, columns first.
+std::string packed_counts(const Json& runs, int height, int width) {
+  Mask mask(width, height);
+  std::size_t at = 0;
+  bool set = false;
+  for (const auto& run : runs) {
+    if (!run.is_number_unsigned())
+      throw DataError("rle.counts", "expected run lengths, found " + run.dump());
+    const auto length = run.get<std::uint64_t>();
+    if (length > mask.pixels.size() - at)
+      throw DataError("rle.counts", "the runs exceed height * width");
+    for (std::uint64_t i = 0; i < length; ++i, ++at) {
+      const auto x = at / static_cast<std::size_t>(height),
+                 y = at % static_cast<std::size_t>(height);
+      mask.pixels[y * static_cast<std::size_t>(width) + x] = set ? 1 : 0;
+    }
+    set = !set;
+  }
+  if (at != mask.pixels.size())
+    throw DataError("rle.counts", "the runs fall short of height * width");
+  return encode_rle(mask).counts;
+}
+
+Rle rle_from_json(const Json& json) {
+  const auto side = [](const Json& value) {
+    return value.is_number_unsigned() && value.get<std::uint64_t>() > 0 &&
+           value.get<std::uint64_t>() <= kLargestSide;
+  };
+  const Json& size = json.at("size");
+  if (!size.is_array() || size.size() != 2 || !side(size[0]) || !side(size[1]))
+    throw DataError("rle.size", "expected [height, width], found " + size.dump());
+  Rle rle{size[0].get<int>(), size[1].get<int>(), ""};
+  const Json& counts = json.at("counts");
+  rle.counts =
+      counts.is_array() ? packed_counts(counts, rle.height, rle.width) : counts.get<std::string>();
+  decode_rle(rle);  // a bad run is found here, with its line
+  return rle;
+}
+
+int turn_from_json(const Json& json) {
+  if (!json.is_number_integer() || json < 0 || json > std::numeric_limits<int>::max())
+    throw DataError("turn", "expected a whole number from 0, found " + json.dump());
+  return json.get<int>();
+}
+
 Prediction from_json(const Json& json) {
   Prediction prediction;
   json.at("id").get_to(prediction.id);
-  json.at("turn").get_to(prediction.turn);
-  json.at("question").get_to(prediction.question);
-  json.at("text").get_to(prediction.text);
-  json.at("phrases").get_to(prediction.phrases);
+  prediction.turn = turn_from_json(json.at("turn"));
+  prediction.question = json.value("question", "");
+  prediction.text = json.value("text", "");
+  prediction.phrases = json.value("phrases", std::vector<std::string>());
   for (const auto& mask : json.at("masks")) {
-    const auto size = mask.at("rle").at("size").get<std::vector<int>>();
-    if (size.size() != 2) throw DataError("rle: size: expected [height, width]");
     PredictedMask& read = prediction.masks.emplace_back();
-    read.rle = {size[0], size[1], mask.at("rle").at("counts").get<std::string>()};
+    read.rle = rle_from_json(mask.at("rle"));
     read.seg_probability = mask.value("seg_probability", 0.0);
     read.predicted_iou = mask.value("predicted_iou", 0.0);
     read.score = mask.value("score", 0.0);
-    decode_rle(read.rle);  // a bad run is found here, with its line
+    read.probability = mask.value("probability", "");
   }
   prediction.finish = find_choice<Finish>(json.value("finish", ""));
   prediction.new_tokens = json.value("new_tokens", std::int64_t{0});
   prediction.seconds = json.value("seconds", 0.0);
+  prediction.failed = json.value("failed", false);
   return prediction;
 }
 
@@ -57,10 +103,12 @@ std::string to_json_line(const Prediction& prediction) {
          {"seg_probability", mask.seg_probability},
          {"predicted_iou", mask.predicted_iou},
          {"score", mask.score}});
+    if (!mask.probability.empty()) json["masks"].back()["probability"] = mask.probability;
   }
   json["finish"] = prediction.finish ? name_of(*prediction.finish) : "";
   json["new_tokens"] = prediction.new_tokens;
   json["seconds"] = prediction.seconds;
+  if (prediction.failed) json["failed"] = true;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -101,6 +149,7 @@ ScoredTurn expected_turn(const Manifest& manifest, const Record& record, const R
 void add_prediction(ScoredTurn& turn, const Prediction& prediction, const std::string& where,
                     int width, int height) {
   turn.phrases = prediction.phrases;
+  turn.failed = prediction.failed;
   for (const auto& mask : prediction.masks) {
     if (mask.rle.width != width || mask.rle.height != height) {
       throw DataError(
@@ -111,41 +160,51 @@ void add_prediction(ScoredTurn& turn, const Prediction& prediction, const std::s
   }
 }
 
-Scores score_predictions(const std::vector<Prediction>& predictions, const Manifest& manifest,
-                         const std::string& split, bool partial) {
+std::vector<JoinedTurn> join_predictions(const std::vector<Prediction>& predictions,
+                                         const Manifest& manifest, const std::string& split,
+                                         bool partial) {
+  const std::string file = manifest.path().string();
   std::map<std::string, const Prediction*> by_turn;
   for (const auto& prediction : predictions) {
     const std::string what = str_cat("prediction ", prediction.id, " turn ", prediction.turn);
     const Record* record = manifest.find(prediction.id);
     const auto answered = record == nullptr ? 0 : answered_turns(*record).size();
-    if (prediction.turn < 0 || static_cast<std::size_t>(prediction.turn) >= answered) {
-      throw DataError(manifest.path().string(), "no such turn: " + what);
-    }
-    if (!by_turn
-             .emplace(key_of(prediction.id, static_cast<std::size_t>(prediction.turn)), &prediction)
-             .second) {
-      throw DataError(manifest.path().string(), "predicted twice: " + what);
-    }
+    if (prediction.turn < 0 || static_cast<std::size_t>(prediction.turn) >= answered)
+      throw DataError(file, "no such turn: " + what);
+    const auto key = key_of(prediction.id, static_cast<std::size_t>(prediction.turn));
+    if (!by_turn.emplace(key, &prediction).second)
+      throw DataError(file, "predicted twice: " + what);
   }
   const auto records = manifest.split(split);
-  if (records.empty())
-    throw DataError(manifest.path().string(), "no record in split \"" + split + "\"");
-  ScoreBoard board;
+  if (records.empty()) throw DataError(file, "no record in split \"" + split + "\"");
+  std::vector<JoinedTurn> joined;
   for (const Record* record : records) {
     const auto turns = answered_turns(*record);
-    std::optional<Image> image;  // its size; read once a record, and only if anything was predicted
     for (std::size_t i = 0; i < turns.size(); ++i) {
       const auto found = by_turn.find(key_of(record->id, i));
-      const std::string where = str_cat(manifest.path().string(), ":", record->line);
-      if (found == by_turn.end()) {
-        if (partial) continue;
-        throw DataError(where, str_cat(record->id, " turn ", i, ": not predicted"));
+      if (found != by_turn.end()) {
+        joined.push_back({record, turns[i], static_cast<int>(i), found->second});
+      } else if (!partial) {
+        throw DataError(str_cat(file, ":", record->line),
+                        str_cat(record->id, " turn ", i, ": not predicted"));
       }
-      if (!image) image = load_image(manifest, *record);
-      auto turn = expected_turn(manifest, *record, *turns[i], image->width, image->height);
-      add_prediction(turn, *found->second, where, image->width, image->height);
-      board.add(turn);
     }
+  }
+  return joined;
+}
+
+Scores score_predictions(const std::vector<Prediction>& predictions, const Manifest& manifest,
+                         const std::string& split, bool partial) {
+  ScoreBoard board;
+  const Record* record = nullptr;
+  Image image;  // its size; read once a record, and only if anything was predicted
+  for (const auto& joined : join_predictions(predictions, manifest, split, partial)) {
+    if (joined.record != record) image = load_image(manifest, *joined.record);
+    record = joined.record;
+    const std::string where = str_cat(manifest.path().string(), ":", record->line);
+    auto turn = expected_turn(manifest, *record, *joined.turn, image.width, image.height);
+    add_prediction(turn, *joined.prediction, where, image.width, image.height);
+    board.add(turn);
   }
   return board.scores();
 }

@@ -37,6 +37,8 @@ std::vector<OverlayMask> labelled(const std::vector<Mask>& masks,
   return shown;
 }
 
+}  // namespace
+
 ShownAnswer shown_answer(const Prediction& prediction, const Manifest& manifest) {
   const Record* record = manifest.find(prediction.id);
   MEDSEG_CHECK(record != nullptr, "a prediction of another manifest");
@@ -55,8 +57,6 @@ ShownAnswer shown_answer(const Prediction& prediction, const Manifest& manifest)
                    draw_overlay(image, labelled(scored.predicted, scored.phrases), kSide));
   return shown;
 }
-
-}  // namespace
 
 std::vector<ShownAnswer> shown_answers(const Evaluation& evaluation, const Manifest& manifest,
                                        std::int64_t count) {

@@ -20,6 +20,13 @@ std::string lower(std::string text) {
   return trim(text);
 }
 
+std::int64_t union_area(const std::vector<Mask>& masks) {
+  if (masks.empty()) return 0;
+  Mask all = masks.front();
+  for (const auto& mask : masks) all = mask_union(all, mask);
+  return all.area();
+}
+
 std::map<std::string, GroupScores> group_scores(const std::map<std::string, OverlapMean>& groups) {
   std::map<std::string, GroupScores> scores;
   for (const auto& [name, mean] : groups) {
@@ -37,9 +44,11 @@ void ScoreBoard::add(const ScoredTurn& turn) {
   const std::size_t expected = turn.reference.size(), emitted = turn.predicted.size();
   ++turns_;
   exact_count_ += emitted == expected;
+  failed_ += turn.failed;
   if (turn.asks_absent) {
     ++absent_;
     false_positive_ += emitted > 0;
+    absent_drawn_.push_back({.predicted = union_area(turn.predicted)});
   }
   if (emitted > expected) spurious_ += static_cast<std::int64_t>(emitted - expected);
   if (emitted < expected) missed_ += static_cast<std::int64_t>(expected - emitted);
@@ -62,6 +71,7 @@ Scores ScoreBoard::scores() const {
   scores.missed = missed_;
   scores.absent = absent_;
   scores.spurious = spurious_;
+  scores.failed = failed_;
   scores.giou = all_.giou();
   scores.ciou = all_.ciou();
   scores.dice = all_.mean_dice();
@@ -72,6 +82,10 @@ Scores ScoreBoard::scores() const {
   scores.seg_count_accuracy = ratio(exact_count_, turns_);
   scores.name_accuracy = ratio(named_, all_.count());
   scores.false_positive_rate = ratio(false_positive_, absent_);
+  OverlapMean with_absent = all_;
+  for (const auto& counts : absent_drawn_) with_absent.add(counts);
+  scores.giou_with_absent = with_absent.giou();
+  scores.ciou_with_absent = with_absent.ciou();
   scores.by_modality = group_scores(by_modality_);
   scores.by_target = group_scores(by_target_);
   scores.by_phrasing = group_scores(by_phrasing_);

@@ -1,5 +1,5 @@
 /// \file
-/// Text and pictures inside an HTML page.
+/// Text and images inside an HTML page.
 #pragma once
 
 #include <string>
@@ -7,7 +7,8 @@
 
 namespace medseg {
 
-/// Safe between tags and inside quoted attributes; control characters but for tab and line break are dropped.
+/// Safe between tags and inside quoted attributes; control characters but for tab and line break
+/// are dropped.
 std::string html(std::string_view text);
 
 std::string base64(std::string_view bytes);

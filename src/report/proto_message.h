@@ -1,6 +1,6 @@
 /// \file
-/// A protocol-buffer message, written field by field: what a handful of messages needs, without the library (it does not
-/// get along with SentencePiece's and LibTorch's copies in one process).
+/// A protocol-buffer message, written field by field: what a handful of messages needs, without the
+/// library, which clashes with SentencePiece's and LibTorch's copies in one process.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,8 @@
 
 namespace medseg {
 
-/// Fields stand in the order in which they were added, zeros and empty ones too. Numbers are those of the .proto file.
+/// Fields stand in the order in which they were added, zeros and empty ones too. Numbers are those
+/// of the .proto file.
 class ProtoMessage {
  public:
   ProtoMessage& varint(int field, std::uint64_t value);  ///< int32, int64, bool, enum

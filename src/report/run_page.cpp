@@ -14,30 +14,13 @@
 #include "medseg/base/process.h"
 #include "medseg/base/str.h"
 #include "medseg/report/line_chart.h"
+#include "page_style.h"
 
 namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-constexpr const char* kStyle =
-    "body{font:15px/1.45 system-ui,sans-serif;margin:0 auto;padding:1rem;max-width:1120px;"
-    "color:#1c2126;background:#fff}"
-    "h1{font-size:1.3rem}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}"
-    ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:"
-    "1rem}"
-    "figure{margin:0}figcaption{font-size:.85rem}"
-    ".tiles{display:flex;flex-wrap:wrap;gap:.6rem 2rem}.tiles div "
-    "b{display:block;font-size:1.25rem}"
-    "table{border-collapse:collapse;font-size:.85rem}"
-    "td{padding:.1rem .8rem .1rem 0;vertical-align:top;overflow-wrap:anywhere}"
-    "td:first-child{white-space:nowrap;opacity:.7}"
-    "pre{font-size:.8rem;overflow:auto;max-height:30rem;border:1px solid #8886;padding:.6rem}"
-    ".answer{border-top:1px solid #8886;padding:.8rem 0}.answer img{max-width:100%;display:block}"
-    ".answer p{margin:.3rem 0;white-space:pre-wrap;overflow-wrap:anywhere}"
-    ".bar{background:#0072b2;height:.6rem;display:inline-block;vertical-align:middle}"
-    "@media(prefers-color-scheme:dark){body{color:#dde3e8;background:#14181c}}";
 
 // What comes first, in this order; other numbers of metrics.jsonl stand below, folded.
 const std::vector<std::pair<std::string, std::string>> kCharts = {
@@ -63,7 +46,7 @@ Json parse_file(const fs::path& path) {
   try {
     return Json::parse(read_file(path));
   } catch (const nlohmann::json::parse_error& error) {
-    throw DataError(str_cat(path.string(), ": not JSON near byte ", error.byte));
+    throw DataError(path.string(), str_cat("not JSON near byte ", error.byte));
   }
 }
 
@@ -95,9 +78,8 @@ Metrics read_metrics(const fs::path& path) {
     try {
       add_line(Json::parse(line), metrics);
     } catch (const nlohmann::json::exception&) {
-      throw DataError(
-          str_cat(path.string(), ":", number,
-                  ": not a line of metrics, expected an object with a number \"step\""));
+      throw DataError(str_cat(path.string(), ":", number),
+                      "not a line of metrics, expected an object with a number \"step\"");
     }
   }
   return metrics;
@@ -176,9 +158,9 @@ std::string charts(const Metrics& metrics) {
 std::string picture_source(const fs::path& folder, const std::string& name) {
   const auto path = folder / name;
   if (fs::path(name).filename() != name || !fs::exists(path))
-    throw DataError((folder / "answers.json").string() + ": no such picture: " + name);
+    throw DataError((folder / "answers.json").string(), "no such picture: " + name);
   const std::string bytes = read_file(path);
-  if (!bytes.starts_with("\x89PNG")) throw DataError(path.string() + ": no PNG");
+  if (!bytes.starts_with("\x89PNG")) throw DataError(path.string(), "no PNG");
   return "data:image/png;base64," + base64(bytes);
 }
 
@@ -201,7 +183,7 @@ std::string answers(const fs::path& folder) {
     }
     return text;
   } catch (const nlohmann::json::exception& error) {
-    throw DataError(path.string() + ": not the answers of a run: " + error.what());
+    throw DataError(path.string(), std::string("not the answers of a run: ") + error.what());
   }
 }
 
@@ -245,28 +227,21 @@ bool is_run_folder(const fs::path& folder) { return fs::is_regular_file(folder /
 
 std::string run_page(const fs::path& folder) {
   if (!is_run_folder(folder))
-    throw DataError(folder.string() + ": no run folder, expected metrics.jsonl in it");
+    throw DataError(folder.string(), "no run folder, expected metrics.jsonl in it");
   const Metrics metrics = read_metrics(folder / "metrics.jsonl");
   const auto optional = [&](const char* name) {
     return fs::exists(folder / name) ? parse_file(folder / name) : Json::object();
   };
   const Json run = optional("run.json"), config = optional("config.json");
   const auto whole = (fs::absolute(folder) / "").lexically_normal().parent_path();
-  const std::string title = "medseg run " + html(whole.filename().string());
-  std::string page =
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
-      "style-src 'unsafe-inline'\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width\">\n<title>" +
-      title + "</title>\n<style>" + kStyle + line_chart_style() + "</style></head><body>\n<h1>" +
-      title + "</h1>\n";
+  std::string page = page_head("medseg run " + whole.filename().string(), "");
   page += tiles(run, config, metrics) + "<h2>Curves</h2>\n" + charts(metrics) +
           answers(folder / "answers") + where_time_went(run);
   std::string rows;
   add_rows("", run, rows);
   page += "<h2>The run</h2><table>\n" + rows + "</table>\n";
   page += "<h2>Effective config</h2><pre>" + html(config.dump(2)) + "</pre>\n";
-  return page + str_cat("<p><small>written ", utc_now(), "</small></p></body></html>\n");
+  return page + page_end();
 }
 
 void write_run_page(const fs::path& folder) { write_file(folder / "run.html", run_page(folder)); }

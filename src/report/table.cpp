@@ -1,11 +1,12 @@
 #include "medseg/report/table.h"
 
 #include <algorithm>
-#include <map>
+#include <optional>
 #include <set>
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "table_text.h"
 
 namespace medseg {
 namespace {
@@ -15,6 +16,11 @@ using Row = std::vector<std::string>;
 
 const std::vector<std::pair<std::string, std::string>> kBaselines = {
     {"mean_mask", "mean mask"}, {"nearest_slice", "nearest slice"}, {"true_box", "true box"}};
+
+const std::vector<std::pair<std::string, std::string>> kCounts = {{"missed masks", "missed"},
+                                                                  {"spurious masks", "spurious"},
+                                                                  {"absent turns", "absent"},
+                                                                  {"failed turns", "failed"}};
 
 // The number at a path of keys, or "" where the file does not have it.
 std::string number_at(const json& object, const std::vector<std::string>& path, int digits = 3) {
@@ -36,23 +42,28 @@ std::set<std::string> keys_of(const std::vector<RunScores>& runs, const char* gr
   return keys;
 }
 
+enum class Better { kHigher, kLower, kNeither };
+
 class TableBuilder {
  public:
   explicit TableBuilder(const std::vector<RunScores>& runs) : runs_(runs) {
     const auto with = std::find_if(runs.begin(), runs.end(),
                                    [](const RunScores& run) { return run.baselines.is_object(); });
     if (with != runs.end()) baselines_ = with->baselines;
-    Row head = {"", "n"};
-    for (const auto& run : runs) {
-      const std::string suffix = runs.size() > 1 ? " " + run.name : "";
-      head.push_back("Dice" + suffix);
-      head.push_back("gIoU" + suffix);
-    }
     for (const auto& [key, title] : kBaselines) {
       if (baselines_.is_object() && baselines_.contains(key)) shown_.push_back({key, title});
     }
+    const json& first = runs.front().scores;
+    const bool named = first.is_object() && first.contains("protocol");
+    Row head = {named ? "protocol " + first["protocol"].get<std::string>() : "", "n"};
+    for (const auto& run : runs) {
+      std::string suffix = runs.size() > 1 ? " " + run.name : "";
+      if (!run.source.empty()) suffix += " (" + run.source + ")";
+      head.push_back("Dice" + suffix);
+      head.push_back("gIoU" + suffix);
+    }
     for (const auto& [key, title] : shown_) head.push_back(title);
-    rows_.push_back(std::move(head));
+    add(head);
   }
 
   void groups(const char* group, const std::string& title) {
@@ -65,34 +76,41 @@ class TableBuilder {
       }
       for (const auto& [name, unused] : shown_)
         row.push_back(number_at(baselines_, {name, group, key, "dice"}));
-      rows_.push_back(std::move(row));
+      add(row, Better::kHigher);
     }
   }
 
   // `in_giou_column`: where the number of a run stands.
-  void metric(const std::string& title, const std::string& key, bool in_giou_column,
-              bool with_baselines) {
+  void metric(const std::string& title, const std::string& key, bool in_giou_column) {
     Row row = {title, number_at(runs_.front().scores, {"n"})};
     for (const auto& run : runs_) {
       const std::string value = number_at(run.scores, {"metrics", key});
       row.push_back(in_giou_column ? "" : value);
       row.push_back(in_giou_column ? value : "");
     }
-    for (const auto& [name, unused] : shown_) {
-      row.push_back(with_baselines ? number_at(baselines_, {name, "metrics", key}) : "");
-    }
-    rows_.push_back(std::move(row));
+    for (const auto& [name, unused] : shown_)
+      row.push_back(number_at(baselines_, {name, "metrics", key}));
+    add(row, Better::kHigher);
   }
 
   // A share of turns, not an overlap: one number a run.
-  void share(const std::string& title, const std::string& key, const char* count) {
+  void share(const std::string& title, const std::string& key, const char* count, Better better) {
     Row row = {title, number_at(runs_.front().scores, {count})};
     for (const auto& run : runs_) {
       row.push_back(number_at(run.scores, {"metrics", key}));
       row.push_back("");
     }
-    row.resize(rows_.front().size());
-    rows_.push_back(std::move(row));
+    add(row, better);
+  }
+
+  // How many of something; nothing is best.
+  void count(const std::string& title, const std::string& key) {
+    Row row = {title, ""};
+    for (const auto& run : runs_) {
+      row.push_back(number_at(run.scores, {key}));
+      row.push_back("");
+    }
+    add(row);
   }
 
   void unseen() {
@@ -103,119 +121,79 @@ class TableBuilder {
       row.push_back("");
       row.push_back(number_at(run.scores, {"by_phrasing", "unseen", "giou"}));
     }
-    row.resize(rows_.front().size());
-    rows_.push_back(std::move(row));
+    add(row, Better::kHigher);
   }
 
-  const std::vector<Row>& rows() const { return rows_; }
+  const std::vector<TableRow>& rows() const { return rows_; }
 
  private:
+  void add(Row row, Better better = Better::kNeither) {
+    if (!rows_.empty()) row.resize(rows_.front().size());
+    TableRow cells;
+    for (auto& text : row) cells.push_back({std::move(text)});
+    if (better != Better::kNeither && runs_.size() > 1) {
+      mark_best(cells, 2, better);
+      mark_best(cells, 3, better);
+    }
+    rows_.push_back(std::move(cells));
+  }
+
+  // Of the runs' cells from column `first` on, every second one; equal values are all best.
+  void mark_best(TableRow& cells, std::size_t first, Better better) const {
+    std::optional<double> best;
+    for (std::size_t c = first; c < 2 + 2 * runs_.size(); c += 2) {
+      if (cells[c].text.empty()) continue;
+      const double value = std::stod(cells[c].text);
+      if (!best || (better == Better::kHigher ? value > *best : value < *best)) best = value;
+    }
+    for (std::size_t c = first; c < 2 + 2 * runs_.size(); c += 2)
+      cells[c].best = !cells[c].text.empty() && std::stod(cells[c].text) == *best;
+  }
+
   const std::vector<RunScores>& runs_;
   json baselines_;
   std::vector<std::pair<std::string, std::string>> shown_;
-  std::vector<Row> rows_;
+  std::vector<TableRow> rows_;
 };
-
-std::size_t letters(const std::string& text) {  // UTF-8: bytes that start a character
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  }));
-}
-
-// Columns of equal width between `bar`s; names to the left, numbers to the right.
-std::string aligned(const std::vector<Row>& rows, const std::string& bar, bool rule) {
-  std::vector<std::size_t> widths(rows.front().size(), 3);
-  for (const auto& row : rows) {
-    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], letters(row[c]));
-  }
-  std::string text;
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    std::string line = bar;
-    for (std::size_t c = 0; c < widths.size(); ++c) {
-      const std::string fill(widths[c] - letters(rows[r][c]), ' ');
-      line += (c == 0 ? rows[r][c] + fill : fill + rows[r][c]) + (bar.empty() ? "  " : " | ");
-    }
-    text += trim("x" + line).substr(1) + "\n";
-    if (r > 0 || !rule) continue;
-    for (std::size_t c = 0; c < widths.size(); ++c) {
-      text += c == 0 ? "|" + std::string(widths[c] + 2, '-') + "|"
-                     : std::string(widths[c] + 1, '-') + ":|";
-    }
-    text += "\n";
-  }
-  return text;
-}
-
-std::string csv(const std::vector<Row>& rows) {
-  std::string text;
-  for (const auto& row : rows) {
-    std::vector<std::string> cells;
-    for (const auto& cell : row) {
-      std::string quoted;
-      for (const char c : cell) quoted += c == '"' ? "\"\"" : std::string(1, c);
-      cells.push_back(cell.find_first_of(",\"\n") == std::string::npos ? cell
-                                                                       : "\"" + quoted + "\"");
-    }
-    text += join(cells, ",") + "\n";
-  }
-  return text;
-}
-
-std::string latex(const std::vector<Row>& rows) {
-  std::string text =
-      "\\begin{tabular}{l" + std::string(rows.front().size() - 1, 'r') + "}\n\\toprule\n";
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    std::vector<std::string> cells;
-    for (const auto& cell : rows[r]) {
-      std::string escaped;
-      for (const char c : cell)
-        escaped +=
-            std::string("%&_#$").find(c) != std::string::npos ? str_cat('\\', c) : str_cat(c);
-      cells.push_back(escaped);
-    }
-    text += join(cells, " & ") + " \\\\\n" + (r == 0 ? "\\midrule\n" : "");
-  }
-  return text + "\\bottomrule\n\\end{tabular}\n";
-}
 
 }  // namespace
 
-TableFormat table_format(const std::string& name) {
-  static const std::map<std::string, TableFormat> kFormats = {{"text", TableFormat::kText},
-                                                              {"markdown", TableFormat::kMarkdown},
-                                                              {"csv", TableFormat::kCsv},
-                                                              {"latex", TableFormat::kLatex}};
-  const auto found = kFormats.find(name);
-  if (found != kFormats.end()) return found->second;
-  throw ConfigError("--format: unknown format \"" + name + "\"" +
-                    did_you_mean(name, {"text", "markdown", "csv", "latex"}));
+std::vector<RunScores> parse_references(const json& list, const std::string& where) {
+  if (!list.is_array()) throw DataError(where, "expected a list of references");
+  std::vector<RunScores> references;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const json& item = list[i];
+    const std::string here = str_cat(where, "[", i, "]");
+    const auto text = [&](const char* key) {
+      if (!item.is_object() || !item.contains(key) || !item[key].is_string() ||
+          trim(item[key].get<std::string>()).empty())
+        throw DataError(here, str_cat("expected an object with the text \"", key, "\""));
+      return item[key].get<std::string>();
+    };
+    RunScores reference{text("name"), item, nullptr, text("source")};
+    if (!item.contains("metrics") || !item["metrics"].is_object())
+      throw DataError(here, "expected an object \"metrics\"");
+    references.push_back(std::move(reference));
+  }
+  return references;
 }
 
 std::string benchmark_table(const std::vector<RunScores>& runs, TableFormat format) {
   MEDSEG_CHECK(!runs.empty(), "benchmark_table: no run");
   TableBuilder table(runs);
   table.groups("by_target", "");
-  table.metric("mean over targets", "dice_over_targets", /*in_giou_column=*/false, true);
-  table.metric("mean over masks", "dice", /*in_giou_column=*/false, true);
-  table.metric("gIoU", "giou", /*in_giou_column=*/true, true);
-  table.metric("cIoU", "ciou", /*in_giou_column=*/true, true);
+  table.metric("mean over targets", "dice_over_targets", /*in_giou_column=*/false);
+  table.metric("mean over masks", "dice", /*in_giou_column=*/false);
+  table.metric("gIoU", "giou", /*in_giou_column=*/true);
+  table.metric("cIoU", "ciou", /*in_giou_column=*/true);
   table.groups("by_modality", "modality ");
   table.groups("by_phrasing", "phrasing ");
-  table.share("[SEG] count exact", "seg_count_accuracy", "turns");
-  table.share("right name", "name_accuracy", "n");
-  table.share("false positives on absent turns", "false_positive_rate", "absent");
+  table.share("[SEG] count exact", "seg_count_accuracy", "turns", Better::kHigher);
+  table.share("right name", "name_accuracy", "n", Better::kHigher);
+  table.share("false positives on absent turns", "false_positive_rate", "absent", Better::kLower);
   table.unseen();
-  switch (format) {
-    case TableFormat::kText:
-      return aligned(table.rows(), "", false);
-    case TableFormat::kMarkdown:
-      return aligned(table.rows(), "| ", true);
-    case TableFormat::kCsv:
-      return csv(table.rows());
-    case TableFormat::kLatex:
-      return latex(table.rows());
-  }
-  return "";
+  for (const auto& [title, key] : kCounts) table.count(title, key);
+  return table_text(table.rows(), format);
 }
 
 }  // namespace medseg

@@ -2,23 +2,15 @@
 #include <filesystem>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "medseg/base/file.h"
-#include "medseg/base/str.h"
 #include "support/run_cli.h"
+#include "support/temp_folder_fixture.h"
 
 namespace medseg {
 namespace {
 
-class ReportCommand : public ::testing::Test {
- protected:
-  void SetUp() override { std::filesystem::create_directories(folder_); }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::filesystem::path folder_ =
-      std::filesystem::temp_directory_path() / str_cat("medseg-report-", ::getpid());
-};
+class ReportCommand : public TempFolderTest {};
 
 TEST_F(ReportCommand, WritesThePageAndSaysWhere) {
   write_file(folder_ / "metrics.jsonl", "{\"step\": 1, \"loss\": 2.5}\n");
@@ -35,7 +27,8 @@ TEST_F(ReportCommand, SaysWhatItCannotReport) {
       << none.err;
   write_file(folder_ / "predictions.jsonl", "");
   const auto evaluated = run_words({"report", folder_.string()});
-  EXPECT_EQ(evaluated.code, 3);
+  EXPECT_EQ(evaluated.code, 2);
+  EXPECT_NE(evaluated.err.find("--data: missing"), std::string::npos) << evaluated.err;
   EXPECT_NE(evaluated.err.find("`medseg table` shows these scores"), std::string::npos)
       << evaluated.err;
   EXPECT_EQ(run_words({"report", (folder_ / "absent").string()}).code, 3);

@@ -1,71 +1,34 @@
 #include "medseg/metrics/scores.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
+#include <cmath>
 
-#include "medseg/base/file.h"
-#include "medseg/report/scores_text.h"
-#include "medseg/report/table.h"
+#include <gtest/gtest.h>
+
+#include "support/score_cases.h"
 
 namespace medseg {
 namespace {
 
 using nlohmann::json;
-using testing::HasSubstr;
-using testing::Not;
 
-Mask row(const std::string& text) {
-  Mask mask(static_cast<int>(text.size()), 1);
-  for (std::size_t i = 0; i < text.size(); ++i) mask.pixels[i] = text[i] == '#';
-  return mask;
+void expect_group(const json& expected, const GroupScores& got, const std::string& name) {
+  EXPECT_EQ(expected["n"].get<std::int64_t>(), got.n) << name;
+  EXPECT_NEAR(expected["giou"].get<double>(), got.giou, 1e-12) << name;
+  EXPECT_NEAR(expected["ciou"].get<double>(), got.ciou, 1e-12) << name;
+  EXPECT_NEAR(expected["dice"].get<double>(), got.dice, 1e-12) << name;
 }
 
-ScoredTurn turn_of(const json& item) {
-  ScoredTurn turn;
-  turn.modality = item["modality"];
-  turn.phrasing = item["phrasing"];
-  turn.asks_absent = item["asks_absent"];
-  for (const auto& [target, mask] :
-       item["reference"].get<std::vector<std::pair<std::string, std::string>>>()) {
-    turn.targets.push_back(target);
-    turn.reference.push_back(row(mask));
-  }
-  for (const auto& [phrase, mask] :
-       item["predicted"].get<std::vector<std::pair<std::string, std::string>>>()) {
-    turn.phrases.push_back(phrase);
-    turn.predicted.push_back(row(mask));
-  }
-  return turn;
-}
-
-const json& golden() {
-  static const json cases =
-      json::parse(read_file(MEDSEG_SOURCE_DIR "/tests/golden/metrics/cases.json"));
-  return cases;
-}
-
-Scores golden_scores() {
-  ScoreBoard board;
-  for (const auto& item : golden()["cases"]) board.add(turn_of(item));
-  return board.scores();
-}
-
-// Every number of `expected` stands at the same place of `got`.
-void expect_numbers(const json& expected, const json& got, const std::string& path) {
-  for (const auto& [key, value] : expected.items()) {
-    ASSERT_TRUE(got.contains(key)) << path << "." << key;
-    if (value.is_object()) {
-      expect_numbers(value, got[key], path + "." + key);
-    } else {
-      EXPECT_NEAR(value.get<double>(), got[key].get<double>(), 1e-12) << path << "." << key;
-    }
+void expect_groups(const json& expected, const std::map<std::string, GroupScores>& got) {
+  ASSERT_EQ(expected.size(), got.size());
+  for (const auto& [name, group] : expected.items()) {
+    ASSERT_TRUE(got.contains(name)) << name;
+    expect_group(group, got.at(name), name);
   }
 }
 
 TEST(Scores, EveryCaseOfTheGoldenFile) {
-  ASSERT_GE(golden()["cases"].size(), 20U);
-  for (const auto& item : golden()["cases"]) {
+  ASSERT_GE(score_cases()["cases"].size(), 20U);
+  for (const auto& item : score_cases()["cases"]) {
     if (item["reference"].empty()) continue;
     ScoreBoard board;
     board.add(turn_of(item));
@@ -81,12 +44,33 @@ TEST(Scores, EveryCaseOfTheGoldenFile) {
 }
 
 TEST(Scores, TotalsAndGroupsOfTheGoldenFile) {
-  expect_numbers(golden()["expected"], json::parse(scores_json(golden_scores())), "scores");
+  const Scores scores = scores_of_cases();
+  const json& expected = score_cases()["expected"];
+  EXPECT_EQ(expected["n"].get<std::int64_t>(), scores.n);
+  EXPECT_EQ(expected["turns"].get<std::int64_t>(), scores.turns);
+  EXPECT_EQ(expected["missed"].get<std::int64_t>(), scores.missed);
+  EXPECT_EQ(expected["absent"].get<std::int64_t>(), scores.absent);
+  EXPECT_EQ(expected["spurious"].get<std::int64_t>(), scores.spurious);
+  const std::map<std::string, double> metrics = {
+      {"giou", scores.giou},
+      {"ciou", scores.ciou},
+      {"dice", scores.dice},
+      {"dice_over_targets", scores.dice_over_targets},
+      {"seg_count_accuracy", scores.seg_count_accuracy},
+      {"name_accuracy", scores.name_accuracy},
+      {"false_positive_rate", scores.false_positive_rate}};
+  ASSERT_EQ(expected["metrics"].size(), metrics.size());
+  EXPECT_EQ(scores.failed, 0);
+  for (const auto& [name, value] : metrics)
+    EXPECT_NEAR(expected["metrics"][name].get<double>(), value, 1e-12) << name;
+  expect_groups(expected["by_modality"], scores.by_modality);
+  expect_groups(expected["by_target"], scores.by_target);
+  expect_groups(expected["by_phrasing"], scores.by_phrasing);
 }
 
 TEST(Scores, AMissIsCountedAndScoresZero) {
   ScoreBoard board;
-  board.add({"ct", "", {"a"}, {row("#.")}, {}, {}, false});
+  board.add({"ct", "", {"a"}, {mask_row("#.")}, {}, {}, false});
   EXPECT_EQ(board.scores().missed, 1);
   EXPECT_EQ(board.scores().giou, 0.0);
   EXPECT_EQ(board.scores().seg_count_accuracy, 0.0);
@@ -95,50 +79,39 @@ TEST(Scores, AMissIsCountedAndScoresZero) {
 
 TEST(Scores, AFalsePositiveNeverMovesTheOverlap) {
   ScoreBoard board;
-  board.add({"ct", "", {"a"}, {row("#.")}, {"a"}, {row("#.")}, false});
+  board.add({"ct", "", {"a"}, {mask_row("#.")}, {"a"}, {mask_row("#.")}, false});
   const double before = board.scores().giou;
-  board.add({"ct", "", {}, {}, {"b"}, {row("##")}, true});
+  board.add({"ct", "", {}, {}, {"b"}, {mask_row("##")}, true});
   EXPECT_EQ(board.scores().giou, before);
   EXPECT_EQ(board.scores().false_positive_rate, 1.0);
   EXPECT_EQ(board.scores().spurious, 1);
 }
 
-TEST(Scores, NoTurnIsNullInJson) {
-  const auto empty = json::parse(scores_json(ScoreBoard().scores()));
-  EXPECT_EQ(empty["n"], 0);
-  EXPECT_TRUE(empty["metrics"]["giou"].is_null());
-  EXPECT_TRUE(empty["metrics"]["false_positive_rate"].is_null());
+TEST(Scores, AbsentTurnsCountWhereTheNameSaysSo) {
+  ScoreBoard board;
+  board.add({"ct", "", {"a"}, {mask_row("##..")}, {"a"}, {mask_row("##..")}, false});
+  board.add({"ct", "", {}, {}, {}, {}, true});
+  EXPECT_NEAR(board.scores().giou_with_absent, 1, 1e-5);
+  board.add({"ct", "", {}, {}, {"b"}, {mask_row("#..."), mask_row("##..")}, true});
+  EXPECT_NEAR(board.scores().giou_with_absent, 2.0 / 3, 1e-5);
+  EXPECT_NEAR(board.scores().ciou_with_absent, 0.5, 1e-9) << "the union of both masks is 2 pixels";
 }
 
-TEST(Table, HasEveryTargetAndTheSharesAndTheBaselines) {
-  const auto scores = json::parse(scores_json(golden_scores()));
-  const json baselines = {{"mean_mask", scores}, {"true_box", scores}};
-  const std::string text = benchmark_table({{"run", scores, baselines}}, TableFormat::kMarkdown);
-  for (const char* row :
-       {"| skull ", "| tumour ", "| mean over targets ", "| gIoU ", "| cIoU ", "| modality ct ",
-        "| phrasing unseen ", "| [SEG] count exact ", "| right name ",
-        "| false positives on absent turns ", "| unseen phrasing gIoU ", "mean mask", "true box"}) {
-    EXPECT_THAT(text, HasSubstr(row));
-  }
-  EXPECT_THAT(text, Not(HasSubstr("nearest slice")));
-  EXPECT_THAT(scores_table(golden_scores()), HasSubstr("protocol lisa: n 23"));
+TEST(Scores, AFailedTurnIsCountedAndItsTargetsAreMissed) {
+  ScoreBoard board;
+  ScoredTurn turn{"ct", "", {"a"}, {mask_row("#.")}, {}, {}, false};
+  turn.failed = true;
+  board.add(turn);
+  EXPECT_EQ(board.scores().failed, 1);
+  EXPECT_EQ(board.scores().missed, 1);
+  EXPECT_EQ(board.scores().giou, 0);
 }
 
-TEST(Table, CsvQuotesAndLatexEscapes) {
-  json scores = json::parse(scores_json(golden_scores()));
-  scores["by_target"] = {{"a, \"b\" & 5%", {{"n", 1}, {"dice", 0.5}, {"giou", 0.25}}}};
-  EXPECT_THAT(benchmark_table({{"r", scores, nullptr}}, TableFormat::kCsv),
-              HasSubstr("\"a, \"\"b\"\" & 5%\",1,0.500,0.250"));
-  EXPECT_THAT(benchmark_table({{"r", scores, nullptr}}, TableFormat::kLatex),
-              HasSubstr("\\& 5\\%"));
-  EXPECT_THROW(table_format("word"), ConfigError);
-}
-
-TEST(Table, TwoRunsStandSideBySide) {
-  const auto scores = json::parse(scores_json(golden_scores()));
-  const std::string text =
-      benchmark_table({{"one", scores, nullptr}, {"two", scores, nullptr}}, TableFormat::kCsv);
-  EXPECT_THAT(text, HasSubstr(",n,Dice one,gIoU one,Dice two,gIoU two\n"));
+TEST(Scores, NoTurnHasNoMean) {
+  const Scores empty = ScoreBoard().scores();
+  EXPECT_EQ(empty.n, 0);
+  EXPECT_TRUE(std::isnan(empty.giou));
+  EXPECT_TRUE(std::isnan(empty.false_positive_rate));
 }
 
 }  // namespace

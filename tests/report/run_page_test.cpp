@@ -70,9 +70,10 @@ class RunPage : public TempFolderTest {
 };
 
 TEST_F(RunPage, ShowsCurvesFactsConfigAndAnswers) {
-  write_file(
-      folder_ / "run.json",
-      R"({"state": "done", "threads": 2, "data": [{"sha256": "abc"}], "parts": {"backward": {"seconds": 3.0, "peak_memory_bytes": 4235284480}, "data": {"seconds": 1.0}}})");
+  write_file(folder_ / "run.json",
+             R"({"state": "done", "threads": 2, "data": [{"sha256": "abc"}], "parts": )"
+             R"({"backward": {"seconds": 3.0, "peak_memory_bytes": 4235284480}, )"
+             R"("data": {"seconds": 1.0}}})");
   write_file(folder_ / "config.json", R"({"train": {"steps": 400}})");
   write_answers("What?");
   const auto page = run_page(folder_);

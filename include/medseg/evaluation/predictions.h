@@ -17,7 +17,9 @@ namespace medseg {
 struct PredictedMask {
   Rle rle;
   double seg_probability = 0, predicted_iou = 0;
-  double score = 0;  ///< seg_probability · predicted_iou clamped to [0, 1]
+  double score = 0;  ///< seg_probability · predicted_iou clamped to [0,1]
+  /// Path of the probability map beside predictions.jsonl (8-bit grey); "" where none was kept.
+  std::string probability{};
 };
 
 struct Prediction {
@@ -29,10 +31,12 @@ struct Prediction {
   std::optional<Finish> finish;  ///< none where another program wrote none that we know
   std::int64_t new_tokens = 0;
   double seconds = 0;
+  bool failed = false;  ///< the record could not be asked: key "failed"
 };
 
 std::string to_json_line(const Prediction& prediction);
-/// Reverses to_json_line. \throws DataError.
+/// Reverses to_json_line. Only `id`, `turn` and `masks` must be there, and of a mask its `rle`,
+/// whose counts are a text or a list of run lengths. \throws DataError.
 Prediction from_json_line(const std::string& line);
 /// \throws DataError "file:line: what".
 std::vector<Prediction> read_predictions(const std::filesystem::path& path);
@@ -45,9 +49,23 @@ ScoredTurn expected_turn(const Manifest& manifest, const Record& record, const R
 void add_prediction(ScoredTurn& turn, const Prediction& prediction, const std::string& where,
                     int width, int height);
 
-/// Joins predictions with the references of the manifest. \throws DataError on an id or turn that
-/// the manifest lacks, a turn that is predicted twice or, unless `partial`, a turn of `split` that
-/// was not predicted.
+/// One turn of a split and what was predicted for it.
+struct JoinedTurn {
+  const Record* record = nullptr;
+  const RecordTurn* turn = nullptr;
+  int index = 0;  ///< counts the answers of the record from 0
+  const Prediction* prediction = nullptr;
+};
+
+/// Every answered turn of the split in the manifest's order. \throws DataError as
+/// score_predictions.
+std::vector<JoinedTurn> join_predictions(const std::vector<Prediction>& predictions,
+                                         const Manifest& manifest, const std::string& split,
+                                         bool partial = false);
+
+/// Joins predictions with the references of the manifest. \throws DataError on an id or turn the
+/// manifest lacks, a turn predicted twice, or, unless `partial`, a turn of `split` that was not
+/// predicted.
 Scores score_predictions(const std::vector<Prediction>& predictions, const Manifest& manifest,
                          const std::string& split, bool partial = false);
 

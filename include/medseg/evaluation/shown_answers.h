@@ -18,6 +18,9 @@ struct ShownAnswer {
   Image picture;
 };
 
+/// One turn's. \pre the manifest has the turn. \throws DataError as load_image and load_mask.
+ShownAnswer shown_answer(const Prediction& prediction, const Manifest& manifest);
+
 /// At most `count`, spread evenly over the evaluation's turns: the same questions each time, as
 /// long as manifest, split and limit are the same. \throws DataError as load_image and load_mask.
 std::vector<ShownAnswer> shown_answers(const Evaluation& evaluation, const Manifest& manifest,

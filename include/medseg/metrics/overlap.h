@@ -1,5 +1,5 @@
 /// \file
-/// Overlap of two masks and its means (protocol `lisa`; reference/semantics 20).
+/// Overlap of two masks and its means (protocol `lisa`; src/README.md, choice 20).
 ///
 ///     IoU  = I / (U + 1e-5), 1 if U = 0        gIoU = mean over masks
 ///     cIoU = sum I / (sum U + 1e-10)           Dice = 2 I / (P + G + 1e-6), 1 if both are empty

@@ -21,9 +21,10 @@ struct LineChart {
   bool linear = false;  ///< the y axis, whatever the values span
 };
 
-/// A <figure> with title, legend (last value of each curve) and axes. The y axis is logarithmic where all values are positive
-/// and span a factor of more than 100, unless it is to be `linear`. Curves of many points are drawn as the range of each
-/// pixel column, so that no spike is lost. Without any point: a line that says so. Names are escaped.
+/// A <figure> with title, legend (last value of each curve) and axes. The y axis is logarithmic
+/// where all values are positive and span a factor of more than 100, unless the chart is `linear`.
+/// Curves of many points are drawn as the range of each pixel column, so that no spike is lost.
+/// Without any point: a line that says so. Names are escaped.
 std::string line_chart(const LineChart& chart);
 
 /// Its colours, for light and dark pages; once in a page.
