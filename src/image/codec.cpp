@@ -5,7 +5,11 @@
 
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
+#include "decode.h"
+#include "medseg/image/mask_file.h"
+#include "orient.h"
 #include "picture_header.h"
+#include "raw_samples.h"
 
 namespace medseg {
 namespace {
@@ -26,39 +30,8 @@ std::vector<std::uint8_t> to_8_bit_pixels(const cv::Mat& mat, int channels, Conv
   return pixels;
 }
 
-/// Decoders print to stderr and throw or return nothing as they like; here it is always an error.
-cv::Mat decode(std::span<const std::uint8_t> bytes, const std::string& file) {
-  if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
-    throw DataError(
-        str_cat(file, ": a picture file of ", bytes.size(), " bytes, expected less than 2^31"));
-  }
-  cv::Mat mat;
-  try {
-    const cv::Mat buffer(1, static_cast<int>(bytes.size()), CV_8U,
-                         const_cast<std::uint8_t*>(bytes.data()));  // imdecode only reads it
-    // Orientation notes (EXIF) are not followed: masks are drawn in the pixels of the file.
-    mat = cv::imdecode(buffer, cv::IMREAD_UNCHANGED);
-  } catch (const cv::Exception& error) {
-    throw DataError(str_cat(file, ": cannot be decoded: ", error.err));
-  } catch (const std::bad_alloc&) {
-    throw DataError(file + ": does not fit into memory");
-  }
-  if (mat.empty()) throw DataError(file + ": damaged picture: the decoder gave up");
-  return mat;
-}
-
-Picture read_decoded(const std::filesystem::path& path, bool lossless) {
-  const MappedFile mapped(path);
-  const std::string file = path.string();
-  const PictureHeader header = read_picture_header(mapped.bytes(), file);
-  if (lossless && header.format == PictureFormat::kJpeg) {
-    throw DataError(file + ": JPEG changes pixels; expected a lossless mask (PNG, TIFF, BMP)");
-  }
-  const cv::Mat mat = decode(mapped.bytes(), file);
-  if (mat.cols != header.width || mat.rows != header.height) {
-    throw DataError(str_cat(file, ": decoded to ", mat.cols, " x ", mat.rows, ", the header says ",
-                            header.width, " x ", header.height));
-  }
+/// 16-bit grey as it is stored, or 8 bits a channel.
+Picture picture_of(const cv::Mat& mat, const PictureHeader& header, const std::string& file) {
   const bool grey = mat.channels() == 1 || header.grey_alpha;
   if (mat.depth() == CV_16U && grey) {
     Image16 image{mat.cols, mat.rows, {}};
@@ -72,8 +45,7 @@ Picture read_decoded(const std::filesystem::path& path, bool lossless) {
     return image;
   }
   Image image{mat.cols, mat.rows, grey ? 1 : 3, {}};
-  if (!grey && mat.channels() < 3)
-    throw DataError(str_cat(file, ": ", mat.channels(), " channels"));
+  if (!grey && mat.channels() < 3) throw DataError(file, str_cat(mat.channels(), " channels"));
   if (mat.depth() == CV_8U) {
     image.pixels =
         to_8_bit_pixels<std::uint8_t>(mat, image.channels, [](std::uint8_t v) { return v; });
@@ -81,7 +53,7 @@ Picture read_decoded(const std::filesystem::path& path, bool lossless) {
     image.pixels = to_8_bit_pixels<std::uint16_t>(
         mat, image.channels, [](std::uint16_t v) { return static_cast<std::uint8_t>(v >> 8); });
   } else {
-    throw DataError(file + ": neither 8 nor 16 bits a channel");
+    throw DataError(file, "neither 8 nor 16 bits a channel");
   }
   return image;
 }
@@ -94,34 +66,48 @@ std::string encode(const cv::Mat& mat) {
 
 }  // namespace
 
-Picture read_picture(const std::filesystem::path& path) { return read_decoded(path, false); }
+FileImage read_image_file(const std::filesystem::path& path, std::optional<int> page) {
+  const MappedFile mapped(path);
+  const std::string file = path.string();
+  const PictureHeader header = read_picture_header(mapped.bytes(), file);
+  FileImage found;
+  if (header.format == PictureFormat::kTiff) {
+    const int pages = count_pages(mapped.bytes(), file);
+    check_page(page, pages, file);
+    if (pages > 1) {
+      const auto one = tiff_page(mapped.bytes(), file, *page);
+      const PictureHeader page_header = read_picture_header(one, file);
+      found.pixels = picture_of(decode_image(one, page_header, file), page_header, file);
+      return found;
+    }
+  } else {
+    check_page(page, 1, file);
+  }
+  found.exif_orientation = exif_orientation(mapped.bytes(), file);
+  std::vector<std::uint8_t> plain;
+  if (header.format == PictureFormat::kTiff && found.exif_orientation != 1)
+    plain = without_orientation(mapped.bytes(), file);
+  const std::span<const std::uint8_t> bytes = plain.empty() ? mapped.bytes() : std::span(plain);
+  found.pixels = picture_of(decode_image(bytes, header, file), header, file);
+  if (found.exif_orientation != 1) {
+    std::visit([&](auto& image) { image = upright(image, found.exif_orientation); }, found.pixels);
+  }
+  return found;
+}
+
+Picture read_picture(const std::filesystem::path& path) { return read_image_file(path).pixels; }
 
 Image read_image(const std::filesystem::path& path) {
   Picture picture = read_picture(path);
   if (auto* image = std::get_if<Image>(&picture)) return std::move(*image);
   const Image16& deep = std::get<Image16>(picture);
-  Image image{deep.width, deep.height, 1, {}};
-  image.pixels.reserve(deep.pixels.size());
-  for (const auto value : deep.pixels)
-    image.pixels.push_back(static_cast<std::uint8_t>(value >> 8));
-  return image;
+  return to_8_bit(deep, own_range(deep));
 }
 
 Mask read_mask(const std::filesystem::path& path, std::optional<int> value) {
-  const Picture picture = read_decoded(path, true);
-  return std::visit(
-      [&](const auto& image) {
-        Mask mask(image.width, image.height);
-        if (image.pixels.size() != mask.pixels.size()) {
-          throw DataError(path.string() + ": a mask with 3 channels; expected one grey channel");
-        }
-        for (std::size_t i = 0; i < mask.pixels.size(); ++i) {
-          const int pixel = image.pixels[i];
-          mask.pixels[i] = value ? pixel == *value : pixel != 0;
-        }
-        return mask;
-      },
-      picture);
+  MaskChoice choice;
+  choice.value = value;
+  return read_mask(path, choice);
 }
 
 std::string encode_png(const Image& image) {

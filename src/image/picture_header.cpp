@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <zlib.h>
+
 #include "bytes.h"
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
@@ -27,11 +29,11 @@ void check_size(const PictureHeader& header, const std::string& file) {
 
 // --- PNG: chunks from IHDR to IEND -----------------------------------------------
 
-PictureHeader read_png(const Bytes& bytes) {
+PictureHeader read_png(const Bytes& bytes, std::span<const std::uint8_t> data) {
   if (bytes.size() < 33 || bytes.text(12, 4) != "IHDR" || bytes.big32(8) != 13) {
     throw DataError(bytes.file() + ": PNG without its IHDR chunk");
   }
-  PictureHeader header{PictureFormat::kPng, bytes.big32(16), bytes.big32(20), false, false};
+  PictureHeader header{.format = PictureFormat::kPng, .width = bytes.big32(16), .height = bytes.big32(20)};
   const int bits = bytes.byte(24);
   const int colour = bytes.byte(25);
   header.grey_alpha = colour == 4;
@@ -43,6 +45,10 @@ PictureHeader read_png(const Bytes& bytes) {
     const std::size_t length = bytes.big32(at);
     if (length > bytes.size() - at - 12) break;
     const std::string type = bytes.text(at + 4, 4);
+    // Checked here, for the decoder would report it on stderr.
+    const auto sum = crc32(0, data.data() + at + 4, static_cast<uInt>(length + 4));
+    if (sum != bytes.big32(at + 8 + length))
+      throw DataError(bytes.file(), str_cat("damaged PNG: its chunk ", type, " fails its check sum"));
     if (type == "IDAT") packed += static_cast<std::int64_t>(length);
     ended = type == "IEND";
     at += length + 12;
@@ -66,7 +72,7 @@ bool is_frame(int marker) {
 }
 
 PictureHeader read_jpeg(const Bytes& bytes) {
-  PictureHeader header{PictureFormat::kJpeg, 0, 0, false, false};
+  PictureHeader header{.format = PictureFormat::kJpeg};
   std::size_t at = 2;
   while (true) {
     // Inside a scan FF 00 is a byte of data and FF D0…D7 a restart; all else is a marker.
@@ -98,7 +104,7 @@ PictureHeader read_jpeg(const Bytes& bytes) {
 // --- BMP ----------------------------------------------------------------------------
 
 PictureHeader read_bmp(const Bytes& bytes) {
-  PictureHeader header{PictureFormat::kBmp, 0, 0, false, false};
+  PictureHeader header{.format = PictureFormat::kBmp};
   const bool old = bytes.little32(14) == 12;
   int bits = 0;
   std::uint32_t compression = 0;
@@ -123,21 +129,46 @@ PictureHeader read_bmp(const Bytes& bytes) {
   return header;
 }
 
+/// Of files that people often name: what they are by their first bytes.
+std::string named_by_content(std::span<const std::uint8_t> data) {
+  const auto at = [&](std::size_t offset, std::string_view magic) {
+    return data.size() >= offset && starts_with(data.subspan(offset), magic);
+  };
+  if (data.empty()) return ": an empty file";
+  if (at(0, "GIF8")) return ": GIF, which other tools save as PNG";
+  if (at(0, "RIFF") && at(8, "WEBP")) return ": WebP, which other tools save as PNG";
+  if (at(0, std::string_view("\0\0\0\x0cjP  ", 8)) || at(0, "\xff\x4f\xff\x51"))
+    return ": JPEG 2000, which other tools save as PNG";
+  if (at(0, "%PDF")) return ": PDF";
+  if (at(4, "ftyphei") || at(4, "ftypmif1")) return ": HEIC, which other tools save as PNG";
+  if (at(128, "DICM")) return ": DICOM";
+  if (at(0, "\x1f\x8b")) return ": a gzip file";
+  if (at(0, "PK\x03\x04")) return ": a zip file";
+  if (at(0, "\x89HDF")) return ": HDF5";
+  if (at(0, "<!DOCTYPE") || at(0, "<html")) return ": a web page, as a failed download leaves it";
+  if (at(0, "version https://git-lfs")) return ": a Git LFS pointer; fetch the file with git lfs pull";
+  if (at(0, std::string_view("II+\0", 4)) || at(0, std::string_view("MM\0+", 4)))
+    return ": BigTIFF, which other tools save as TIFF";
+  return "";
+}
+
 }  // namespace
 
 PictureHeader read_picture_header(std::span<const std::uint8_t> data, const std::string& file) {
   const Bytes bytes(data, file);
-  if (starts_with(data, "\x89PNG\r\n\x1a\n")) return read_png(bytes);
+  if (starts_with(data, "\x89PNG\r\n\x1a\n")) return read_png(bytes, data);
   if (starts_with(data, "\xff\xd8\xff")) return read_jpeg(bytes);
   if (starts_with(data, "BM")) return read_bmp(bytes);
   if (starts_with(data, std::string_view("II*\0", 4)) ||
       starts_with(data, std::string_view("MM\0*", 4))) {
     const TiffHeader tiff = read_tiff_header(bytes);
-    PictureHeader header{PictureFormat::kTiff, tiff.width, tiff.height, false, tiff.white_is_zero};
+    PictureHeader header{PictureFormat::kTiff, tiff.width, tiff.height, false, tiff.white_is_zero,
+                         tiff.floating};
     check_size(header, file);
     return header;
   }
-  throw DataError(file + ": not a picture this program reads; expected PNG, JPEG, TIFF or BMP");
+  throw DataError(file, str_cat("not an image this program reads", named_by_content(data),
+                                "; expected PNG, JPEG, TIFF or BMP"));
 }
 
 }  // namespace medseg

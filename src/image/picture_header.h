@@ -17,6 +17,7 @@ struct PictureHeader {
   std::int64_t height = 0;
   bool grey_alpha = false;     ///< PNG grey with alpha: decoded as four channels
   bool white_is_zero = false;  ///< TIFF whose smallest value is white
+  bool floating = false;       ///< TIFF of floating-point samples
 };
 
 /// \throws DataError starting with `file`: unknown format, malformed, truncated or too large.

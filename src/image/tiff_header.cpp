@@ -1,7 +1,7 @@
 #include "tiff_header.h"
 
 #include <algorithm>
-#include <optional>
+#include <set>
 
 #include "medseg/base/str.h"
 
@@ -15,10 +15,12 @@ enum Tag : std::uint16_t {
   kCompression = 259,
   kPhotometric = 262,
   kStripOffsets = 273,
+  kOrientation = 274,
   kSamples = 277,
   kStripBytes = 279,
   kTileOffsets = 324,
   kTileBytes = 325,
+  kSampleFormat = 339,
 };
 
 /// A list of unsigned numbers somewhere in the file.
@@ -30,9 +32,24 @@ struct Entry {
 
 class Directory {
  public:
-  explicit Directory(const Bytes& bytes) : bytes_(bytes), big_(bytes.byte(0) == 'M') {
-    start_ = number32(4);
+  Directory(const Bytes& bytes, std::optional<std::size_t> start)
+      : bytes_(bytes), big_(bytes.byte(0) == 'M') {
+    start_ = start ? *start : number32(4);
     entries_ = number16(start_);
+  }
+
+  /// Byte of the tag's entry; 0 where there is none.
+  std::size_t entry_of(int tag) const {
+    for (std::size_t i = 0; i < entries_; ++i) {
+      if (number16(start_ + 2 + 12 * i) == tag) return start_ + 2 + 12 * i;
+    }
+    return 0;
+  }
+
+  /// Where the next page's directory begins; 0 behind the last.
+  std::size_t next() const {
+    const std::size_t at = start_ + 2 + 12 * entries_;
+    return at + 4 <= bytes_.size() ? number32(at) : 0;
   }
 
   std::optional<Entry> find(Tag tag) const {
@@ -102,12 +119,41 @@ std::int64_t packed_bytes(const Directory& directory, const Bytes& bytes) {
 
 }  // namespace
 
-TiffHeader read_tiff_header(const Bytes& bytes) {
-  const Directory directory(bytes);
+std::vector<std::size_t> tiff_pages(const Bytes& bytes) {
+  constexpr std::size_t kMostPages = 65536;
+  std::vector<std::size_t> pages;
+  std::set<std::size_t> seen;
+  const bool big = bytes.byte(0) == 'M';
+  for (std::size_t at = big ? bytes.big32(4) : bytes.little32(4); at != 0;) {
+    if (pages.size() == kMostPages || !seen.insert(at).second)
+      throw DataError(bytes.file() + ": TIFF whose pages do not end");
+    pages.push_back(at);
+    at = Directory(bytes, at).next();
+  }
+  return pages;
+}
+
+TiffHeader read_tiff_header(const Bytes& bytes, std::optional<std::size_t> start) {
+  const Directory directory(bytes, start);
   TiffHeader header;
   header.width = directory.value_or(kWidth, 0);
   header.height = directory.value_or(kHeight, 0);
-  header.white_is_zero = directory.value_or(kPhotometric, 1) == 0;
+  header.photometric = static_cast<int>(directory.value_or(kPhotometric, 1));
+  header.white_is_zero = header.photometric == 0;
+  const auto byte_of = [&](Tag tag) {
+    const auto entry = directory.find(tag);
+    return entry && entry->is_short && entry->count > 0 ? entry->at : 0;
+  };
+  header.photometric_at = byte_of(kPhotometric);
+  header.format_at = byte_of(kSampleFormat);
+  for (const int tag : {305, 296, 270, 306}) {  // software, resolution unit, description, date
+    if (header.spare_at == 0) header.spare_at = directory.entry_of(tag);
+  }
+  header.orientation_at = byte_of(kOrientation);
+  header.orientation = static_cast<int>(directory.value_or(kOrientation, 1));
+  header.bits = static_cast<int>(std::min<std::uint32_t>(directory.value_or(kBits, 1), 64));
+  header.floating = directory.value_or(kSampleFormat, 1) == 3;
+  header.samples = static_cast<int>(std::min<std::uint32_t>(directory.value_or(kSamples, 1), 64));
   const std::int64_t packed = packed_bytes(directory, bytes);
   const std::int64_t bits =
       std::int64_t{directory.value_or(kBits, 1)} * directory.value_or(kSamples, 1);

@@ -53,16 +53,21 @@ TEST(Codec, ReadsWhatPillowReads) {
 
 TEST(Codec, TheNameDoesNotMatter) {
   EXPECT_EQ(read_image(written(golden_bytes("rgb.png"), "scan.nii.gz")).channels, 3);
-  EXPECT_THAT(error_of("hello"), HasSubstr("not a picture"));
-  EXPECT_THAT(error_of(""), HasSubstr("not a picture"));
+  EXPECT_THAT(error_of("hello"), HasSubstr("not an image"));
+  EXPECT_THAT(error_of(""), HasSubstr("not an image"));
 }
 
-TEST(Codec, SixteenBitsWithoutAWindowKeepTheHighByte) {
+TEST(Codec, SixteenBitsWithoutAWindowAreShownByTheirOwnRange) {
   const auto deep = std::get<Image16>(read_picture(golden_image_folder() / "deep.png"));
   const Image image = read_image(golden_image_folder() / "deep.png");
   ASSERT_EQ(image.channels, 1);
-  for (std::size_t i = 0; i < image.pixels.size(); ++i)
-    EXPECT_EQ(image.pixels[i], deep.pixels[i] >> 8);
+  EXPECT_EQ(image.pixels, to_8_bit(deep, own_range(deep)).pixels);
+}
+
+TEST(Codec, ForeignFilesAreNamed) {
+  EXPECT_THAT(error_of("GIF89a..."), HasSubstr("GIF"));
+  EXPECT_THAT(error_of("version https://git-lfs.github.com/spec/v1\n"), HasSubstr("git lfs pull"));
+  EXPECT_THAT(error_of("<!DOCTYPE html>"), HasSubstr("a web page"));
 }
 
 TEST(Codec, MasksAreLosslessAndHaveOneChannel) {
@@ -107,6 +112,8 @@ TEST(Codec, AHeaderThatPromisesTooMuchIsRefusedBeforeDecoding) {
   png.replace(16, 8, std::string("\x00\x00\xff\xff\x00\x00\xff\xff", 8));
   EXPECT_THAT(error_of(png), HasSubstr("2^28"));
   png.replace(16, 8, std::string("\x00\x00\x3f\xff\x00\x00\x3f\xff", 8));
+  EXPECT_THAT(error_of(png), HasSubstr("check sum"));
+  png.replace(29, 4, std::string("\xfe\xda\x35\x77", 4));
   EXPECT_THAT(error_of(png), HasSubstr("cannot hold"));
   std::string bmp = golden_bytes("grey.bmp");
   bmp.replace(18, 8, std::string("\xff\xff\xff\x7f\xff\xff\xff\x7f", 8));
@@ -126,7 +133,7 @@ TEST(Codec, DamagedFilesNeverCrash) {
       try {
         read_picture(written(bytes));
       } catch (const DataError& error) {
-        EXPECT_THAT(error.what(), HasSubstr("picture"));
+        EXPECT_THAT(error.what(), HasSubstr("medseg-image"));
       }
     }
   }

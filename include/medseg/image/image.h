@@ -51,6 +51,19 @@ struct Mask {
 /// `a` or `b`. \pre equal sizes.
 Mask mask_union(const Mask& a, const Mask& b);
 
+/// Smallest and largest value, which `to_8_bit` shows as 0 and 255. Equal bounds are widened by one.
+struct GreyRange {
+  int low = 0;
+  int high = 65535;
+};
+
+/// Of a 16-bit image whatever number of bits it uses: the least and the greatest pixel; where all but one pixel in a
+/// hundred lie in less than a sixteenth of that, the bounds of those (a marker or a dead pixel must not hide the rest).
+GreyRange own_range(const Image16& image);
+
+/// round(255 * clamp((v - low) / (high - low))).
+Image to_8_bit(const Image16& image, const GreyRange& range);
+
 /// Grey repeated to three channels; RGB as it is.
 Image to_rgb(const Image& image);
 
