@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "medseg/base/error.h"
 #include "medseg/base/str.h"
 
 namespace medseg {
@@ -35,8 +34,8 @@ std::string shown(const nlohmann::json& value) {
 JsonReader::JsonReader(const nlohmann::json& json, std::string path)
     : json_(json), path_(std::move(path)) {
   if (!json.is_object()) {
-    throw DataError((path_.empty() ? "" : path_ + ": ") + "expected an object, found " +
-                    shown(json));
+    throw RecordError(FaultKind::kMalformedRecord, path_,
+                      "expected an object, found " + shown(json));
   }
 }
 
@@ -44,8 +43,8 @@ std::string JsonReader::path_of(const char* key) const {
   return path_.empty() ? key : path_ + "." + key;
 }
 
-void JsonReader::fail(const char* key, const std::string& what) const {
-  throw DataError(path_of(key) + ": " + what);
+void JsonReader::fail(const char* key, const std::string& what, FaultKind kind) const {
+  throw RecordError(kind, path_of(key), what);
 }
 
 const nlohmann::json* JsonReader::find(const char* key) {
@@ -103,8 +102,7 @@ void JsonReader::reject_misspelt_keys() const {
     if (std::find(known_.begin(), known_.end(), item.key()) != known_.end()) continue;
     for (const auto& known : known_) {
       if (!one_slip_apart(item.key(), known)) continue;
-      throw DataError(path_of(item.key().c_str()) + ": unknown key (did you mean \"" + known +
-                      "\"?)");
+      fail(item.key().c_str(), "unknown key (did you mean \"" + known + "\"?)");
     }
   }
 }

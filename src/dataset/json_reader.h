@@ -9,11 +9,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "medseg/dataset/fault.h"
+
 namespace medseg {
 
 class JsonReader {
  public:
-  /// \throws DataError if `json` is no object.
+  /// \throws RecordError if `json` is no object.
   JsonReader(const nlohmann::json& json, std::string path);
 
   std::string required_text(const char* key);  ///< present and not empty
@@ -24,10 +26,11 @@ class JsonReader {
   std::string path_of(const char* key) const;
 
   /// A key one slip away from one that was asked for is a spelling mistake; other keys are the
-  /// user's own and pass. \throws DataError.
+  /// user's own and pass. \throws RecordError.
   void reject_misspelt_keys() const;
 
-  [[noreturn]] void fail(const char* key, const std::string& what) const;
+  [[noreturn]] void fail(const char* key, const std::string& what,
+                         FaultKind kind = FaultKind::kMalformedRecord) const;
 
  private:
   const nlohmann::json& json_;

@@ -25,7 +25,7 @@ std::string gunzip(std::span<const std::uint8_t> bytes, std::uint64_t limit,
                    const std::string& where) {
   constexpr std::size_t kChunk = 1 << 20;
   z_stream stream{};
-  if (inflateInit2(&stream, 15 + 16) != Z_OK) throw DataError(where + ": cannot inflate");
+  if (inflateInit2(&stream, 15 + 32) != Z_OK) throw DataError(where + ": cannot inflate");
   std::string out;
   std::size_t consumed = 0;
   int code = Z_OK;
@@ -44,6 +44,11 @@ std::string gunzip(std::span<const std::uint8_t> bytes, std::uint64_t limit,
     stream.avail_out = static_cast<uInt>(room);
     code = inflate(&stream, Z_NO_FLUSH);
     out.resize(before + room - stream.avail_out);
+    if (code == Z_STREAM_END && out.size() < limit) {
+      // Further members follow (RFC 1952 2.2: bgzip, pigz -i); zero bytes behind the last one are padding.
+      const auto left = bytes.subspan(consumed - stream.avail_in);
+      if (is_gzip(left) && inflateReset(&stream) == Z_OK) code = Z_OK;
+    }
   }
   inflateEnd(&stream);
   const bool whole = code == Z_STREAM_END || (code == Z_OK && out.size() == limit);

@@ -1,4 +1,4 @@
-// NIfTI-1 and NIfTI-2, single file, plain or gzip. https://nifti.nimh.nih.gov/nifti-1, nifti-2
+// NIfTI-1 and NIfTI-2, single file or pair, plain or gzip. https://nifti.nimh.nih.gov/nifti-1, nifti-2
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -6,6 +6,7 @@
 
 #include "gzip.h"
 #include "medseg/base/error.h"
+#include "medseg/base/file.h"
 #include "medseg/base/str.h"
 #include "raw_voxels.h"
 #include "readers.h"
@@ -89,6 +90,25 @@ std::optional<VoxelType> voxel_type(int code) {
   }
 }
 
+/// What a data type that is no grey value holds, for the message.
+std::string foreign_type(int code) {
+  switch (code) {
+    case 1:
+      return "single bits";
+    case 32:
+    case 1792:
+    case 2048:
+      return "complex numbers";
+    case 128:
+    case 2304:
+      return "RGB colours";
+    case 1536:
+      return "128-bit floats";
+    default:
+      return "unknown";
+  }
+}
+
 std::array<std::array<double, 4>, 3> qform_affine(const Header& header) {
   double b = header.real(256, 352, 0), c = header.real(256, 352, 1), d = header.real(256, 352, 2);
   const double imaginary = b * b + c * c + d * d;
@@ -115,11 +135,20 @@ std::array<std::array<double, 4>, 3> qform_affine(const Header& header) {
   return affine;
 }
 
+/// Some writers set the code of the sform and leave its matrix 0.
+bool spans_space(const Header& header) {
+  for (std::size_t i = 0; i < 12; ++i) {
+    if (header.real(280, 400, i) != 0) return true;
+  }
+  return false;
+}
+
 // sform before qform before plain voxel sizes, as the standard ranks them.
 std::array<std::array<double, 4>, 3> affine_of(const Header& header, std::size_t extent,
                                                const std::string& header_name) {
   std::array<std::array<double, 4>, 3> affine{};
-  if (header.sform() > 0) {
+  const bool placed_by_sform = header.sform() > 0 && (spans_space(header) || header.qform() <= 0);
+  if (placed_by_sform) {
     for (std::size_t row = 0; row < 3; ++row) {
       for (std::size_t column = 0; column < 4; ++column)
         affine[row][column] = header.real(280, 400, 4 * row + column);
@@ -152,76 +181,141 @@ bool is_nifti(std::span<const std::uint8_t> bytes) {
   return magic_at(344, "n+1") || magic_at(4, "n+2") || magic_at(344, "ni1") || magic_at(4, "ni2");
 }
 
-Volume read_nifti(std::span<const std::uint8_t> bytes, const std::string& where) {
-  std::string unpacked;
-  std::string_view view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (is_gzip(bytes)) {
-    unpacked = gunzip(bytes, kHeader2, where);
-    view = unpacked;
-  }
+namespace {
+
+/// What a header promises, before any voxel is read.
+struct Layout {
   Volume volume;
-  std::uint64_t data_begin = 0, data_end = 0;
-  std::size_t count = 0;
-  std::optional<VoxelType> type;
-  double slope = 1, intercept = 0;
-  bool swapped = false;
-  {
-    const Header header(view, where);
-    if (!is_nifti(std::span(reinterpret_cast<const std::uint8_t*>(view.data()), view.size())))
-      header.fail("no NIfTI magic");
-    const bool pair = view.substr(header.second() ? 4 : 344, 2) == "ni";
-    if (pair)
-      header.fail("voxels in a separate .img file are not supported; convert to a single .nii");
-    swapped = header.swapped();
-    const auto dimensions = header.dimension(0);
-    if (dimensions < 1 || dimensions > 7)
-      header.fail(str_cat("NIfTI with ", dimensions, " dimensions"));
-    volume.size = {1, 1, 1};
-    for (std::size_t axis = 0; axis < static_cast<std::size_t>(dimensions); ++axis) {
-      const auto size = header.dimension(axis + 1);
-      if (axis < 3) volume.size[axis] = size;
-      if (axis >= 3 && size > 1)
-        header.fail(str_cat("has ", size, " volumes along axis ", axis, "; one is expected"));
-    }
-    count = checked_voxels(volume.size, where);
-    type = voxel_type(header.type());
-    if (!type)
-      header.fail(
-          str_cat("NIfTI data type ", header.type(), " is not supported (real numbers are)"));
-    volume.affine = affine_of(header, static_cast<std::size_t>(dimensions), where);
-    slope = header.real(112, 176);
-    intercept = header.real(116, 184);
-    const int bits = header.get<std::int16_t>(header.second() ? 14 : 72);
-    if (bits != 0 && bits != static_cast<int>(8 * width_of(*type))) {
-      header.fail(str_cat("contradictory header: ", bits, " bits a voxel, data type ",
-                          header.type(), " has ", 8 * width_of(*type)));
-    }
-    double offset = header.second() ? static_cast<double>(header.get<std::int64_t>(168))
-                                    : static_cast<double>(header.get<float>(108));
+  VoxelType type = VoxelType::kU8;
+  bool swapped = false, pair = false;
+  std::size_t count = 0;         ///< voxels of one volume
+  std::uint64_t data_begin = 0;  ///< of the chosen volume
+  Scaling scaling;
+};
+
+/// Voxels of the volumes in front of the chosen one. 4-D and more: the last axes count volumes.
+std::int64_t volumes_before(const Header& header, std::size_t dimensions,
+                            std::optional<std::int64_t> index) {
+  std::int64_t volumes = 1;
+  for (std::size_t axis = 3; axis < dimensions; ++axis) {
+    const auto size = header.dimension(axis + 1);
+    if (size < 1 || size > 1 << 20) header.fail(str_cat("has ", size, " volumes along axis ", axis));
+    volumes *= size;
+    if (volumes > 1 << 20) header.fail("has more than 2^20 volumes");
+  }
+  if (volumes > 1 && !index) {
+    header.fail(str_cat("has ", volumes, " volumes (4-D); say which one: \"slice\": {…, \"volume\": 0 to ",
+                        volumes - 1, "}"));
+  }
+  if (index && (*index < 0 || *index >= volumes))
+    header.fail(str_cat("volume ", *index, " is out of range: the file has ", volumes));
+  return index.value_or(0);
+}
+
+Layout layout_of(std::string_view view, const std::string& where,
+                 std::optional<std::int64_t> index) {
+  const Header header(view, where);
+  if (!is_nifti(std::span(reinterpret_cast<const std::uint8_t*>(view.data()), view.size())))
+    header.fail("no NIfTI magic");
+  Layout layout;
+  layout.pair = view.substr(header.second() ? 4 : 344, 2) == "ni";
+  layout.swapped = header.swapped();
+  const auto dimensions = header.dimension(0);
+  if (dimensions < 1 || dimensions > 7)
+    header.fail(str_cat("NIfTI with ", dimensions, " dimensions"));
+  layout.volume.size = {1, 1, 1};
+  for (std::size_t axis = 0; axis < std::min<std::size_t>(3, static_cast<std::size_t>(dimensions)); ++axis)
+    layout.volume.size[axis] = header.dimension(axis + 1);
+  layout.count = checked_voxels(layout.volume.size, where);
+  const auto before = volumes_before(header, static_cast<std::size_t>(dimensions), index);
+  const auto type = voxel_type(header.type());
+  if (!type) {
+    header.fail(str_cat("NIfTI data type ", header.type(), " (", foreign_type(header.type()),
+                        ") is not supported; expected one real number a voxel"));
+  }
+  layout.type = *type;
+  layout.volume.affine = affine_of(header, static_cast<std::size_t>(dimensions), where);
+  const int bits = header.get<std::int16_t>(header.second() ? 14 : 72);
+  if (bits != 0 && bits != static_cast<int>(8 * width_of(*type))) {
+    header.fail(str_cat("contradictory header: ", bits, " bits a voxel, data type ", header.type(),
+                        " has ", 8 * width_of(*type)));
+  }
+  double offset = header.second() ? static_cast<double>(header.get<std::int64_t>(168))
+                                  : static_cast<double>(header.get<float>(108));
+  if (!layout.pair) {
     const double least = static_cast<double>(header.second() ? kHeader2 : kHeader1);
     if (offset == 0)
       offset = header.second() ? 544 : 352;  // not filled in: right behind the header
     if (!(offset >= least && offset < 1e9)) header.fail(str_cat("voxels at byte ", offset));
-    data_begin = static_cast<std::uint64_t>(offset);
-    data_end = data_begin + count * width_of(*type);
+  } else if (!(offset >= 0 && offset < 1e9)) {
+    header.fail(str_cat("voxels at byte ", offset));
   }
+  layout.data_begin = static_cast<std::uint64_t>(offset) +
+                      static_cast<std::uint64_t>(before) * layout.count * width_of(*type);
+  const double slope = header.real(112, 176), intercept = header.real(116, 184);
+  if (slope != 0 && std::isfinite(slope)) {  // 0 stands for "not scaled"
+    if (!std::isfinite(intercept)) header.fail("contradictory header: slope without an intercept");
+    layout.scaling = {slope, intercept};
+  }
+  return layout;
+}
+
+Volume decoded(Layout layout, std::span<const std::uint8_t> bytes, const std::string& where) {
+  const auto data_end = layout.data_begin + layout.count * width_of(layout.type);
+  std::string unpacked;
+  std::string_view view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (is_gzip(bytes)) {
     check_can_unpack(bytes, data_end, where);
     unpacked = gunzip(bytes, data_end, where);
     view = unpacked;
   }
   if (view.size() < data_end) {
-    throw DataError(str_cat(where, ": truncated: its header promises ", data_end, " bytes, found ",
-                            view.size()));
+    throw DataError(where, str_cat("truncated: its header promises ", data_end, " bytes, found ",
+                                   view.size()));
   }
-  Scaling scaling;
-  if (slope != 0 && std::isfinite(slope)) {  // 0 stands for "not scaled"
-    if (!std::isfinite(intercept))
-      throw DataError(where + ": contradictory header: slope without an intercept");
-    scaling = {slope, intercept};
+  layout.volume.voxels = decode_voxels(view.substr(layout.data_begin), layout.count, layout.type,
+                                       layout.swapped, layout.scaling);
+  return std::move(layout.volume);
+}
+
+/// The other half of a pair: its name with another ending, in any case, plain or gzip.
+std::filesystem::path partner_of(const std::filesystem::path& path, const std::string& ending) {
+  std::string stem = lower_case(path.filename().string());
+  if (stem.ends_with(".gz")) stem.resize(stem.size() - 3);
+  if (const auto dot = stem.rfind('.'); dot != std::string::npos) stem.resize(dot);
+  std::error_code error;
+  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = lower_case(entry.path().filename().string());
+    if (name == stem + ending || name == stem + ending + ".gz") return entry.path();
   }
-  volume.voxels = decode_voxels(view.substr(data_begin), count, *type, swapped, scaling);
-  return volume;
+  return {};
+}
+
+}  // namespace
+
+std::filesystem::path nifti_header_of(const std::filesystem::path& image) {
+  std::string name = lower_case(image.filename().string());
+  if (name.ends_with(".gz")) name.resize(name.size() - 3);
+  return name.ends_with(".img") ? partner_of(image, ".hdr") : std::filesystem::path();
+}
+
+Volume read_nifti(std::span<const std::uint8_t> bytes, const std::string& where,
+                  std::optional<std::int64_t> index, const std::filesystem::path& path) {
+  std::string unpacked;
+  std::string_view view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (is_gzip(bytes)) {
+    unpacked = gunzip(bytes, kHeader2, where);
+    view = unpacked;
+  }
+  Layout layout = layout_of(view, where, index);
+  if (!layout.pair) return decoded(std::move(layout), bytes, where);
+  const auto image = path.empty() ? path : partner_of(path, ".img");
+  if (image.empty()) {
+    throw DataError(where, "the header of a NIfTI pair; its voxels (.img of the same name) are not beside it");
+  }
+  const MappedFile voxels(image);
+  return decoded(std::move(layout), voxels.bytes(), image.string());
 }
 
 }  // namespace medseg

@@ -1,14 +1,16 @@
 /// \file
-/// Three-dimensional scans: voxels, where they lie in the patient, and slices of them.
+/// Volumes: voxels, where they lie in the patient, and slices of them.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "medseg/image/image.h"
+#include "medseg/volume/window.h"
 
 namespace medseg {
 
@@ -18,6 +20,8 @@ struct Volume {
   std::vector<float> voxels;
   /// mm_from_voxel: rows x, y, z of a RAS+ frame (x to the right, y to the front, z to the head), last column the origin.
   std::array<std::array<double, 4>, 3> affine{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
+  std::string modality;          ///< "ct", "mr", … where the file says it (DICOM), else ""
+  std::optional<Window> window;  ///< the file's own (DICOM VOI)
 
   std::array<double, 3> spacing_mm() const;  ///< length of the three columns of the affine
   float at(std::int64_t i, std::int64_t j, std::int64_t k) const {
@@ -25,9 +29,18 @@ struct Volume {
   }
 };
 
-/// NIfTI-1/2 (.nii, .nii.gz), NRRD (.nrrd, raw or gzip) or InVesalius (.inv3), told by the bytes.
+/// Kinds of files that hold volumes.
+enum class VolumeFormat { kNifti, kNrrd, kMetaImage, kInvesalius, kDicom, kDicomFolder };
+
+/// Told by the bytes, never by the name; nothing where the file is none of them. A folder is a DICOM series.
+/// \throws DataError if the file cannot be read.
+std::optional<VolumeFormat> volume_format(const std::filesystem::path& path);
+
+/// NIfTI-1/2 (single file or pair), NRRD, MetaImage, InVesalius (.inv3), a DICOM file or a folder with one DICOM series,
+/// plain or gzip. Of a file of several volumes (4-D) `index` chooses one.
 /// \throws DataError naming the file and what is wrong with it.
-Volume read_volume(const std::filesystem::path& path);
+Volume read_volume(const std::filesystem::path& path,
+                   std::optional<std::int64_t> index = std::nullopt);
 
 /// Mask `index` stored beside the matrix of an InVesalius project, voxels 0 or 1, in the geometry
 /// of `read_volume(path)`. \throws DataError as above, or if there is no such mask.
@@ -40,25 +53,24 @@ std::vector<std::string> inv3_mask_names(const std::filesystem::path& path);
 /// axes; an oblique rest stays in the affine).
 Volume to_canonical(const Volume& volume);
 
-/// Value range shown as 0…255.
-struct Window {
-  std::string name;  ///< "ct-bone", "ct-lung", "mr-percentile", …; stored in manifests and bundles
-  double low = 0;
-  double high = 255;
-};
+/// The volume's voxels where they were before `to_canonical`, for an answer that goes back to its file.
+/// \pre `canonical` has the size of `to_canonical(stored)`.
+struct VoxelMask;
+VoxelMask from_canonical(const VoxelMask& canonical, const Volume& stored);
 
-/// Fixed windows by name: ct-bone, ct-lung, ct-soft, ct-brain. \throws ConfigError listing the known.
-Window named_window(const std::string& name);
+/// Where the stored axes run to: "RAS" is right, anterior, superior; "LPI" is what many CTs have.
+std::string axes_name(const Volume& volume);
 
-/// From the two percentiles (0…100) of the voxels above zero, linear between ranks as numpy.
-Window percentile_window(const Volume& volume, double low_percent, double high_percent);
+/// Equal sizes, and every voxel within a tenth of a voxel of its counterpart.
+bool same_grid(const Volume& a, const Volume& b);
 
 /// Axial slice k of a canonical volume as a radiologist sees it: front at the top, the patient's right on
 /// the left. 8 bits: round(255 * clamp((v - low) / (high - low))).
 Image axial_slice(const Volume& canonical, std::int64_t k, const Window& window);
 
-/// A 16-bit picture through a window, rounded in the same way.
-Image through_window(const Image16& picture, const Window& window);
+/// Slice `index` along `axis` as a volume of one axial slice, so that `axial_slice` and `axial_mask` draw every axis:
+/// coronal and sagittal slices have the head at the top, sagittal ones the front on the left. \pre in range.
+Volume slice_along(const Volume& canonical, int axis, std::int64_t index);
 
 /// Same geometry for a mask volume: voxel > above.
 Mask axial_mask(const Volume& canonical_mask, std::int64_t k, float above = 0.5F);
