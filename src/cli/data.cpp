@@ -33,20 +33,34 @@ void demo(const DemoOptions& options) {
   std::cout << "\n";
 }
 
+nlohmann::ordered_json findings_json(const std::vector<Fault>& findings) {
+  auto list = nlohmann::ordered_json::array();
+  for (const auto& found : findings) {
+    list.push_back({{"file", found.file},
+                    {"line", found.line},
+                    {"kind", name_of(found.kind)},
+                    {"what", found.what},
+                    {"mend", found.mend}});
+  }
+  return list;
+}
+
+void print_findings(const std::vector<Fault>& findings, const char* prefix) {
+  for (const auto& found : findings) {
+    std::cout << found.file << ":" << (found.line > 0 ? str_cat(found.line, ":") : "") << " "
+              << prefix << found.what << " (" << found.mend << ")\n";
+  }
+}
+
 void doctor(const std::vector<fs::path>& manifests, bool json) {
-  const auto faults = examine(manifests);
+  const auto [faults, warnings] = examine(manifests);
   if (json) {
-    nlohmann::ordered_json out = {{"faults", nlohmann::ordered_json::array()}};
-    for (const auto& fault : faults) {
-      out["faults"].push_back(
-          {{"file", fault.file}, {"line", fault.line}, {"what", fault.what}, {"mend", fault.mend}});
-    }
+    const nlohmann::ordered_json out = {{"faults", findings_json(faults)},
+                                        {"warnings", findings_json(warnings)}};
     std::cout << out.dump() << "\n";
   } else {
-    for (const auto& fault : faults) {
-      std::cout << fault.file << ":" << (fault.line > 0 ? str_cat(fault.line, ":") : "") << " "
-                << fault.what << " (" << fault.mend << ")\n";
-    }
+    print_findings(faults, "");
+    print_findings(warnings, "warning: ");
   }
   if (!faults.empty()) {
     throw DataError("data doctor",

@@ -1,223 +1,199 @@
 #include "medseg/dataset/doctor.h"
 
-#include <algorithm>
 #include <map>
-#include <set>
 
+#include "examine_record.h"
+#include "findings.h"
 #include "medseg/base/error.h"
-#include "medseg/base/file.h"
 #include "medseg/base/str.h"
+#include "medseg/dataset/leaks.h"
 #include "medseg/dataset/manifest.h"
-#include "medseg/dataset/stats.h"
-#include "medseg/text/conversation.h"
 
 namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// Pictures and masks that were read already, so that dialogues about one slice cost one reading.
-struct Pixels {
-  std::map<std::string, std::string> digest_of_picture;  ///< "" when unreadable
-  std::map<std::string, std::pair<int, int>> size_of_picture;
-  std::map<std::string, std::int64_t> area_of_mask;  ///< by picture and mask file
+/// What was learnt from an image, so that dialogues about one slice cost one reading.
+struct SeenImage {
+  std::string digest, volume_digest;  ///< "" when unreadable
+  std::string error;
+  int width = 0, height = 0;
 };
-
-/// `text` without "file:line: " in front.
-std::string without_place(const std::string& text, const std::string& place) {
-  return text.starts_with(place) ? text.substr(place.size()) : text;
-}
 
 class Examination {
  public:
   void examine_manifest(const fs::path& path) {
-    file_ = path.string();
-    std::string text;
+    findings_.set_file(path.string());
+    std::vector<ManifestLine> lines;
     try {
-      text = read_file(path);
+      lines = manifest_lines(path);
+    } catch (const RecordError& error) {
+      findings_.fault(0, error.kind(), error.reason());
+      return;
     } catch (const Error& error) {
-      add(0, error.what(), "check the path");
+      findings_.fault(0, FaultKind::kUnreadableManifest, error.what());
       return;
     }
-    const std::size_t faults_before = faults_.size();
     std::vector<Record> records;
-    int line = 0;
-    for (const auto& json : split(text, '\n')) {
-      ++line;
-      if (trim(json).empty()) continue;
+    for (const auto& [line, json] : lines) {
       try {
         records.push_back(parse_record(json));
         records.back().line = line;
-      } catch (const Error& error) {
-        add(line, error.what(), mend_of(error.what()));
+      } catch (const RecordError& error) {
+        findings_.fault(line, error.kind(), error.what());
       }
     }
-    if (records.empty() && faults_.size() == faults_before) {
-      add(0, "no records", "one JSON object a line");
-    }
-    const Manifest manifest = Manifest::of(path, std::move(records));
-    for (const auto& record : manifest.records()) examine_record(manifest, record);
-    manifests_.push_back(manifest);
+    if (lines.empty()) findings_.fault(0, FaultKind::kNoRecords, "no records");
+    manifests_.push_back(Manifest::of(path, std::move(records)));
+    for (const auto& record : manifests_.back().records())
+      examine_record(manifests_.back(), record);
   }
 
   void examine_leaks() {
-    std::vector<const Record*> records;
-    std::vector<std::string> digests;
-    std::map<const Record*, std::string> file_of;
-    std::size_t m = 0;
+    std::vector<LeakEntry> entries;
+    std::map<const Record*, std::string> file_of_record;
+    std::size_t n = 0;
     for (const auto& manifest : manifests_) {
       for (const auto& record : manifest.records()) {
-        records.push_back(&record);
-        digests.push_back(digests_[m++]);
-        file_of[&record] = manifest.path().string();
+        const SeenImage& image = images_.at(image_keys_[n++]);
+        entries.push_back({&record, image.digest, image.volume_digest});
+        file_of_record[&record] = manifest.path().string();
       }
     }
-    for (const auto& leak : find_leaks(records, digests)) {
+    for (const auto& leak : find_leaks(entries)) {
       if (leak.declared) continue;
-      file_ = file_of[records.front()];
-      const bool subject = leak.what.starts_with("subject ");
-      add(0, leak.what + " stands in splits " + join(leak.splits, ", "),
-          subject ? "give a subject to one split, or say \"split_unit\": \"slab\" and leave gaps"
-                  : "keep the picture in one split");
+      findings_.set_file(file_of_record.at(leak.first));
+      findings_.fault(0, leak.kind, leak.what + " stands in splits " + join(leak.splits, ", "));
     }
   }
 
-  std::vector<Fault> take() { return std::move(faults_); }
+  Findings take() { return findings_.take(); }
 
  private:
-  void add(int line, const std::string& what, const std::string& mend) {
-    faults_.push_back({file_, line, what, mend});
-  }
-
-  static std::string mend_of(const std::string& what) {
-    if (what.find("[SEG] count") != std::string::npos) {
-      return "write one mask id, or one list of ids, for every [SEG]";
-    }
-    if (what.find("unknown mask") != std::string::npos) {
-      return "add it to \"masks\" or correct the id";
-    }
-    if (what.find("not JSON") != std::string::npos) return "one JSON object a line";
-    return "see data/README.md for the form of a record";
-  }
-
   void examine_record(const Manifest& manifest, const Record& record) {
-    const auto [it, is_new] = place_of_id_.emplace(record.id, std::pair{file_, record.line});
+    const auto [it, is_new] =
+        place_of_id_.emplace(record.id, std::pair{findings_.file(), record.line});
     if (!is_new) {
       const auto& [file, line] = it->second;
-      add(record.line,
-          str_cat("id \"", record.id, "\" stands in ", file == file_ ? "" : file + " ", "line ",
-                  line, " too"),
-          "give every record an id of its own");
+      findings_.fault(record.line, FaultKind::kDuplicateId,
+                      str_cat("id \"", record.id, "\" stands in ",
+                              file == findings_.file() ? "" : file + " ", "line ", line, " too"));
     }
-    examine_text(record);
-    for (const auto& label : record.absent) {
-      for (const auto& [id, mask] : record.masks) {
-        if (mask.label != label) continue;
-        add(record.line, "\"" + label + "\" is absent and has the mask \"" + id + "\"",
-            "take it out of \"absent\" or of \"masks\"");
-      }
-    }
-    examine_pixels(manifest, record);
-  }
-
-  void examine_text(const Record& record) {
-    const std::string place = kImagePlace;
-    for (std::size_t i = 0; i < record.turns.size(); ++i) {
-      std::string question = record.turns[i].question;
-      const auto at = question.find(place);
-      if (i == 0 && at == std::string::npos) {
-        add(record.line, "<image> is missing from the first question",
-            "write \"<image>\\n\" in front of it");
-      }
-      if (i > 0 && at != std::string::npos) {
-        add(record.line, str_cat("<image> stands in question ", i + 1),
-            "keep it in the first question only");
-      }
-      if (at != std::string::npos) question.erase(at, place.size());
-      if (question.find(place) != std::string::npos) {
-        add(record.line, str_cat("<image> stands twice in question ", i + 1),
-            "keep it once, in the first question");
-      }
-      if (trim(question).empty()) {
-        add(record.line, str_cat("question ", i + 1, " is empty"),
-            "ask something or drop the turn");
-      }
-    }
-  }
-
-  void examine_pixels(const Manifest& manifest, const Record& record) {
-    const std::string place = str_cat(file_, ":", record.line, ": ");
-    const std::string key = (manifest.folder() / picture_key(record)).string() + record.window;
-    auto& digest = pixels_.digest_of_picture;
-    if (!digest.contains(key)) {
-      try {
-        const Image image = load_image(manifest, record);
-        digest[key] = picture_digest(image);
-        pixels_.size_of_picture[key] = {image.width, image.height};
-      } catch (const Error& error) {
-        digest[key] = "";
-        unreadable_[key] = without_place(error.what(), place);
-      }
-    }
-    digests_.push_back(digest[key]);
-    if (digest[key].empty()) {
-      add(record.line, "image: " + unreadable_[key], "put the file there or correct the path");
+    examine_text(record, findings_);
+    const SeenImage& image = see_image(manifest, record);
+    if (!image.error.empty()) {
+      findings_.fault(record.line, FaultKind::kUnreadableImage, "image: " + image.error);
       return;
     }
-    const auto [width, height] = pixels_.size_of_picture[key];
-    for (const auto& [id, mask] : record.masks) {
-      examine_mask(manifest, record, id, width, height, place);
+    for (const auto& [id, mask] : record.masks) examine_mask(manifest, record, id, image);
+  }
+
+  const SeenImage& see_image(const Manifest& manifest, const Record& record) {
+    const std::string key = str_cat((manifest.folder() / picture_key(record)).string(), " ",
+                                    record.window, " ", record.modality);
+    image_keys_.push_back(key);
+    const auto [it, is_new] = images_.emplace(key, SeenImage{});
+    SeenImage& seen = it->second;
+    if (!is_new) return seen;
+    try {
+      const RecordImage read = read_image_of(manifest, record);
+      seen = {picture_digest(read.image), volume_digest(manifest, record), "", read.image.width,
+              read.image.height};
+      examine_greys(record, read);
+    } catch (const Error& error) {
+      seen.error = error.what();
+    }
+    return seen;
+  }
+
+  void examine_greys(const Record& record, const RecordImage& read) {
+    for (const auto& note : read.notes) {
+      const bool turned = read.exif_orientation != 1 && note.find("EXIF") != std::string::npos;
+      const auto kind = turned ? FaultKind::kTurnedImage : FaultKind::kAssumedWindow;
+      findings_.warn_once(record.line, kind, "", "image: " + note);
+    }
+    constexpr int kFewLevels = 4;
+    constexpr double kMost = 0.98;
+    const GreyUse use = grey_use(read.image);
+    if (use.levels < kFewLevels) {
+      findings_.warn(
+          record.line, FaultKind::kFlatImage,
+          str_cat("image: only ", use.levels, use.levels == 1 ? " grey value" : " grey values"));
+    } else if (use.black + use.white > kMost) {
+      findings_.warn(
+          record.line, FaultKind::kSaturatedImage,
+          str_cat("image: ", fixed(100 * use.black, 1), " % of its pixels are black and ",
+                  fixed(100 * use.white, 1), " % white"));
     }
   }
 
   void examine_mask(const Manifest& manifest, const Record& record, const std::string& id,
-                    int width, int height, const std::string& place) {
+                    const SeenImage& image) {
     const MaskSource& source = record.masks.at(id);
-    const std::string key =
-        source.file.empty() ? ""
-                            : str_cat((manifest.folder() / source.file).string(), " ",
-                                      source.value ? *source.value : -1, " ", width, " ", height);
+    const std::string key = mask_key(manifest, record, source, image);
     std::int64_t area = 0;
-    const auto known = pixels_.area_of_mask.find(key);
-    if (!key.empty() && known != pixels_.area_of_mask.end()) {
+    const auto known = area_of_mask_.find(key);
+    if (!key.empty() && known != area_of_mask_.end()) {
       area = known->second;
     } else {
       try {
-        area = load_mask(manifest, record, {id}, width, height).area();
+        area = read_mask_of(manifest, record, id, image.width, image.height).area();
+        examine_samples(manifest, record, id, source);
+      } catch (const RecordError& error) {
+        findings_.fault(record.line, error.kind(), error.what());
+        return;
       } catch (const Error& error) {
-        add(record.line, without_place(error.what(), place),
-            "a mask is a lossless picture, RLE or polygons of the picture's size");
+        findings_.fault(record.line, FaultKind::kUnreadableMask, error.what());
         return;
       }
-      if (!key.empty()) pixels_.area_of_mask[key] = area;
+      if (!key.empty()) area_of_mask_[key] = area;
     }
     if (area == 0 && is_asked(record, id)) {
-      add(record.line, "masks." + id + ": empty behind [SEG]",
-          "draw it, or answer without [SEG] and list it in \"absent\"");
+      findings_.fault(record.line, FaultKind::kEmptyMask, "masks." + id + ": empty behind [SEG]");
     }
   }
 
-  static bool is_asked(const Record& record, const std::string& id) {
-    for (const auto& turn : record.turns) {
-      for (const auto& ids : turn.masks) {
-        if (std::find(ids.begin(), ids.end(), id) != ids.end()) return true;
-      }
+  void examine_samples(const Manifest& manifest, const Record& record, const std::string& id,
+                       const MaskSource& source) {
+    if (source.file.empty()) return;
+    const auto odd = mask_oddities(manifest, record, id);
+    if (!odd.soft.empty())
+      findings_.warn(record.line, FaultKind::kSoftMask, "masks." + id + ": " + odd.soft);
+    if (!odd.ignore.empty())
+      findings_.warn(record.line, FaultKind::kIgnoreLabel, "masks." + id + ": " + odd.ignore);
+    if (record.slice && !volume_format(file_of(manifest, source.file))) {
+      findings_.warn_once(
+          record.line, FaultKind::kSliceView, "",
+          "masks." + id +
+              ": an image file as mask of a slice is read as the slice is shown, front "
+              "up and the patient's right on the left");
     }
-    return false;
   }
 
-  std::string file_;
-  std::vector<Fault> faults_;
+  /// One reading a mask file, choice of its samples, and slice; "" for masks that stand in the
+  /// line.
+  static std::string mask_key(const Manifest& manifest, const Record& record,
+                              const MaskSource& source, const SeenImage& image) {
+    if (source.file.empty()) return "";
+    const auto colour = source.colour.value_or(std::array<int, 3>{-1, -1, -1});
+    return str_cat((manifest.folder() / source.file).string(), " ", source.value.value_or(-1), " ",
+                   colour[0], ",", colour[1], ",", colour[2], " ", source.threshold.value_or(-1),
+                   " ", source.ignore.value_or(-1), " ", source.page.value_or(-1), " ", image.width,
+                   " ", image.height, " ", record.slice ? picture_key(record) : "");
+  }
+
+  FindingsList findings_;
   std::vector<Manifest> manifests_;
-  std::vector<std::string> digests_;  ///< by record, over all manifests
+  std::vector<std::string> image_keys_;  ///< by record, over all manifests
+  std::map<std::string, SeenImage> images_;
+  std::map<std::string, std::int64_t> area_of_mask_;
   std::map<std::string, std::pair<std::string, int>> place_of_id_;
-  std::map<std::string, std::string> unreadable_;
-  Pixels pixels_;
 };
 
 }  // namespace
 
-std::vector<Fault> examine(const std::vector<fs::path>& manifests) {
+Findings examine(const std::vector<fs::path>& manifests) {
   Examination examination;
   for (const auto& path : manifests) examination.examine_manifest(path);
   examination.examine_leaks();

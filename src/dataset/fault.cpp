@@ -38,7 +38,8 @@ const char* advice_of(FaultKind kind) {
     case FaultKind::kSubjectLeak:
       return "give a subject to one split, or say \"split_unit\": \"slab\" and leave gaps";
     case FaultKind::kVolumeLeak:
-      return "keep all slices of a volume in one split, or say \"split_unit\": \"slab\" and leave gaps";
+      return "keep all slices of a volume in one split, or say \"split_unit\": \"slab\" and leave "
+             "gaps";
     case FaultKind::kImageLeak:
       return "keep the image in one split";
     case FaultKind::kSplitName:

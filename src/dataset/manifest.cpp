@@ -3,7 +3,6 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/error.h"
-#include "medseg/base/file.h"
 #include "medseg/base/str.h"
 
 namespace medseg {
@@ -15,6 +14,10 @@ ordered_json mask_json(const MaskSource& mask) {
   ordered_json json = {{"label", mask.label}};
   if (!mask.file.empty()) json["file"] = mask.file.generic_string();
   if (mask.value) json["value"] = *mask.value;
+  if (mask.colour) json["value"] = *mask.colour;
+  if (mask.threshold) json["threshold"] = *mask.threshold;
+  if (mask.ignore) json["ignore"] = *mask.ignore;
+  if (mask.page) json["page"] = *mask.page;
   if (mask.rle) {
     json["rle"] = {{"size", {mask.rle->height, mask.rle->width}}, {"counts", mask.rle->counts}};
   }
@@ -45,7 +48,7 @@ void add_turn(ordered_json& list, const RecordTurn& turn) {
 
 Manifest Manifest::read(const std::filesystem::path& path) {
   return read_lines(path, [&](const ManifestFault& fault) {
-    throw DataError(str_cat(path.string(), ":", fault.line, ": ", fault.what));
+    throw RecordError(fault.kind, str_cat(path.string(), ":", fault.line), fault.what);
   });
 }
 
@@ -58,27 +61,26 @@ Manifest Manifest::read_lines(const std::filesystem::path& path,
   Manifest manifest;
   manifest.path_ = path;
   std::map<std::string, int> line_of_id;
-  int line = 0;
-  for (const auto& text : medseg::split(read_file(path), '\n')) {
-    ++line;
-    if (trim(text).empty()) continue;
+  for (const auto& [line, text] : manifest_lines(path)) {
     Record record;
     try {
       record = parse_record(text);
-    } catch (const DataError& error) {
-      on_fault({line, "", error.what()});
+    } catch (const RecordError& error) {
+      on_fault({line, "", error.what(), error.kind()});
       continue;
     }
     record.line = line;
     const auto [it, is_new] = line_of_id.emplace(record.id, line);
     if (!is_new) {
       on_fault({line, record.id,
-                str_cat("id: \"", record.id, "\" stands in line ", it->second, " too")});
+                str_cat("id: \"", record.id, "\" stands in line ", it->second, " too"),
+                FaultKind::kDuplicateId});
       continue;
     }
     manifest.records_.push_back(std::move(record));
   }
-  if (manifest.records_.empty()) throw DataError(path.string() + ": no records");
+  if (manifest.records_.empty())
+    throw RecordError(FaultKind::kNoRecords, path.string(), "no records");
   return manifest;
 }
 
@@ -123,7 +125,11 @@ std::string to_json_line(const Record& record) {
   put("source", record.source);
   put("licence", record.licence);
   put("window", record.window);
-  if (record.slice) json["slice"] = {{"axis", record.slice->axis}, {"index", record.slice->index}};
+  if (record.slice) {
+    json["slice"] = {{"axis", record.slice->axis}, {"index", record.slice->index}};
+    if (record.slice->volume) json["slice"]["volume"] = *record.slice->volume;
+  }
+  if (record.page) json["page"] = *record.page;
   if (record.spacing_mm) json["spacing_mm"] = *record.spacing_mm;
   if (!record.masks.empty()) {
     json["masks"] = ordered_json::object();

@@ -1,3 +1,4 @@
+#include "json_line.h"
 #include "json_reader.h"
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
@@ -84,13 +85,36 @@ std::vector<std::vector<double>> parse_polygons(const JsonReader& reader, const 
   return polygons;
 }
 
+std::array<int, 3> parse_colour(const JsonReader& reader, const json& value) {
+  std::array<int, 3> colour{};
+  bool good = value.size() == 3;
+  for (std::size_t i = 0; good && i < 3; ++i) {
+    good = value[i].is_number_unsigned() && value[i].get<std::uint64_t>() <= 255;
+    if (good) colour[i] = value[i].get<int>();
+  }
+  if (!good)
+    reader.fail("value", "expected [red, green, blue] from 0 to 255, found " + shown(value));
+  return colour;
+}
+
 MaskSource parse_mask(const json& value, const std::string& path) {
   JsonReader reader(value, path);
   MaskSource mask;
   mask.label = reader.required_text("label");
   mask.kind = reader.text("kind");
   if (reader.find("file") != nullptr) mask.file = reader.required_text("file");
-  if (const auto grey = reader.whole("value", 0, 65535)) mask.value = static_cast<int>(*grey);
+  if (const auto* value_json = reader.find("value"); value_json && value_json->is_array()) {
+    mask.colour = parse_colour(reader, *value_json);
+  } else if (const auto grey = reader.whole("value", 0, 65535)) {
+    mask.value = static_cast<int>(*grey);
+  }
+  const auto optional_int = [&](const char* key, std::int64_t max) -> std::optional<int> {
+    const auto number = reader.whole(key, 0, max);
+    return number ? std::optional<int>(static_cast<int>(*number)) : std::nullopt;
+  };
+  mask.threshold = optional_int("threshold", 65534);
+  mask.ignore = optional_int("ignore", 65535);
+  mask.page = optional_int("page", 65535);
   if (const auto* rle = reader.find("rle")) mask.rle = parse_rle(*rle, reader.path_of("rle"));
   if (const auto* polygons = reader.find("polygons")) {
     mask.polygons = parse_polygons(reader, *polygons);
@@ -99,9 +123,17 @@ MaskSource parse_mask(const json& value, const std::string& path) {
   const int forms = static_cast<int>(!mask.file.empty()) + static_cast<int>(mask.rle.has_value()) +
                     static_cast<int>(!mask.polygons.empty());
   if (forms != 1) {
-    throw DataError(str_cat(path, ": expected one of file, rle, polygons, found ", forms));
+    throw RecordError(FaultKind::kMalformedRecord, path,
+                      str_cat("expected one of file, rle, polygons, found ", forms));
   }
-  if (mask.value && mask.file.empty()) reader.fail("value", "needs a file");
+  if (mask.file.empty()) {
+    if (mask.value || mask.colour) reader.fail("value", "needs a file");
+    if (mask.threshold) reader.fail("threshold", "needs a file");
+    if (mask.ignore) reader.fail("ignore", "needs a file");
+    if (mask.page) reader.fail("page", "needs a file");
+  }
+  if (mask.threshold && (mask.value || mask.colour))
+    reader.fail("threshold", "stands beside \"value\"; expected one of them");
   return mask;
 }
 
@@ -142,8 +174,8 @@ void add_answer(Record& record, JsonReader& reader) {
   if (const auto* masks = reader.find("masks")) turn.masks = parse_mask_ids(reader, *masks);
   const std::size_t count = count_seg(turn.answer);
   if (count != turn.masks.size()) {
-    throw DataError(
-        str_cat(reader.path_of("masks"), ": [SEG] count ", count, ", masks ", turn.masks.size()));
+    reader.fail("masks", str_cat("[SEG] count ", count, ", masks ", turn.masks.size()),
+                FaultKind::kSegCount);
   }
   for (const auto& ids : turn.masks) {
     for (const auto& id : ids) {
@@ -152,14 +184,16 @@ void add_answer(Record& record, JsonReader& reader) {
       for (const auto& [name, mask] : record.masks) known.push_back(name);
       reader.fail("masks",
                   "unknown mask \"" + id + "\"; " +
-                      (known.empty() ? "the record has none" : "known are " + join(known, " ")));
+                      (known.empty() ? "the record has none" : "known are " + join(known, " ")),
+                  FaultKind::kUnknownMask);
     }
   }
 }
 
 void parse_conversations(Record& record, const json& value) {
   if (!value.is_array() || value.empty()) {
-    throw DataError("conversations: expected a list of turns, found " + shown(value));
+    throw RecordError(FaultKind::kMalformedRecord, "conversations",
+                      "expected a list of turns, found " + shown(value));
   }
   for (std::size_t i = 0; i < value.size(); ++i) {
     JsonReader reader(value[i], str_cat("conversations[", i, "]"));
@@ -180,14 +214,7 @@ void parse_conversations(Record& record, const json& value) {
 }  // namespace
 
 Record parse_record(const std::string& json_line) {
-  json value;
-  try {
-    value = json::parse(json_line);
-  } catch (const json::parse_error& error) {
-    throw DataError(str_cat("not JSON near byte ", error.byte));
-  } catch (const json::out_of_range&) {
-    throw DataError("a number is beyond what a double holds");
-  }
+  const json value = parse_json_line(json_line);
   JsonReader reader(value, "");
   Record record;
   record.id = reader.required_text("id");
@@ -206,21 +233,24 @@ Record parse_record(const std::string& json_line) {
   if (!record.window.empty()) {
     try {
       parse_window(record.window);
-    } catch (const ConfigError& error) {
-      throw DataError(error.what());
+    } catch (
+        const ConfigError& error) {  // of a config it would be wrong usage, here it is bad data
+      throw RecordError(FaultKind::kMalformedRecord, error.where(), error.reason());
     }
   }
   if (const auto* slice = reader.find("slice")) {
     JsonReader inner(*slice, "slice");
-    SliceOfVolume place;
+    SliceOfVolume chosen;
     const auto axis = inner.whole("axis", 0, 2);
     const auto index = inner.whole("index", 0, kLargestSide);
+    chosen.volume = inner.whole("volume", 0, kLargestSide);
     inner.reject_misspelt_keys();
     if (!index) inner.fail("index", "missing");
-    place.axis = static_cast<int>(axis.value_or(2));
-    place.index = *index;
-    record.slice = place;
+    chosen.axis = static_cast<int>(axis.value_or(2));
+    chosen.index = *index;
+    record.slice = chosen;
   }
+  if (const auto page = reader.whole("page", 0, 65535)) record.page = static_cast<int>(*page);
   if (const auto* spacing = reader.find("spacing_mm")) {
     record.spacing_mm = parse_spacing(reader, *spacing);
   }

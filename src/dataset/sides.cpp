@@ -43,7 +43,8 @@ bool is_side_word(const std::string& word) {
   return (word.ends_with("left") || word.ends_with("right")) && !kNoSides.contains(word);
 }
 
-// A lone l or r is a side where it is joined to a name: "hippocampus_l", "lh.cortex", not "l'image".
+// A lone l or r is a side where it is joined to a name: "hippocampus_l", "lh.cortex", not
+// "l'image".
 bool is_joined(std::string_view text, std::size_t begin, std::size_t end) {
   const auto joins = [](char c) { return c == '_' || c == '-' || c == '.'; };
   return (begin > 1 && joins(text[begin - 1])) || (end + 1 < text.size() && joins(text[end]));

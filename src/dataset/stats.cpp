@@ -4,7 +4,6 @@
 #include <set>
 #include <tuple>
 
-#include "medseg/base/hash.h"
 #include "medseg/base/progress.h"
 #include "medseg/base/str.h"
 #include "medseg/text/conversation.h"
@@ -87,12 +86,6 @@ void count_record(const Manifest& manifest, const Record& record, const Image& i
 
 }  // namespace
 
-std::string picture_key(const Record& record) {
-  std::string key = record.image.generic_string();
-  if (record.slice) key += str_cat("#", record.slice->axis, ":", record.slice->index);
-  return key;
-}
-
 std::string target_label(const Record& record, const std::vector<std::string>& ids) {
   std::vector<std::string> labels;
   for (const auto& id : ids) {
@@ -103,55 +96,12 @@ std::string target_label(const Record& record, const std::vector<std::string>& i
   return join(labels, "+");
 }
 
-std::string picture_digest(const Image& image) {
-  std::string bytes = str_cat(image.width, "x", image.height, "x", image.channels, ":");
-  bytes.append(image.pixels.begin(), image.pixels.end());
-  return sha256(bytes);
-}
-
-std::vector<Leak> find_leaks(const std::vector<const Record*>& records,
-                             const std::vector<std::string>& digests) {
-  struct Place {
-    std::set<std::string> splits;
-    std::set<std::string> names;
-    bool slab = true;
-  };
-  std::map<std::string, Place> subjects;
-  std::map<std::string, Place> pictures;
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    const Record& record = *records[i];
-    if (!record.subject.empty()) {
-      Place& place = subjects[record.subject];
-      place.splits.insert(record.split);
-      place.slab = place.slab && record.split_unit == "slab";
-    }
-    if (digests[i].empty()) continue;
-    Place& place = pictures[digests[i]];
-    place.splits.insert(record.split);
-    place.names.insert(picture_key(record));
-    place.slab = false;
-  }
-  std::vector<Leak> leaks;
-  for (const auto& [subject, place] : subjects) {
-    if (place.splits.size() < 2) continue;
-    leaks.push_back({"subject " + subject, {place.splits.begin(), place.splits.end()}, place.slab});
-  }
-  for (const auto& [digest, place] : pictures) {
-    if (place.splits.size() < 2) continue;
-    leaks.push_back({"picture " + join({place.names.begin(), place.names.end()}, " = "),
-                     {place.splits.begin(), place.splits.end()},
-                     false});
-  }
-  return leaks;
-}
-
 ManifestStats count_manifest(const Manifest& manifest, const Tokenizer* tokenizer) {
   ManifestStats stats;
   if (tokenizer != nullptr) stats.length_unit = "tokens";
   std::map<std::string, Seen> seen;
   std::map<std::string, std::pair<Image, std::string>> last;  // one picture: records stand together
-  std::vector<const Record*> records;
-  std::vector<std::string> digests;
+  std::vector<LeakEntry> entries;
   Progress progress("reading", static_cast<std::int64_t>(manifest.records().size()));
   for (const auto& record : manifest.records()) {
     const std::string key = picture_key(record) + " " + record.window;
@@ -164,9 +114,8 @@ ManifestStats count_manifest(const Manifest& manifest, const Tokenizer* tokenize
     const auto& [image, digest] = last.begin()->second;
     const std::string split = record.split.empty() ? "none" : record.split;
     count_record(manifest, record, image, tokenizer, stats.splits[split], seen[split]);
-    records.push_back(&record);
-    digests.push_back(digest);
-    progress.update(static_cast<std::int64_t>(records.size()));
+    entries.push_back({&record, digest, volume_digest(manifest, record)});
+    progress.update(static_cast<std::int64_t>(entries.size()));
   }
   progress.finish();
   for (auto& [split, counts] : stats.splits) {
@@ -174,7 +123,7 @@ ManifestStats count_manifest(const Manifest& manifest, const Tokenizer* tokenize
     counts.subjects = static_cast<std::int64_t>(seen[split].subjects.size());
     counts.pairs = static_cast<std::int64_t>(seen[split].pairs.size());
   }
-  stats.leaks = find_leaks(records, digests);
+  stats.leaks = find_leaks(entries);
   return stats;
 }
 

@@ -124,8 +124,10 @@ std::string stats_json(const ManifestStats& stats) {
   }
   json["leaks"] = nlohmann::ordered_json::array();
   for (const auto& leak : stats.leaks) {
-    json["leaks"].push_back(
-        {{"what", leak.what}, {"splits", leak.splits}, {"declared", leak.declared}});
+    json["leaks"].push_back({{"kind", name_of(leak.kind)},
+                             {"what", leak.what},
+                             {"splits", leak.splits},
+                             {"declared", leak.declared}});
   }
   return json.dump();
 }

@@ -3,9 +3,9 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "decode.h"
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
-#include "decode.h"
 #include "medseg/image/mask_file.h"
 #include "orient.h"
 #include "picture_header.h"

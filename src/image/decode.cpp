@@ -12,7 +12,8 @@
 namespace medseg {
 namespace {
 
-/// OpenCV reports a damaged file on std::cerr as well as by its result; nothing of ours writes there meanwhile.
+/// OpenCV reports a damaged file on std::cerr as well as by its result; nothing of ours writes
+/// there meanwhile.
 class QuietStream {
  public:
   QuietStream() {
@@ -42,8 +43,8 @@ cv::Mat decode_image(std::span<const std::uint8_t> bytes, const PictureHeader& h
   [[maybe_unused]] static const auto silent =
       cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
-    throw DataError(
-        file, str_cat("an image file of ", bytes.size(), " bytes, expected less than 2^31"));
+    throw DataError(file,
+                    str_cat("an image file of ", bytes.size(), " bytes, expected less than 2^31"));
   }
   cv::Mat mat;
   try {
@@ -65,8 +66,8 @@ cv::Mat decode_image(std::span<const std::uint8_t> bytes, const PictureHeader& h
 
 void check_page(std::optional<int> page, int pages, const std::string& file) {
   if (!page && pages > 1) {
-    throw DataError(file, str_cat("a TIFF of ", pages, " pages; say which one: \"page\": 0 to ",
-                                  pages - 1));
+    throw DataError(
+        file, str_cat("a TIFF of ", pages, " pages; say which one: \"page\": 0 to ", pages - 1));
   }
   if (page && (*page < 0 || *page >= pages)) {
     throw DataError(file, str_cat("page ", *page, " is out of range: the file has ", pages,

@@ -13,7 +13,8 @@
 
 namespace medseg {
 
-/// As OpenCV decodes it, unchanged. \throws DataError if the decoder gives up or the size is not the header's.
+/// As OpenCV decodes it, unchanged. \throws DataError if the decoder gives up or the size is not
+/// the header's.
 cv::Mat decode_image(std::span<const std::uint8_t> bytes, const PictureHeader& header,
                      const std::string& file);
 

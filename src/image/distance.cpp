@@ -1,5 +1,6 @@
-// First down the columns: g, the distance to the nearest set pixel of the column. Then along each row the lower envelope of
-// the parabolas (x - i)² + g(i)²; all in whole numbers, so that nothing is rounded.
+// First down the columns: g, the distance to the nearest set pixel of the column. Then along each
+// row the lower envelope of the parabolas (x - i)² + g(i)²; all in whole numbers, so that nothing
+// is rounded.
 #include "medseg/image/distance.h"
 
 #include <algorithm>
@@ -52,7 +53,8 @@ void along_row(std::int64_t* g, std::int64_t width, std::vector<Parabola>& envel
       envelope.pop_back();
     std::int64_t from = 0;
     if (!envelope.empty()) {
-      // The last x where the one before is not above the new one; it is not left of `from` of that one, so not negative.
+      // The last x where the one before is not above the new one; it is not left of `from` of that
+      // one, so not negative.
       const auto i = envelope.back().place;
       from = 1 + (u * u - i * i + g[u] * g[u] - g[i] * g[i]) / (2 * (u - i));
     }

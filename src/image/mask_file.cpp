@@ -127,8 +127,8 @@ Mask mask_of(const MaskSamples& samples, const MaskChoice& choice, const std::st
     for (const auto& [colour, count] : counts_of(samples)) {
       if (colour != 0) colours.push_back(colour_text(colour));
     }
-    throw DataError(file, str_cat("a mask in colours; say which one: \"value\": ",
-                                  colours.front(), colours.size() > 1 ? "; the file has " : "",
+    throw DataError(file, str_cat("a mask in colours; say which one: \"value\": ", colours.front(),
+                                  colours.size() > 1 ? "; the file has " : "",
                                   colours.size() > 1 ? join_first(colours, 6) : ""));
   }
   std::int64_t wanted = choice.value.value_or(-1);

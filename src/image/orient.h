@@ -9,7 +9,8 @@
 
 namespace medseg {
 
-/// Pixel (x, y) of the stored image goes to where a viewer shows it. `orientation` is EXIF's, 1 to 8.
+/// Pixel (x, y) of the stored image goes to where a viewer shows it. `orientation` is EXIF's, 1 to
+/// 8.
 template <class Pixel>
 std::vector<Pixel> upright_pixels(const std::vector<Pixel>& pixels, int width, int height,
                                   int channels, int orientation) {

@@ -33,7 +33,8 @@ PictureHeader read_png(const Bytes& bytes, std::span<const std::uint8_t> data) {
   if (bytes.size() < 33 || bytes.text(12, 4) != "IHDR" || bytes.big32(8) != 13) {
     throw DataError(bytes.file() + ": PNG without its IHDR chunk");
   }
-  PictureHeader header{.format = PictureFormat::kPng, .width = bytes.big32(16), .height = bytes.big32(20)};
+  PictureHeader header{
+      .format = PictureFormat::kPng, .width = bytes.big32(16), .height = bytes.big32(20)};
   const int bits = bytes.byte(24);
   const int colour = bytes.byte(25);
   header.grey_alpha = colour == 4;
@@ -48,7 +49,8 @@ PictureHeader read_png(const Bytes& bytes, std::span<const std::uint8_t> data) {
     // Checked here, for the decoder would report it on stderr.
     const auto sum = crc32(0, data.data() + at + 4, static_cast<uInt>(length + 4));
     if (sum != bytes.big32(at + 8 + length))
-      throw DataError(bytes.file(), str_cat("damaged PNG: its chunk ", type, " fails its check sum"));
+      throw DataError(bytes.file(),
+                      str_cat("damaged PNG: its chunk ", type, " fails its check sum"));
     if (type == "IDAT") packed += static_cast<std::int64_t>(length);
     ended = type == "IEND";
     at += length + 12;
@@ -146,7 +148,8 @@ std::string named_by_content(std::span<const std::uint8_t> data) {
   if (at(0, "PK\x03\x04")) return ": a zip file";
   if (at(0, "\x89HDF")) return ": HDF5";
   if (at(0, "<!DOCTYPE") || at(0, "<html")) return ": a web page, as a failed download leaves it";
-  if (at(0, "version https://git-lfs")) return ": a Git LFS pointer; fetch the file with git lfs pull";
+  if (at(0, "version https://git-lfs"))
+    return ": a Git LFS pointer; fetch the file with git lfs pull";
   if (at(0, std::string_view("II+\0", 4)) || at(0, std::string_view("MM\0+", 4)))
     return ": BigTIFF, which other tools save as TIFF";
   return "";
@@ -162,8 +165,8 @@ PictureHeader read_picture_header(std::span<const std::uint8_t> data, const std:
   if (starts_with(data, std::string_view("II*\0", 4)) ||
       starts_with(data, std::string_view("MM\0*", 4))) {
     const TiffHeader tiff = read_tiff_header(bytes);
-    PictureHeader header{PictureFormat::kTiff, tiff.width, tiff.height, false, tiff.white_is_zero,
-                         tiff.floating};
+    PictureHeader header{PictureFormat::kTiff, tiff.width,   tiff.height, false,
+                         tiff.white_is_zero,   tiff.floating};
     check_size(header, file);
     return header;
   }

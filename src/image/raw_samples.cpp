@@ -18,8 +18,8 @@ bool is_bmp(std::span<const std::uint8_t> bytes) {
   return bytes.size() > 54 && bytes[0] == 'B' && bytes[1] == 'M';
 }
 bool is_tiff(std::span<const std::uint8_t> bytes) {
-  return bytes.size() > 8 && (std::memcmp(bytes.data(), "II*\0", 4) == 0 ||
-                              std::memcmp(bytes.data(), "MM\0*", 4) == 0);
+  return bytes.size() > 8 &&
+         (std::memcmp(bytes.data(), "II*\0", 4) == 0 || std::memcmp(bytes.data(), "MM\0*", 4) == 0);
 }
 
 /// A palette image has the same stream as a grey one: only its header and two chunks differ.

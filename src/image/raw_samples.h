@@ -15,10 +15,11 @@ struct RawSamples {
   int scale = 1;                    ///< a decoded sample is the stored one times this
 };
 
-/// Palettes become the ramp of their indices (PNG, BMP, TIFF); grey of 1, 2 and 4 bits is decoded by a known factor.
-/// \pre read_picture_header accepted the bytes. \throws DataError on a PNG or TIFF without what its header needs.
-RawSamples with_raw_samples(std::span<const std::uint8_t> bytes, const std::string& file,
-                            int page);
+/// Palettes become the ramp of their indices (PNG, BMP, TIFF); grey of 1, 2 and 4 bits is decoded
+/// by a known factor.
+/// \pre read_picture_header accepted the bytes. \throws DataError on a PNG or TIFF without what its
+/// header needs.
+RawSamples with_raw_samples(std::span<const std::uint8_t> bytes, const std::string& file, int page);
 
 /// Images in a TIFF file; 1 for every other format.
 int count_pages(std::span<const std::uint8_t> bytes, const std::string& file);

@@ -165,7 +165,8 @@ Image resize_part(const Image& image, int width, int height, Filter filter, int 
 Mask resize_nearest(const Mask& mask, int width, int height) {
   MEDSEG_CHECK(width > 0 && height > 0, "a mask cannot shrink to nothing");
   MEDSEG_CHECK(mask.width > 0 && mask.height > 0, "an empty mask cannot be resized");
-  // The input pixel under the centre of an output pixel: floor((out + 1/2) * in / out_size), in integers.
+  // The input pixel under the centre of an output pixel: floor((out + 1/2) * in / out_size), in
+  // integers.
   const auto under = [](std::int64_t out, std::int64_t in_size, std::int64_t out_size) {
     return static_cast<std::size_t>((2 * out + 1) * in_size / (2 * out_size));
   };

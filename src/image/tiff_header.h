@@ -24,7 +24,8 @@ struct TiffHeader {
   std::size_t orientation_at = 0;
 };
 
-/// Where the directory of each page begins; at most 65536 pages. \throws DataError on a chain that turns back.
+/// Where the directory of each page begins; at most 65536 pages. \throws DataError on a chain that
+/// turns back.
 std::vector<std::size_t> tiff_pages(const Bytes& bytes);
 
 /// Of the page whose directory begins at `start`, or of the first.

@@ -74,7 +74,7 @@ Volume read_volume(const fs::path& path, std::optional<std::int64_t> index) {
         return read_nifti(other.bytes(), header.string(), index, header);
     }
     throw DataError(where, "no known volume" + named_by_content(file.bytes()) +
-                               "; known are NIfTI, NRRD, MetaImage, DICOM and InVesalius projects");
+                               "; known are NIfTI, NRRD, MetaImage and InVesalius projects");
   }
   const auto only_one = [&] {
     if (index.value_or(0) != 0)
@@ -104,12 +104,12 @@ Volume read_volume(const fs::path& path, std::optional<std::int64_t> index) {
 
 fs::path voxel_file(const fs::path& header, const std::string& name, const std::string& where) {
   const fs::path relative(name);
-  const bool leaves = relative.is_absolute() ||
-                      std::any_of(relative.begin(), relative.end(),
-                                  [](const fs::path& part) { return part == ".."; });
+  const bool leaves =
+      relative.is_absolute() || std::any_of(relative.begin(), relative.end(),
+                                            [](const fs::path& part) { return part == ".."; });
   if (leaves || name.empty()) {
-    throw DataError(where, "its voxels are in \"" + name +
-                               "\"; expected a file in the folder of the header");
+    throw DataError(
+        where, "its voxels are in \"" + name + "\"; expected a file in the folder of the header");
   }
   const fs::path path = header.parent_path() / relative;
   std::error_code error;

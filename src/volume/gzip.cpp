@@ -45,7 +45,8 @@ std::string gunzip(std::span<const std::uint8_t> bytes, std::uint64_t limit,
     code = inflate(&stream, Z_NO_FLUSH);
     out.resize(before + room - stream.avail_out);
     if (code == Z_STREAM_END && out.size() < limit) {
-      // Further members follow (RFC 1952 2.2: bgzip, pigz -i); zero bytes behind the last one are padding.
+      // Further members follow (RFC 1952 2.2: bgzip, pigz -i); zero bytes behind the last one are
+      // padding.
       const auto left = bytes.subspan(consumed - stream.avail_in);
       if (is_gzip(left) && inflateReset(&stream) == Z_OK) code = Z_OK;
     }

@@ -15,7 +15,8 @@ bool is_gzip(std::span<const std::uint8_t> bytes);
 void check_can_unpack(std::span<const std::uint8_t> bytes, std::uint64_t needed,
                       const std::string& where);
 
-/// All members of a gzip file, or one zlib stream. Unpacks at most `limit` bytes and stops there. \throws DataError "where: damaged gzip stream".
+/// All members of a gzip file, or one zlib stream. Unpacks at most `limit` bytes and stops there.
+/// \throws DataError "where: damaged gzip stream".
 std::string gunzip(std::span<const std::uint8_t> bytes, std::uint64_t limit,
                    const std::string& where);
 

@@ -1,5 +1,5 @@
-// InVesalius projects: a gzipped tar of main.plist, matrix.dat (int16, slice by slice) and mask_N.dat.
-// https://github.com/invesalius/invesalius3 (invesalius/project.py)
+// InVesalius projects: a gzipped tar of main.plist, matrix.dat (int16, slice by slice) and
+// mask_N.dat. https://github.com/invesalius/invesalius3 (invesalius/project.py)
 #include <cstring>
 #include <map>
 
@@ -104,7 +104,8 @@ Geometry geometry_of(std::string_view plist, const std::string& where) {
   return geometry;
 }
 
-// Rows run from the back of the head to its front, slices upwards; columns as on a radiologist's screen.
+// Rows run from the back of the head to its front, slices upwards; columns as on a radiologist's
+// screen.
 Volume empty_volume(const Geometry& geometry) {
   Volume volume;
   volume.size = geometry.size;

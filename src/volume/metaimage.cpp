@@ -65,7 +65,8 @@ class Header {
     std::vector<double> found;
     for (double value = 0; stream >> value;) found.push_back(value);
     if (!found.empty() && found.size() != count)
-      fail(str_cat("MetaImage ", *names.begin(), " has ", found.size(), " numbers, expected ", count));
+      fail(str_cat("MetaImage ", *names.begin(), " has ", found.size(), " numbers, expected ",
+                   count));
     return found;
   }
 
@@ -75,7 +76,8 @@ class Header {
   std::size_t at_ = 0;
 };
 
-/// MetaImage's frame is LPS, as DICOM's; ours is RAS. Row a of TransformMatrix is the direction of axis a.
+/// MetaImage's frame is LPS, as DICOM's; ours is RAS. Row a of TransformMatrix is the direction of
+/// axis a.
 void read_affine(const Header& header, std::size_t dimensions, Volume& volume,
                  const std::string& where) {
   auto spacing = header.numbers({"ElementSpacing", "ElementSize"}, dimensions);
@@ -103,7 +105,8 @@ bool is_metaimage(std::span<const std::uint8_t> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()),
                               std::min<std::size_t>(bytes.size(), 1024));
   const auto first = text.substr(0, text.find('\n'));
-  return text.find("NDims") != std::string_view::npos && first.find('=') != std::string_view::npos &&
+  return text.find("NDims") != std::string_view::npos &&
+         first.find('=') != std::string_view::npos &&
          (first.starts_with("ObjectType") || first.starts_with("NDims") ||
           first.starts_with("Comment") || first.starts_with("ObjectSubType"));
 }
@@ -157,7 +160,8 @@ Volume read_metaimage(std::span<const std::uint8_t> bytes, const std::string& wh
     data = {reinterpret_cast<const std::uint8_t*>(unpacked.data()), unpacked.size()};
   } else if (const auto skip = header.numbers({"HeaderSize"}, 1); !skip.empty() && skip[0] != 0) {
     // -1: the voxels are the last bytes of the file.
-    const double begin = skip[0] < 0 ? static_cast<double>(data.size()) - static_cast<double>(needed) : skip[0];
+    const double begin =
+        skip[0] < 0 ? static_cast<double>(data.size()) - static_cast<double>(needed) : skip[0];
     if (!(begin >= 0 && begin <= static_cast<double>(data.size())))
       header.fail("MetaImage HeaderSize lies beyond the file");
     data = data.subspan(static_cast<std::size_t>(begin));

@@ -1,4 +1,5 @@
-// NIfTI-1 and NIfTI-2, single file or pair, plain or gzip. https://nifti.nimh.nih.gov/nifti-1, nifti-2
+// NIfTI-1 and NIfTI-2, single file or pair, plain or gzip. https://nifti.nimh.nih.gov/nifti-1,
+// nifti-2
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -156,7 +157,8 @@ std::array<std::array<double, 4>, 3> affine_of(const Header& header, std::size_t
   } else if (header.qform() > 0) {
     affine = qform_affine(header);
   } else {
-    // No orientation at all: as nibabel, columns run to the left (the Analyze habit), origin in the middle.
+    // No orientation at all: as nibabel, columns run to the left (the Analyze habit), origin in the
+    // middle.
     for (std::size_t axis = 0; axis < 3; ++axis) {
       const double size = axis < extent ? static_cast<double>(header.dimension(axis + 1)) : 1.0;
       affine[axis][axis] = std::abs(header.real(76, 104, axis + 1)) * (axis == 0 ? -1 : 1);
@@ -199,12 +201,14 @@ std::int64_t volumes_before(const Header& header, std::size_t dimensions,
   std::int64_t volumes = 1;
   for (std::size_t axis = 3; axis < dimensions; ++axis) {
     const auto size = header.dimension(axis + 1);
-    if (size < 1 || size > 1 << 20) header.fail(str_cat("has ", size, " volumes along axis ", axis));
+    if (size < 1 || size > 1 << 20)
+      header.fail(str_cat("has ", size, " volumes along axis ", axis));
     volumes *= size;
     if (volumes > 1 << 20) header.fail("has more than 2^20 volumes");
   }
   if (volumes > 1 && !index) {
-    header.fail(str_cat("has ", volumes, " volumes (4-D); say which one: \"slice\": {…, \"volume\": 0 to ",
+    header.fail(str_cat("has ", volumes,
+                        " volumes (4-D); say which one: \"slice\": {…, \"volume\": 0 to ",
                         volumes - 1, "}"));
   }
   if (index && (*index < 0 || *index >= volumes))
@@ -224,7 +228,8 @@ Layout layout_of(std::string_view view, const std::string& where,
   if (dimensions < 1 || dimensions > 7)
     header.fail(str_cat("NIfTI with ", dimensions, " dimensions"));
   layout.volume.size = {1, 1, 1};
-  for (std::size_t axis = 0; axis < std::min<std::size_t>(3, static_cast<std::size_t>(dimensions)); ++axis)
+  for (std::size_t axis = 0; axis < std::min<std::size_t>(3, static_cast<std::size_t>(dimensions));
+       ++axis)
     layout.volume.size[axis] = header.dimension(axis + 1);
   layout.count = checked_voxels(layout.volume.size, where);
   const auto before = volumes_before(header, static_cast<std::size_t>(dimensions), index);
@@ -270,8 +275,8 @@ Volume decoded(Layout layout, std::span<const std::uint8_t> bytes, const std::st
     view = unpacked;
   }
   if (view.size() < data_end) {
-    throw DataError(where, str_cat("truncated: its header promises ", data_end, " bytes, found ",
-                                   view.size()));
+    throw DataError(
+        where, str_cat("truncated: its header promises ", data_end, " bytes, found ", view.size()));
   }
   layout.volume.voxels = decode_voxels(view.substr(layout.data_begin), layout.count, layout.type,
                                        layout.swapped, layout.scaling);
@@ -312,7 +317,8 @@ Volume read_nifti(std::span<const std::uint8_t> bytes, const std::string& where,
   if (!layout.pair) return decoded(std::move(layout), bytes, where);
   const auto image = path.empty() ? path : partner_of(path, ".img");
   if (image.empty()) {
-    throw DataError(where, "the header of a NIfTI pair; its voxels (.img of the same name) are not beside it");
+    throw DataError(
+        where, "the header of a NIfTI pair; its voxels (.img of the same name) are not beside it");
   }
   const MappedFile voxels(image);
   return decoded(std::move(layout), voxels.bytes(), image.string());

@@ -1,4 +1,5 @@
-// NRRD: header attached or detached; raw, gzip or text. https://teem.sourceforge.net/nrrd/format.html
+// NRRD: header attached or detached; raw, gzip or text.
+// https://teem.sourceforge.net/nrrd/format.html
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -192,7 +193,8 @@ void read_affine(const Header& header, const Axes& axes, Volume& volume, const s
   }
   const auto space = header.fields.find("space");
   const std::string frame = space == header.fields.end() ? "" : lower_case(space->second);
-  // A scanner without a stated frame stores rows from the front and columns from the right, as DICOM does: LPS.
+  // A scanner without a stated frame stores rows from the front and columns from the right, as
+  // DICOM does: LPS.
   const std::vector<std::string> known = {
       "",    "left-posterior-superior", "lps", "right-anterior-superior",
       "ras", "left-anterior-superior",  "las"};
@@ -263,7 +265,8 @@ std::size_t bytes_skipped(const Header& header, std::size_t size, std::size_t ne
 std::vector<float> text_voxels(std::span<const std::uint8_t> data, std::size_t count,
                                const std::string& where) {
   if (data.size() / 2 + 1 < count)
-    throw DataError(where, str_cat("truncated: ", data.size(), " bytes of text for ", count, " voxels"));
+    throw DataError(where,
+                    str_cat("truncated: ", data.size(), " bytes of text for ", count, " voxels"));
   std::istringstream stream(std::string(data.begin(), data.end()));
   std::vector<float> voxels;
   voxels.reserve(count);
@@ -312,16 +315,17 @@ Volume read_nrrd(std::span<const std::uint8_t> bytes, const std::string& where,
   }
   Volume volume;
   volume.size = {1, 1, 1};
-  for (std::size_t i = 0; i < axes.spatial.size(); ++i)
-    volume.size[i] = all_sizes[axes.spatial[i]];
+  for (std::size_t i = 0; i < axes.spatial.size(); ++i) volume.size[i] = all_sizes[axes.spatial[i]];
   const std::int64_t volumes = axes.counting ? all_sizes[*axes.counting] : 1;
   auto with_all = volume.size;
   checked_voxels(volume.size, where);
   with_all[2] *= volumes;
   const auto count = checked_voxels(with_all, where);
   if (volumes > 1 && !index) {
-    throw DataError(where, str_cat("has ", volumes, " volumes (4-D); say which one: \"slice\": {…, "
-                                   "\"volume\": 0 to ", volumes - 1, "}"));
+    throw DataError(where, str_cat("has ", volumes,
+                                   " volumes (4-D); say which one: \"slice\": {…, "
+                                   "\"volume\": 0 to ",
+                                   volumes - 1, "}"));
   }
   if (index && (*index < 0 || *index >= volumes))
     throw DataError(where, str_cat("volume ", *index, " is out of range: the file has ", volumes));
@@ -347,8 +351,7 @@ Volume read_nrrd(std::span<const std::uint8_t> bytes, const std::string& where,
   std::optional<MappedFile> other;
   auto data = data_of(header, bytes, path, where, other);
   data = without_lines(header, data, where);
-  const auto skip =
-      bytes_skipped(header, data.size(), count * width, !packed && !as_text, where);
+  const auto skip = bytes_skipped(header, data.size(), count * width, !packed && !as_text, where);
   std::string unpacked;
   if (packed) {
     check_can_unpack(data, skip + count * width, where);

@@ -11,14 +11,16 @@
 namespace medseg {
 namespace {
 
-/// Axis `axis` of the turned volume is axis `from[axis]` of the stored one, run backwards where `flip`.
+/// Axis `axis` of the turned volume is axis `from[axis]` of the stored one, run backwards where
+/// `flip`.
 struct Turn {
   std::array<std::size_t, 3> from{};
   std::array<bool, 3> flip{};
 };
 
 Turn turn_of(const Volume& volume) {
-  // Which voxel axis lies nearest to x, y, z: the best of the six permutations, so that no axis is used twice.
+  // Which voxel axis lies nearest to x, y, z: the best of the six permutations, so that no axis is
+  // used twice.
   std::array<std::size_t, 3> order = {0, 1, 2}, best = order;
   const auto spacing = volume.spacing_mm();
   double best_fit = -1;
@@ -116,14 +118,12 @@ Volume to_canonical(const Volume& volume) {
     for (std::size_t row = 0; row < 3; ++row) {
       const double along = volume.affine[row][from];
       out.affine[row][axis] = turn.flip[axis] ? -along : along;
-      if (turn.flip[axis])
-        out.affine[row][3] += along * static_cast<double>(volume.size[from] - 1);
+      if (turn.flip[axis]) out.affine[row][3] += along * static_cast<double>(volume.size[from] - 1);
     }
   }
   out.voxels.resize(volume.voxels.size());
-  walk.each([&](std::size_t turned, std::size_t stored) {
-    out.voxels[turned] = volume.voxels[stored];
-  });
+  walk.each(
+      [&](std::size_t turned, std::size_t stored) { out.voxels[turned] = volume.voxels[stored]; });
   return out;
 }
 

@@ -44,8 +44,8 @@ Volume read_metaimage(std::span<const std::uint8_t> bytes, const std::string& wh
 bool is_dicom(std::span<const std::uint8_t> bytes);
 Volume read_dicom_file(const std::filesystem::path& path, std::optional<std::int64_t> index);
 Volume read_dicom_folder(const std::filesystem::path& folder);
-/// Voxels in a file of their own beside the header: a name in the header's folder. \throws DataError on a path that
-/// leaves the folder or a file that is not there.
+/// Voxels in a file of their own beside the header: a name in the header's folder. \throws
+/// DataError on a path that leaves the folder or a file that is not there.
 std::filesystem::path voxel_file(const std::filesystem::path& header, const std::string& name,
                                  const std::string& where);
 Volume read_inv3(std::span<const std::uint8_t> bytes, const std::string& where);

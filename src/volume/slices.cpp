@@ -8,7 +8,8 @@
 namespace medseg {
 namespace {
 
-// Pixel (x, y) of an axial slice shows voxel (size - 1 - x, size - 1 - y): right on the left, front on top.
+// Pixel (x, y) of an axial slice shows voxel (size - 1 - x, size - 1 - y): right on the left, front
+// on top.
 template <class Visit>
 void for_each_pixel(const std::array<std::int64_t, 3>& size, std::int64_t k, const Visit& visit) {
   MEDSEG_CHECK(k >= 0 && k < size[2], "axial slice out of range");

@@ -15,15 +15,16 @@
 namespace medseg {
 namespace {
 
-// Radiological reading windows; the level and width behind each is common practice. The others are those that a published
-// model was trained with: the same word stands for other numbers there.
+// Radiological reading windows; the level and width behind each is common practice. The others are
+// those that a published model was trained with: the same word stands for other numbers there.
 const std::vector<Window>& windows() {
   static const std::vector<Window> table = {
       {"ct-bone", -200, 1200},  // bone against soft tissue, air black
       {"ct-lung", -1000, 200},  // lung vessels and nodules, mediastinum white
       {"ct-soft", -160, 240},   // level 40, width 400
       {"ct-brain", 0, 80},      // level 40, width 80
-      // MedSAM, pre_CT_MR.py: soft tissue L40 W400, lung L-600 W1500, brain L40 W80, bone L400 W1800
+      // MedSAM, pre_CT_MR.py: soft tissue L40 W400, lung L-600 W1500, brain L40 W80, bone L400
+      // W1800
       {"medsam-ct-soft", -160, 240},
       {"medsam-ct-lung", -1350, 150},
       {"medsam-ct-brain", 0, 80},
@@ -83,12 +84,15 @@ ValueRange range_of(const Volume& volume) {
 
 bool is_ct(const std::string& modality) {
   std::string lower;
-  for (const char c : modality) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (const char c : modality)
+    lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return lower == "ct" || lower.starts_with("ct-") || lower.starts_with("ct ") || lower == "cta" ||
          lower == "ncct" || lower == "cect" || lower == "computed tomography";
 }
 
-std::string range_text(double low, double high) { return str_cat("values from ", low, " to ", high); }
+std::string range_text(double low, double high) {
+  return str_cat("values from ", low, " to ", high);
+}
 
 bool asks_for_percentiles(const std::string& asked) { return asked == "mr-percentile"; }
 
@@ -204,9 +208,9 @@ ChosenWindow choose_window(const Volume& volume, const std::string& modality,
   }
   ChosenWindow chosen{body_percentile_window(volume, 0.5, 99.5), {}, true};
   if (is_ct(type)) {
-    chosen.notes.push_back(str_cat("a CT without \"window\" whose ", range_text(range.low, range.high),
-                                   " are no Hounsfield units: shown as ",
-                                   window_text(chosen.window)));
+    chosen.notes.push_back(
+        str_cat("a CT without \"window\" whose ", range_text(range.low, range.high),
+                " are no Hounsfield units: shown as ", window_text(chosen.window)));
   }
   return chosen;
 }
@@ -215,13 +219,13 @@ ChosenWindow choose_window(const Image16& image, const std::string& modality,
                            const std::string& asked) {
   if (!asked.empty() && !asks_for_percentiles(asked)) return {parse_window(asked), {}, false};
   const GreyRange range = own_range(image);
-  ChosenWindow chosen{{"own-range", static_cast<double>(range.low), static_cast<double>(range.high)},
-                      {},
-                      true};
-  std::string note = "a 16-bit image without \"window\": shown by its own range, " +
-                     window_text(chosen.window);
+  ChosenWindow chosen{
+      {"own-range", static_cast<double>(range.low), static_cast<double>(range.high)}, {}, true};
+  std::string note =
+      "a 16-bit image without \"window\": shown by its own range, " + window_text(chosen.window);
   if (is_ct(modality) && range.low >= 30000 && range.high <= 40000)
-    note += "; its values look like Hounsfield units + 32768, where ct-soft is ct-soft(32608, 33008)";
+    note +=
+        "; its values look like Hounsfield units + 32768, where ct-soft is ct-soft(32608, 33008)";
   chosen.notes.push_back(note);
   return chosen;
 }

@@ -51,7 +51,7 @@ class Doctor : public TempFolderTest {
   std::vector<std::string> findings(const std::string& text) const {
     write_file(folder_ / "manifest.jsonl", text);
     std::vector<std::string> found;
-    for (const auto& fault : examine({folder_ / "manifest.jsonl"})) {
+    for (const auto& fault : examine({folder_ / "manifest.jsonl"}).faults) {
       EXPECT_FALSE(fault.mend.empty()) << fault.what;
       found.push_back(str_cat(fault.line, ": ", fault.what));
     }
@@ -141,7 +141,7 @@ TEST_F(Doctor, FindsEmptyQuestionsAndMisplacedImages) {
 }
 
 TEST_F(Doctor, SaysWhichManifestIsMissing) {
-  const auto faults = examine({folder_ / "none.jsonl"});
+  const auto faults = examine({folder_ / "none.jsonl"}).faults;
   ASSERT_EQ(faults.size(), 1U);
   EXPECT_EQ(faults[0].file, where("none.jsonl"));
   EXPECT_EQ(faults[0].line, 0);

@@ -45,13 +45,14 @@ TEST(MaskFile, SamplesAreTheStoredOnes) {
 TEST(MaskFile, AValueIsTheSampleWhateverTheKind) {
   const Mask expected = read_mask(mask_path("index.png"), 2);
   EXPECT_GT(expected.area(), 0);
-  for (const char* file : {"palette2.png", "palette8.png", "grey_palette.png", "clear_palette.png",
-                           "rgb_grey.png", "rgba_grey.png", "grey_alpha.png", "palette.bmp",
-                           "palette.tif", "f32.tif"}) {
+  for (const char* file :
+       {"palette2.png", "palette8.png", "grey_palette.png", "clear_palette.png", "rgb_grey.png",
+        "rgba_grey.png", "grey_alpha.png", "palette.bmp", "palette.tif", "f32.tif"}) {
     EXPECT_EQ(read_mask(mask_path(file), 2), expected) << file;
   }
   EXPECT_EQ(read_mask(mask_path("u32.tif"), 140000), expected);
-  EXPECT_EQ(read_mask(mask_path("onebit.png"), 1).area(), read_mask(mask_path("onebit.png")).area());
+  EXPECT_EQ(read_mask(mask_path("onebit.png"), 1).area(),
+            read_mask(mask_path("onebit.png")).area());
 }
 
 TEST(MaskFile, ColoursAreChosenByTable) {

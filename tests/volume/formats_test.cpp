@@ -89,6 +89,11 @@ TEST(Formats, OtherKindsAreNamed) {
   EXPECT_THAT(refusal(folder() / "analyze.hdr"), HasSubstr("Analyze 7.5"));
   EXPECT_THAT(error_of("\x93NUMPY"), HasSubstr("NumPy"));
   EXPECT_THAT(error_of(""), HasSubstr("an empty file"));
+  EXPECT_THAT(error_of(std::string(128, '\0') + "DICM"),
+              AllOf(HasSubstr("a DICOM file"), HasSubstr("dcm2niix")));
+  EXPECT_THAT(error_of(std::string("\x08\0\x05\0CS\x0a\0ISO_IR 100", 18)),
+              HasSubstr("a DICOM file"));
+  EXPECT_THAT(refusal(folder()), HasSubstr("a folder"));
   EXPECT_FALSE(volume_format(folder() / "cases.json").has_value());
   EXPECT_FALSE(volume_format(folder() / "tail.raw").has_value());
 }
@@ -107,7 +112,8 @@ TEST(Formats, MetaImagesThatContradictThemselves) {
   EXPECT_THAT(with("DimSize = 5 4 3", "DimSize = 99999 99999 9999"), HasSubstr("at most"));
   EXPECT_THAT(with("DimSize = 5 4 3", "DimSize = 5 4 -3"), HasSubstr("out of range"));
   EXPECT_THAT(with("MET_SHORT", "MET_SHORT_ARRAY"), HasSubstr("one real number a voxel"));
-  EXPECT_THAT(with("ElementSpacing = 0", "ElementSpacing = 0 0 0\nJunk = 0"), HasSubstr("span space"));
+  EXPECT_THAT(with("ElementSpacing = 0", "ElementSpacing = 0 0 0\nJunk = 0"),
+              HasSubstr("span space"));
   EXPECT_THAT(with("LOCAL", "/etc/passwd"), HasSubstr("in the folder of the header"));
   EXPECT_THAT(with("LOCAL", "../secret.raw"), HasSubstr("in the folder of the header"));
   EXPECT_THAT(with("LOCAL", "gone.raw"), HasSubstr("which is not beside it"));

@@ -135,7 +135,8 @@ TEST(ReadVolume, NiftiUnitsBecomeMillimetres) {
 
 TEST(ReadVolume, NrrdHeadersThatContradictThemselves) {
   const std::string nrrd = golden_bytes("lps.nrrd");
-  EXPECT_THAT(error_of(with_text(nrrd, "dimension: 3", "dimension: 4")), HasSubstr("dimension and sizes"));
+  EXPECT_THAT(error_of(with_text(nrrd, "dimension: 3", "dimension: 4")),
+              HasSubstr("dimension and sizes"));
   EXPECT_THAT(error_of(with_text(nrrd, "encoding: gzip", "encoding: bzip2")), HasSubstr("bzip2"));
   EXPECT_THAT(error_of(with_text(nrrd, "encoding: gzip", "data file: /etc/passwd\nencoding: gzip")),
               HasSubstr("in the folder of the header"));

@@ -6,19 +6,31 @@
 #include <string>
 #include <vector>
 
+#include "medseg/dataset/fault.h"
+
 namespace medseg {
 
 struct Fault {
   std::string file;  ///< manifest
   int line = 0;      ///< 1-based; 0 for the whole file
+  FaultKind kind = FaultKind::kMalformedRecord;
   std::string what;  ///< "[SEG] count 2, masks 1"
   std::string mend;  ///< how to mend it
 };
 
-/// Reads all pictures and masks of all manifests. Never throws for a fault of the data.
-/// Checks: form, missing or unreadable files, mask size, empty mask behind [SEG], [SEG] count against masks,
-/// unknown mask ids, duplicate ids, absent structure with a mask, a subject in two splits (unless slab),
-/// equal pictures in two splits, an empty question, `<image>` missing from or outside the first turn.
-std::vector<Fault> examine(const std::vector<std::filesystem::path>& manifests);
+struct Findings {
+  std::vector<Fault> faults;    ///< a run would stop at these, or its numbers would be false
+  std::vector<Fault> warnings;  ///< works, but may not be what was meant
+};
+
+/// Reads all images and masks of all manifests. Never throws for a fault of the data.
+/// Faults: the file's form, missing or unreadable files, mask size, empty mask behind [SEG], [SEG]
+/// count against masks, unknown mask ids, keys and ids that come twice, an absent structure with a
+/// mask, a subject, a volume or equal images in two splits (unless slab), an empty question,
+/// `<image>` missing from or outside the first turn. Warnings: odd names of splits, masks that no
+/// [SEG] uses, an unanswered question, absolute paths, soft masks, a label that looks like ignore,
+/// flat and saturated images, a window that was assumed, image files as masks of a slice, EXIF
+/// turns.
+Findings examine(const std::vector<std::filesystem::path>& manifests);
 
 }  // namespace medseg

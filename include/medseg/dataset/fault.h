@@ -85,7 +85,8 @@ struct Choice<FaultKind> {
 /// How to mend it, in one sentence.
 const char* advice_of(FaultKind kind);
 
-/// A line that is no record, or a file of a record that cannot be used. The place is the key: "masks.m0.label".
+/// A line that is no record, or a file of a record that cannot be used. The place is the key:
+/// "masks.m0.label".
 class RecordError : public DataError {
  public:
   RecordError(FaultKind kind, std::string where, std::string reason)

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "medseg/dataset/leaks.h"
 #include "medseg/dataset/manifest.h"
 #include "medseg/text/tokenizer.h"
 
@@ -30,33 +31,15 @@ struct SplitStats {
   std::map<std::int64_t, std::int64_t> records_by_length;  ///< all turns, in steps of 50: records
 };
 
-/// One subject or picture that stands in two splits.
-struct Leak {
-  std::string what;  ///< "subject colin27", "picture a.png = b.png"
-  std::vector<std::string> splits;
-  bool declared = false;  ///< all its records say "split_unit": "slab"
-};
-
 struct ManifestStats {
   std::string length_unit = "words";  ///< of records_by_length: "tokens" when a tokenizer counted
   std::map<std::string, SplitStats> splits;
   std::vector<Leak> leaks;
 };
 
-/// Reads all pictures and masks. With a tokenizer lengths are those of its ids: of the words alone, without a template's
-/// and without the picture's. \throws DataError.
+/// Reads all pictures and masks. With a tokenizer lengths are those of its ids: of the words alone,
+/// without a template's and without the picture's. \throws DataError.
 ManifestStats count_manifest(const Manifest& manifest, const Tokenizer* tokenizer = nullptr);
-
-/// Subjects and equal pictures that stand in two splits; `digests` are hashes of the pixels by
-/// record, in order.
-std::vector<Leak> find_leaks(const std::vector<const Record*>& records,
-                             const std::vector<std::string>& digests);
-
-/// sha256 of size, channels and pixels.
-std::string picture_digest(const Image& image);
-
-/// The picture's name in counts: its file, and the slice of a scan.
-std::string picture_key(const Record& record);
 
 /// The target of one `[SEG]`: the labels of its ids, joined by "+".
 std::string target_label(const Record& record, const std::vector<std::string>& ids);

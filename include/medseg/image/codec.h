@@ -15,8 +15,10 @@ struct FileImage {
   int exif_orientation = 1;  ///< 1 to 8; 1 is upright, from 5 on width and height change places
 };
 
-/// 8-bit grey or RGB (alpha dropped, palettes resolved), or 16-bit grey. A TIFF of several pages needs `page`.
-/// \throws DataError naming the file: missing, no image format, truncated, or larger than 2^28 pixels.
+/// 8-bit grey or RGB (alpha dropped, palettes resolved), or 16-bit grey. A TIFF of several pages
+/// needs `page`.
+/// \throws DataError naming the file: missing, no image format, truncated, or larger than 2^28
+/// pixels.
 FileImage read_image_file(const std::filesystem::path& path,
                           std::optional<int> page = std::nullopt);
 
@@ -26,7 +28,8 @@ std::variant<Image, Image16> read_picture(const std::filesystem::path& path);
 /// 8-bit image; 16-bit grey is shown by its own range (`own_range`).
 Image read_image(const std::filesystem::path& path);
 
-/// Mask from an image file by its stored samples: sample != 0, or == `value` when given (mask_file.h has all choices).
+/// Mask from an image file by its stored samples: sample != 0, or == `value` when given
+/// (mask_file.h has all choices).
 Mask read_mask(const std::filesystem::path& path, std::optional<int> value = std::nullopt);
 
 /// Lossless PNG bytes; masks are written as 0 and 255.

@@ -13,7 +13,8 @@
 
 namespace medseg {
 
-/// 8-bit picture, image frame. `pixels[(y * width + x) * channels + c]`, 1 (grey) or 3 (RGB) channels.
+/// 8-bit picture, image frame. `pixels[(y * width + x) * channels + c]`, 1 (grey) or 3 (RGB)
+/// channels.
 struct Image {
   int width = 0;
   int height = 0;
@@ -51,14 +52,16 @@ struct Mask {
 /// `a` or `b`. \pre equal sizes.
 Mask mask_union(const Mask& a, const Mask& b);
 
-/// Smallest and largest value, which `to_8_bit` shows as 0 and 255. Equal bounds are widened by one.
+/// Smallest and largest value, which `to_8_bit` shows as 0 and 255. Equal bounds are widened by
+/// one.
 struct GreyRange {
   int low = 0;
   int high = 65535;
 };
 
-/// Of a 16-bit image whatever number of bits it uses: the least and the greatest pixel; where all but one pixel in a
-/// hundred lie in less than a sixteenth of that, the bounds of those (a marker or a dead pixel must not hide the rest).
+/// Of a 16-bit image whatever number of bits it uses: the least and the greatest pixel; where all
+/// but one pixel in a hundred lie in less than a sixteenth of that, the bounds of those (a marker
+/// or a dead pixel must not hide the rest).
 GreyRange own_range(const Image16& image);
 
 /// round(255 * clamp((v - low) / (high - low))).

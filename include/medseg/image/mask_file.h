@@ -1,6 +1,7 @@
 /// \file
-/// Masks from image files, read by the file's own samples: the index of a palette, the grey value of 1, 2, 4, 8, 16 or
-/// 32 bits as it is stored, or a colour. Nothing is scaled, and no palette is applied.
+/// Masks from image files, read by the file's own samples: the index of a palette, the grey value
+/// of 1, 2, 4, 8, 16 or 32 bits as it is stored, or a colour. Nothing is scaled, and no palette is
+/// applied.
 #pragma once
 
 #include <array>
@@ -31,7 +32,8 @@ struct MaskSamples {
   std::vector<std::int64_t> values;
 };
 
-/// \throws DataError naming the file: what read_picture refuses; JPEG without `threshold`; several pages without `page`.
+/// \throws DataError naming the file: what read_picture refuses; JPEG without `threshold`; several
+/// pages without `page`.
 MaskSamples read_mask_samples(const std::filesystem::path& path, const MaskChoice& choice = {});
 
 /// \throws DataError on colours without `colour`, naming those that are there.

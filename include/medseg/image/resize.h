@@ -18,8 +18,9 @@ enum class Filter { kBox, kBilinear, kBicubic };  ///< bicubic: a = -0.5, as Pil
 /// \pre width, height > 0.
 Image resize(const Image& image, int width, int height, Filter filter);
 
-/// crop(resize(image, width, height, filter), x, y, part_width, part_height), but only the part is computed: the middle
-/// of a picture of 1x4000 pixels costs what it weighs. \pre the part lies inside.
+/// crop(resize(image, width, height, filter), x, y, part_width, part_height), but only the part is
+/// computed: the middle of a picture of 1x4000 pixels costs what it weighs. \pre the part lies
+/// inside.
 Image resize_part(const Image& image, int width, int height, Filter filter, int x, int y,
                   int part_width, int part_height);
 

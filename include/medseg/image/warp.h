@@ -6,13 +6,15 @@
 
 namespace medseg {
 
-/// Where a pixel of the result comes from: (xx x + xy y + x0, yx x + yy y + y0), image frame, pixel centres at whole numbers.
+/// Where a pixel of the result comes from: (xx x + xy y + x0, yx x + yy y + y0), image frame, pixel
+/// centres at whole numbers.
 struct Affine {
   double xx = 1, xy = 0, x0 = 0;
   double yx = 0, yy = 1, y0 = 0;
 };
 
-/// What is done to a picture, in this order: mirrored left to right, magnified and turned about its middle, moved.
+/// What is done to a picture, in this order: mirrored left to right, magnified and turned about its
+/// middle, moved.
 struct Placement {
   bool flip = false;
   double scale = 1;    ///< above 1 everything is larger

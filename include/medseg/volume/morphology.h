@@ -1,8 +1,8 @@
 /// \file
-/// Rule-made masks of scans: thresholds, components, holes, opening and closing. Every result equals
-/// scipy.ndimage with its default structuring element (the cross: 6 neighbours in 3-D, 4 in a slice)
-/// and border value 0: what lies outside the scan is background, so closing may lose voxels at the
-/// border, as scipy's does.
+/// Rule-made masks of scans: thresholds, components, holes, opening and closing. Every result
+/// equals scipy.ndimage with its default structuring element (the cross: 6 neighbours in 3-D, 4 in
+/// a slice) and border value 0: what lies outside the scan is background, so closing may lose
+/// voxels at the border, as scipy's does.
 #pragma once
 
 #include <array>

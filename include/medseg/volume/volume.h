@@ -14,11 +14,13 @@
 
 namespace medseg {
 
-/// `voxels[(k * size[1] + j) * size[0] + i]`: the first axis runs fastest. Values are physical (scaled).
+/// `voxels[(k * size[1] + j) * size[0] + i]`: the first axis runs fastest. Values are physical
+/// (scaled).
 struct Volume {
   std::array<std::int64_t, 3> size{};  ///< voxels along i, j, k
   std::vector<float> voxels;
-  /// mm_from_voxel: rows x, y, z of a RAS+ frame (x to the right, y to the front, z to the head), last column the origin.
+  /// mm_from_voxel: rows x, y, z of a RAS+ frame (x to the right, y to the front, z to the head),
+  /// last column the origin.
   std::array<std::array<double, 4>, 3> affine{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
   std::string modality;          ///< "ct", "mr", … where the file says it (DICOM), else ""
   std::optional<Window> window;  ///< the file's own (DICOM VOI)
@@ -29,15 +31,18 @@ struct Volume {
   }
 };
 
+struct VoxelMask;  // morphology.h
+
 /// Kinds of files that hold volumes.
 enum class VolumeFormat { kNifti, kNrrd, kMetaImage, kInvesalius, kDicom, kDicomFolder };
 
-/// Told by the bytes, never by the name; nothing where the file is none of them. A folder is a DICOM series.
+/// Told by the bytes, never by the name; nothing where the file is none of them. A folder is a
+/// DICOM series.
 /// \throws DataError if the file cannot be read.
 std::optional<VolumeFormat> volume_format(const std::filesystem::path& path);
 
-/// NIfTI-1/2 (single file or pair), NRRD, MetaImage, InVesalius (.inv3), a DICOM file or a folder with one DICOM series,
-/// plain or gzip. Of a file of several volumes (4-D) `index` chooses one.
+/// NIfTI-1/2 (single file or pair), NRRD, MetaImage or InVesalius (.inv3), plain or gzip; DICOM is
+/// refused by name. Of a file of several volumes (4-D) `index` chooses one.
 /// \throws DataError naming the file and what is wrong with it.
 Volume read_volume(const std::filesystem::path& path,
                    std::optional<std::int64_t> index = std::nullopt);
@@ -53,9 +58,9 @@ std::vector<std::string> inv3_mask_names(const std::filesystem::path& path);
 /// axes; an oblique rest stays in the affine).
 Volume to_canonical(const Volume& volume);
 
-/// The volume's voxels where they were before `to_canonical`, for an answer that goes back to its file.
+/// The volume's voxels where they were before `to_canonical`, for an answer that goes back to its
+/// file.
 /// \pre `canonical` has the size of `to_canonical(stored)`.
-struct VoxelMask;
 VoxelMask from_canonical(const VoxelMask& canonical, const Volume& stored);
 
 /// Where the stored axes run to: "RAS" is right, anterior, superior; "LPI" is what many CTs have.
@@ -64,12 +69,13 @@ std::string axes_name(const Volume& volume);
 /// Equal sizes, and every voxel within a tenth of a voxel of its counterpart.
 bool same_grid(const Volume& a, const Volume& b);
 
-/// Axial slice k of a canonical volume as a radiologist sees it: front at the top, the patient's right on
-/// the left. 8 bits: round(255 * clamp((v - low) / (high - low))).
+/// Axial slice k of a canonical volume as a radiologist sees it: front at the top, the patient's
+/// right on the left. 8 bits: round(255 * clamp((v - low) / (high - low))).
 Image axial_slice(const Volume& canonical, std::int64_t k, const Window& window);
 
-/// Slice `index` along `axis` as a volume of one axial slice, so that `axial_slice` and `axial_mask` draw every axis:
-/// coronal and sagittal slices have the head at the top, sagittal ones the front on the left. \pre in range.
+/// Slice `index` along `axis` as a volume of one axial slice, so that `axial_slice` and
+/// `axial_mask` draw every axis: coronal and sagittal slices have the head at the top, sagittal
+/// ones the front on the left. \pre in range.
 Volume slice_along(const Volume& canonical, int axis, std::int64_t index);
 
 /// Same geometry for a mask volume: voxel > above.

@@ -20,8 +20,8 @@ struct Window {
   double high = 255;
 };
 
-/// Fixed windows by name: ct-bone, ct-lung, ct-soft, ct-brain, and those of other projects under their names
-/// (medsam-ct-lung, biomedparse-ct-lung, …). \throws ConfigError listing the known.
+/// Fixed windows by name: ct-bone, ct-lung, ct-soft, ct-brain, and those of other projects under
+/// their names (medsam-ct-lung, biomedparse-ct-lung, …). \throws ConfigError listing the known.
 Window named_window(const std::string& name);
 std::vector<std::string> window_names();
 
@@ -36,8 +36,8 @@ std::string window_text(const Window& window);  ///< with bounds; parse_window g
 /// From the two percentiles (0…100) of the finite voxels above zero, linear between ranks as numpy.
 Window percentile_window(const Volume& volume, double low_percent, double high_percent);
 
-/// The same over the finite voxels of the body: those above zero; in a volume with negative values all but the one value
-/// that fills its background, where one voxel in five or more has it.
+/// The same over the finite voxels of the body: those above zero; in a volume with negative values
+/// all but the one value that fills its background, where one voxel in five or more has it.
 Window body_percentile_window(const Volume& volume, double low_percent, double high_percent);
 
 /// A window that was chosen for an image, and what a user should know of the choice.
@@ -47,8 +47,8 @@ struct ChosenWindow {
   bool assumed = false;            ///< nobody named it
 };
 
-/// `asked` is the record's or the command's window, "" for none. Without one: the file's own (DICOM), `ct-soft` for a CT
-/// in Hounsfield units, percentiles of the body for everything else.
+/// `asked` is the record's or the command's window, "" for none. Without one: the file's own
+/// (DICOM), `ct-soft` for a CT in Hounsfield units, percentiles of the body for everything else.
 ChosenWindow choose_window(const Volume& volume, const std::string& modality,
                            const std::string& asked);
 
@@ -61,9 +61,9 @@ Image through_window(const Image16& picture, const Window& window);
 
 /// How much of an image is at the ends of its range.
 struct GreyUse {
-  int levels = 0;        ///< different grey values
-  double black = 0;      ///< share of pixels that are 0
-  double white = 0;      ///< share that are 255
+  int levels = 0;    ///< different grey values
+  double black = 0;  ///< share of pixels that are 0
+  double white = 0;  ///< share that are 255
 };
 GreyUse grey_use(const Image& image);
 
