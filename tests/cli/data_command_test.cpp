@@ -23,7 +23,8 @@ class DataCommandIntegration : public testing::Test {
     Mask mask(4, 4);
     mask.pixels[5] = 1;
     write_png(folder_ / "mask.png", mask);
-    write_png(folder_ / "a.png", Image{4, 4, 1, std::vector<std::uint8_t>(16, 7)});
+    write_png(folder_ / "a.png",
+              Image{4, 4, 1, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}});
     write_file(folder_ / "manifest.jsonl",
                R"({"id":"a","image":"a.png","split":"train",)"
                R"("masks":{"m0":{"label":"skull","file":"mask.png"}},)"
@@ -62,6 +63,7 @@ TEST_F(DataCommandIntegration, DoctorIsSilentAboutSoundDataAndExitsThreeOnFaults
   const auto faults = nlohmann::json::parse(out_).at("faults");
   ASSERT_EQ(faults.size(), 1U);
   EXPECT_EQ(faults[0].at("line"), 1);
+  EXPECT_EQ(faults[0].at("kind"), "unreadable-mask");
 }
 
 TEST_F(DataCommandIntegration, StatsCount) {
