@@ -41,8 +41,10 @@ void add_leaks(std::vector<Leak>& leaks, FaultKind kind, const char* what, const
       const auto owner = owners.find(*group.owners.begin());
       if (owner != owners.end() && owner->second.leaks()) continue;
     }
-    leaks.push_back({kind, what + join({group.names.begin(), group.names.end()}, " = "),
-                     {group.splits.begin(), group.splits.end()}, slab_counts && group.slab,
+    leaks.push_back({kind,
+                     what + join({group.names.begin(), group.names.end()}, " = "),
+                     {group.splits.begin(), group.splits.end()},
+                     slab_counts && group.slab,
                      group.first});
   }
 }

@@ -60,7 +60,8 @@ std::string other_form(const std::string& text, const std::string& name) {
     return foreign.empty() ? "" : foreign + ", no manifest; " + kExpected;
   }
   const json whole = json::parse(text, nullptr, false);
-  if (whole.is_discarded()) return array ? str_cat("a JSON array, and not a whole one; ", kExpected) : "";
+  if (whole.is_discarded())
+    return array ? str_cat("a JSON array, and not a whole one; ", kExpected) : "";
   if (array && (whole.empty() || !whole[0].is_object())) return "";  // not records either
   const std::string foreign = foreign_name(whole);
   if (!foreign.empty()) return foreign + ", no manifest; " + kExpected;
@@ -79,7 +80,9 @@ std::vector<ManifestLine> manifest_lines(const std::filesystem::path& path) {
     throw RecordError(FaultKind::kNotJsonLines, path.string(), reason);
   };
   if (is_utf16(text)) {
-    refuse("UTF-16, expected UTF-8 (iconv -f UTF-16 -t UTF-8, or PowerShell's Out-File -Encoding utf8)");
+    refuse(
+        "UTF-16, expected UTF-8 (iconv -f UTF-16 -t UTF-8, or PowerShell's Out-File -Encoding "
+        "utf8)");
   }
   text = std::string(without_mark(text));
   if (const auto reason = other_form(text, path.filename().string()); !reason.empty())

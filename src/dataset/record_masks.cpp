@@ -19,15 +19,16 @@ std::string grid_text(const Volume& volume) {
   const auto spacing = volume.spacing_mm();
   return str_cat(volume.size[0], " x ", volume.size[1], " x ", volume.size[2], " voxels of ",
                  fixed(spacing[0], 3), " x ", fixed(spacing[1], 3), " x ", fixed(spacing[2], 3),
-                 " mm from (", fixed(volume.affine[0][3], 2), ", ", fixed(volume.affine[1][3], 2), ", ",
-                 fixed(volume.affine[2][3], 2), ")");
+                 " mm from (", fixed(volume.affine[0][3], 2), ", ", fixed(volume.affine[1][3], 2),
+                 ", ", fixed(volume.affine[2][3], 2), ")");
 }
 
 /// The record's slice of a label volume that lies on the grid of its image.
 Volume label_slice(const Manifest& manifest, const Record& record, const fs::path& file,
                    std::optional<int> index) {
   if (!record.slice) {
-    throw DataError(file.string(), "a label volume; the record needs a \"slice\" to be taken of it");
+    throw DataError(file.string(),
+                    "a label volume; the record needs a \"slice\" to be taken of it");
   }
   const Volume& labels =
       cached_volume(file, index ? std::optional<std::int64_t>(*index) : std::nullopt)->turned;
@@ -41,8 +42,8 @@ Volume label_slice(const Manifest& manifest, const Record& record, const fs::pat
   }
   const auto count = labels.size[static_cast<std::size_t>(record.slice->axis)];
   if (record.slice->index >= count) {
-    throw DataError(file.string(), str_cat("slice ", record.slice->index, " is out of range: ", count,
-                                           " slices along axis ", record.slice->axis));
+    throw DataError(file.string(), str_cat("slice ", record.slice->index, " is out of range: ",
+                                           count, " slices along axis ", record.slice->axis));
   }
   return slice_along(labels, record.slice->axis, record.slice->index);
 }
@@ -74,10 +75,10 @@ std::optional<fs::path> label_volume(const Manifest& manifest, const MaskSource&
 void check_size(const Mask& mask, int width, int height) {
   if (mask.width == width && mask.height == height) return;
   const bool turned = mask.width == height && mask.height == width;
-  throw RecordError(FaultKind::kMaskSize, "",
-                    str_cat(mask.width, " x ", mask.height, " pixels, but the picture has ", width,
-                            " x ", height,
-                            turned ? "; it is turned by a quarter against its image" : ""));
+  throw RecordError(
+      FaultKind::kMaskSize, "",
+      str_cat(mask.width, " x ", mask.height, " pixels, but the picture has ", width, " x ", height,
+              turned ? "; it is turned by a quarter against its image" : ""));
 }
 
 const MaskSource& source_of(const Record& record, const std::string& id) {
@@ -98,8 +99,8 @@ Mask read_source(const Manifest& manifest, const Record& record, const MaskSourc
 
 }  // namespace
 
-Mask read_mask_of(const Manifest& manifest, const Record& record, const std::string& id,
-                  int width, int height) {
+Mask read_mask_of(const Manifest& manifest, const Record& record, const std::string& id, int width,
+                  int height) {
   const MaskSource& source = source_of(record, id);
   return with_place("masks." + id, [&] {
     Mask mask = read_source(manifest, record, source, width, height);
@@ -116,18 +117,20 @@ Mask load_ignored(const Manifest& manifest, const Record& record,
     for (const auto& id : ids) {
       const MaskSource& source = source_of(record, id);
       if (!source.ignore) continue;
-      all = mask_union(all, with_place("masks." + id, [&] {
-              Mask mask;
-              if (const auto volume = label_volume(manifest, source)) {
-                mask = slice_mask(label_slice(manifest, record, *volume, source.page),
-                                  [&](double voxel) { return std::llround(voxel) == *source.ignore; });
-              } else {
-                const auto choice = choice_of(source);
-                mask = ignored_of(read_mask_samples(file_of(manifest, source.file), choice), choice);
-              }
-              check_size(mask, width, height);
-              return mask;
-            }));
+      all = mask_union(
+          all, with_place("masks." + id, [&] {
+            Mask mask;
+            if (const auto volume = label_volume(manifest, source)) {
+              mask =
+                  slice_mask(label_slice(manifest, record, *volume, source.page),
+                             [&](double voxel) { return std::llround(voxel) == *source.ignore; });
+            } else {
+              const auto choice = choice_of(source);
+              mask = ignored_of(read_mask_samples(file_of(manifest, source.file), choice), choice);
+            }
+            check_size(mask, width, height);
+            return mask;
+          }));
     }
     return all;
   });

@@ -8,8 +8,9 @@ namespace medseg {
 namespace {
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const char* what) {
-  throw DataError(path.string(), std::string(what) +
-                                     ", which is not read; convert it to NIfTI (dcm2niix) or MetaImage");
+  throw DataError(
+      path.string(),
+      std::string(what) + ", which is not read; convert it to NIfTI (dcm2niix) or MetaImage");
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ struct Leak {
   FaultKind kind = FaultKind::kSubjectLeak;
   std::string what;  ///< "subject colin27", "subject P-01 = p1", "picture a.png = b.png"
   std::vector<std::string> splits;
-  bool declared = false;           ///< all its records say "split_unit": "slab"
+  bool declared = false;          ///< all its records say "split_unit": "slab"
   const Record* first = nullptr;  ///< of its records
 };
 
