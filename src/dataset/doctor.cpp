@@ -28,7 +28,7 @@ class Examination {
     std::vector<ManifestLine> lines;
     try {
       lines = manifest_lines(path);
-    } catch (const RecordError& error) {
+    } catch (const ManifestError& error) {
       findings_.fault(0, error.kind(), error.reason());
       return;
     } catch (const Error& error) {
@@ -40,7 +40,7 @@ class Examination {
       try {
         records.push_back(parse_record(json));
         records.back().line = line;
-      } catch (const RecordError& error) {
+      } catch (const ManifestError& error) {
         findings_.fault(line, error.kind(), error.what());
       }
     }
@@ -140,7 +140,7 @@ class Examination {
       try {
         area = read_mask_of(manifest, record, id, image.width, image.height).area();
         examine_samples(manifest, record, id, source);
-      } catch (const RecordError& error) {
+      } catch (const ManifestError& error) {
         findings_.fault(record.line, error.kind(), error.what());
         return;
       } catch (const Error& error) {

@@ -25,7 +25,7 @@ class KeyWatch {
       if (!object.keys.insert(object.last).second) {
         std::vector<std::string> path;
         for (const auto& outer : open_) path.push_back(outer.last);
-        throw RecordError(FaultKind::kDuplicateKey, join(path, "."), "stands twice");
+        throw ManifestError(FaultKind::kDuplicateKey, join(path, "."), "stands twice");
       }
     }
     return true;
@@ -66,10 +66,10 @@ json parse_json_line(const std::string& line) {
     return json::parse(line, KeyWatch());
   } catch (const json::parse_error& error) {
     const std::string slip = slip_of(line, error.byte);
-    throw RecordError(FaultKind::kNotJson, "",
-                      str_cat("not JSON near byte ", error.byte, slip.empty() ? "" : ": ", slip));
+    throw ManifestError(FaultKind::kNotJson, "",
+                        str_cat("not JSON near byte ", error.byte, slip.empty() ? "" : ": ", slip));
   } catch (const json::out_of_range&) {
-    throw RecordError(FaultKind::kNotJson, "", "a number is beyond what a double holds");
+    throw ManifestError(FaultKind::kNotJson, "", "a number is beyond what a double holds");
   }
 }
 

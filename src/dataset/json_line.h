@@ -8,7 +8,7 @@
 
 namespace medseg {
 
-/// \throws RecordError on a line that is not JSON, naming the usual slips, and on a key that comes
+/// \throws ManifestError on a line that is not JSON, naming the usual slips, and on a key that comes
 /// twice in one object.
 nlohmann::json parse_json_line(const std::string& line);
 

@@ -34,8 +34,8 @@ std::string shown(const nlohmann::json& value) {
 JsonReader::JsonReader(const nlohmann::json& json, std::string path)
     : json_(json), path_(std::move(path)) {
   if (!json.is_object()) {
-    throw RecordError(FaultKind::kMalformedRecord, path_,
-                      "expected an object, found " + shown(json));
+    throw ManifestError(FaultKind::kMalformedRecord, path_,
+                        "expected an object, found " + shown(json));
   }
 }
 
@@ -44,7 +44,7 @@ std::string JsonReader::path_of(const char* key) const {
 }
 
 void JsonReader::fail(const char* key, const std::string& what, FaultKind kind) const {
-  throw RecordError(kind, path_of(key), what);
+  throw ManifestError(kind, path_of(key), what);
 }
 
 const nlohmann::json* JsonReader::find(const char* key) {

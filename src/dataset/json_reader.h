@@ -15,7 +15,7 @@ namespace medseg {
 
 class JsonReader {
  public:
-  /// \throws RecordError if `json` is no object.
+  /// \throws ManifestError if `json` is no object.
   JsonReader(const nlohmann::json& json, std::string path);
 
   std::string required_text(const char* key);  ///< present and not empty
@@ -26,7 +26,7 @@ class JsonReader {
   std::string path_of(const char* key) const;
 
   /// A key one slip away from one that was asked for is a spelling mistake; other keys are the
-  /// user's own and pass. \throws RecordError.
+  /// user's own and pass. \throws ManifestError.
   void reject_misspelt_keys() const;
 
   [[noreturn]] void fail(const char* key, const std::string& what,

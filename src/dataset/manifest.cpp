@@ -48,7 +48,7 @@ void add_turn(ordered_json& list, const RecordTurn& turn) {
 
 Manifest Manifest::read(const std::filesystem::path& path) {
   return read_lines(path, [&](const ManifestFault& fault) {
-    throw RecordError(fault.kind, str_cat(path.string(), ":", fault.line), fault.what);
+    throw ManifestError(fault.kind, str_cat(path.string(), ":", fault.line), fault.what);
   });
 }
 
@@ -65,7 +65,7 @@ Manifest Manifest::read_lines(const std::filesystem::path& path,
     Record record;
     try {
       record = parse_record(text);
-    } catch (const RecordError& error) {
+    } catch (const ManifestError& error) {
       on_fault({line, "", error.what(), error.kind()});
       continue;
     }
@@ -80,7 +80,7 @@ Manifest Manifest::read_lines(const std::filesystem::path& path,
     manifest.records_.push_back(std::move(record));
   }
   if (manifest.records_.empty())
-    throw RecordError(FaultKind::kNoRecords, path.string(), "no records");
+    throw ManifestError(FaultKind::kNoRecords, path.string(), "no records");
   return manifest;
 }
 

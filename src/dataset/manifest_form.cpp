@@ -77,7 +77,7 @@ std::string other_form(const std::string& text, const std::string& name) {
 std::vector<ManifestLine> manifest_lines(const std::filesystem::path& path) {
   std::string text = read_file(path);
   const auto refuse = [&](const std::string& reason) {
-    throw RecordError(FaultKind::kNotJsonLines, path.string(), reason);
+    throw ManifestError(FaultKind::kNotJsonLines, path.string(), reason);
   };
   if (is_utf16(text)) {
     refuse(

@@ -123,8 +123,8 @@ MaskSource parse_mask(const json& value, const std::string& path) {
   const int forms = static_cast<int>(!mask.file.empty()) + static_cast<int>(mask.rle.has_value()) +
                     static_cast<int>(!mask.polygons.empty());
   if (forms != 1) {
-    throw RecordError(FaultKind::kMalformedRecord, path,
-                      str_cat("expected one of file, rle, polygons, found ", forms));
+    throw ManifestError(FaultKind::kMalformedRecord, path,
+                        str_cat("expected one of file, rle, polygons, found ", forms));
   }
   if (mask.file.empty()) {
     if (mask.value || mask.colour) reader.fail("value", "needs a file");
@@ -192,8 +192,8 @@ void add_answer(Record& record, JsonReader& reader) {
 
 void parse_conversations(Record& record, const json& value) {
   if (!value.is_array() || value.empty()) {
-    throw RecordError(FaultKind::kMalformedRecord, "conversations",
-                      "expected a list of turns, found " + shown(value));
+    throw ManifestError(FaultKind::kMalformedRecord, "conversations",
+                        "expected a list of turns, found " + shown(value));
   }
   for (std::size_t i = 0; i < value.size(); ++i) {
     JsonReader reader(value[i], str_cat("conversations[", i, "]"));
@@ -235,7 +235,7 @@ Record parse_record(const std::string& json_line) {
       parse_window(record.window);
     } catch (
         const ConfigError& error) {  // of a config it would be wrong usage, here it is bad data
-      throw RecordError(FaultKind::kMalformedRecord, error.where(), error.reason());
+      throw ManifestError(FaultKind::kMalformedRecord, error.where(), error.reason());
     }
   }
   if (const auto* slice = reader.find("slice")) {

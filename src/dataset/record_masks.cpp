@@ -75,7 +75,7 @@ std::optional<fs::path> label_volume(const Manifest& manifest, const MaskSource&
 void check_size(const Mask& mask, int width, int height) {
   if (mask.width == width && mask.height == height) return;
   const bool turned = mask.width == height && mask.height == width;
-  throw RecordError(
+  throw ManifestError(
       FaultKind::kMaskSize, "",
       str_cat(mask.width, " x ", mask.height, " pixels, but the picture has ", width, " x ", height,
               turned ? "; it is turned by a quarter against its image" : ""));
@@ -84,7 +84,7 @@ void check_size(const Mask& mask, int width, int height) {
 const MaskSource& source_of(const Record& record, const std::string& id) {
   const auto found = record.masks.find(id);
   if (found == record.masks.end())
-    throw RecordError(FaultKind::kUnknownMask, "masks", "unknown mask \"" + id + "\"");
+    throw ManifestError(FaultKind::kUnknownMask, "masks", "unknown mask \"" + id + "\"");
   return found->second;
 }
 

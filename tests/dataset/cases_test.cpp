@@ -96,7 +96,7 @@ TEST_F(Cases, ManifestsOfAnotherFormAreNamedInOneLine) {
   try {
     Manifest::read(folder_ / "manifest.jsonl");
     FAIL() << "accepted";
-  } catch (const RecordError& error) {
+  } catch (const ManifestError& error) {
     EXPECT_EQ(error.kind(), FaultKind::kNotJsonLines);
     EXPECT_EQ(error.where(), (folder_ / "manifest.jsonl").string());
   }

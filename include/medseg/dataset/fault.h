@@ -87,9 +87,9 @@ const char* advice_of(FaultKind kind);
 
 /// A line that is no record, or a file of a record that cannot be used. The place is the key:
 /// "masks.m0.label".
-class RecordError : public DataError {
+class ManifestError : public DataError {
  public:
-  RecordError(FaultKind kind, std::string where, std::string reason)
+  ManifestError(FaultKind kind, std::string where, std::string reason)
       : DataError(std::move(where), std::move(reason)), kind_(kind) {}
   FaultKind kind() const noexcept { return kind_; }
 

@@ -119,12 +119,12 @@ struct ManifestLine {
   std::string json;
 };
 
-/// The lines that are not empty, without byte order marks. \throws RecordError where the whole file
+/// The lines that are not empty, without byte order marks. \throws ManifestError where the whole file
 /// has another form: UTF-16, a JSON array, one object over many lines, another data set's
 /// annotation file.
 std::vector<ManifestLine> manifest_lines(const std::filesystem::path& path);
 
-/// A record from one line of JSON. \throws RecordError with what is wrong, without file and line.
+/// A record from one line of JSON. \throws ManifestError with what is wrong, without file and line.
 Record parse_record(const std::string& json_line);
 
 /// One line of JSON, keys in the contract's order. Manifest::read gives the same record back.
