@@ -8,8 +8,8 @@
 
 namespace medseg {
 
-/// \throws ManifestError on a line that is not JSON, naming the usual slips, and on a key that comes
-/// twice in one object.
+/// \throws ManifestError on a line that is not JSON, naming the usual slips, and on a key that
+/// comes twice in one object.
 nlohmann::json parse_json_line(const std::string& line);
 
 }  // namespace medseg

@@ -219,9 +219,11 @@ TEST_F(Cases, LabelVolumesAreMasksOfTheRecordsSlice) {
   }
   EXPECT_THAT(faults(line("a", slice(1), R"("file":"scan.mha")")), ElementsAre(HasSubstr("on another grid")));
   EXPECT_THAT(faults(line("a", kImage, R"("file":"pair.hdr")")), ElementsAre(HasSubstr("needs a \"slice\"")));
-  EXPECT_THAT(faults(line("a", slice(1, "four_d.nii.gz"))), ElementsAre(HasSubstr("3 volumes (4-D)")));
+  const auto four_d = faults(line("a", slice(1, "four_d.nii.gz")));
+  EXPECT_THAT(four_d, ElementsAre(HasSubstr("3 volumes (4-D)")));
   EXPECT_THAT(faults(line("a", R"("image":"four_d.nii.gz","window":"w(-300, 300)","slice":{"index":1,"volume":2})")), IsEmpty());
-  EXPECT_THAT(faults(line("a", slice(7))), ElementsAre(HasSubstr("slice.index: 7 is out of range")));
+  const auto beyond = faults(line("a", slice(7)));
+  EXPECT_THAT(beyond, ElementsAre(HasSubstr("slice.index: 7 is out of range")));
       }
 
   TEST_F(Cases, AnImageFileAsMaskOfASliceSaysItsView) {
@@ -230,7 +232,8 @@ TEST_F(Cases, LabelVolumesAreMasksOfTheRecordsSlice) {
     mask.pixels[3] = 1;
     write_png(folder_ / "m.png", mask);
   EXPECT_THAT(warnings(line("a", R"("image":"plain.nii.gz","window":"w(-130, 140)","slice":{"index":1})", R"("file":"m.png")")),
-              ElementsAre(AllOf(HasSubstr("slice-view"), HasSubstr("the patient's right on the left"))));
+              ElementsAre(AllOf(HasSubstr("slice-view"),
+                                HasSubstr("the patient's right on the left"))));
   }
 
   TEST_F(Cases, WindowsThatNobodyNamedAreSaid) {

@@ -119,8 +119,8 @@ struct ManifestLine {
   std::string json;
 };
 
-/// The lines that are not empty, without byte order marks. \throws ManifestError where the whole file
-/// has another form: UTF-16, a JSON array, one object over many lines, another data set's
+/// The lines that are not empty, without byte order marks. \throws ManifestError where the whole
+/// file has another form: UTF-16, a JSON array, one object over many lines, another data set's
 /// annotation file.
 std::vector<ManifestLine> manifest_lines(const std::filesystem::path& path);
 
