@@ -161,7 +161,7 @@ class Examination {
     if (!odd.soft.empty())
       findings_.warn(record.line, FaultKind::kSoftMask, "masks." + id + ": " + odd.soft);
     if (!odd.ignore.empty())
-      findings_.warn(record.line, FaultKind::kIgnoreLabel, "masks." + id + ": " + odd.ignore);
+      findings_.warn(record.line, FaultKind::kIgnoreRegion, "masks." + id + ": " + odd.ignore);
     if (record.slice && !volume_format(file_of(manifest, source.file))) {
       findings_.warn_once(
           record.line, FaultKind::kSliceView, "",

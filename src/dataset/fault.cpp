@@ -52,7 +52,7 @@ const char* advice_of(FaultKind kind) {
       return "write the path relative to the manifest";
     case FaultKind::kSoftMask:
       return "say \"threshold\": 127 in the mask, or save it with 0 and 255 alone";
-    case FaultKind::kIgnoreLabel:
+    case FaultKind::kIgnoreRegion:
       return "say \"ignore\": 255 in the mask, or \"value\": 255 if it is a structure";
     case FaultKind::kFlatImage:
       return "look at the image; name a \"window\" that shows it";
