@@ -27,8 +27,7 @@ ModelPart part_of(const std::string& parameter) {
   if (is_of(part::kVisionTower)) return ModelPart::kVisionTower;
   if (is_of(part::kProjector)) return ModelPart::kProjector;
   if (is_of(part::kSegmentationHead)) return ModelPart::kSegmentationHead;
-  if (is_of(std::string(part::kGrounding) + part::kImageEncoder))
-    return ModelPart::kGroundingEncoder;
+  if (is_of(part::kGroundingEncoder)) return ModelPart::kGroundingEncoder;
   if (is_of(part::kGrounding)) return ModelPart::kMaskDecoder;
   return ModelPart::kLanguageModel;
 }

@@ -30,8 +30,7 @@ void fill(Segmenter& model) {
   const at::NoGradGuard no_grad;
   for (const auto& named : {model.named_parameters(), model.named_buffers()}) {
     for (const auto& [name, tensor] : named) {
-      if (name.starts_with(part::kVisionTower) ||
-          name.starts_with(std::string(part::kGrounding) + part::kImageEncoder))
+      if (name.starts_with(part::kVisionTower) || name.starts_with(part::kGroundingEncoder))
         continue;
       if (tensor->dim() >= 2)
         tensor->normal_(0.0, 0.02);

@@ -20,8 +20,7 @@ bool contains(const std::string& text, const std::string& part) {
 }
 
 bool is_encoder(const std::string& name) {
-  return name.starts_with(part::kVisionTower) ||
-         name.starts_with(std::string(part::kGrounding) + part::kImageEncoder);
+  return name.starts_with(part::kVisionTower) || name.starts_with(part::kGroundingEncoder);
 }
 
 // Added tokens have the highest ids: the rows from the first of them on train.

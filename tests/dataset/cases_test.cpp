@@ -78,15 +78,21 @@ TEST_F(Cases, ManifestsOfAnotherFormAreNamedInOneLine) {
   const std::string record = trim(line("a", kImage));
   std::string wide("\xff\xfe", 2);
   for (const char c : record) wide += {c, '\0'};
-  EXPECT_THAT(faults(wide), ElementsAre(AllOf(HasSubstr("0 not-json-lines UTF-16"), HasSubstr("iconv"))));
+  EXPECT_THAT(faults(wide),
+              ElementsAre(AllOf(HasSubstr("0 not-json-lines UTF-16"), HasSubstr("iconv"))));
   EXPECT_THAT(faults("[" + record + "]"), ElementsAre(HasSubstr("a JSON array of 1")));
-  EXPECT_THAT(faults("[\n" + record + ",\n" + record + "\n]\n"),
-              ElementsAre(AllOf(HasSubstr("a JSON array of 2"), HasSubstr("jq -c '.[]' manifest.jsonl"))));
-  EXPECT_THAT(faults("{\n\"id\": \"a\"\n}\n"), ElementsAre(HasSubstr("one JSON object over many lines")));
-  EXPECT_THAT(faults(R"({"images": [], "annotations": []})"), ElementsAre(HasSubstr("COCO's annotation file")));
+  EXPECT_THAT(
+      faults("[\n" + record + ",\n" + record + "\n]\n"),
+      ElementsAre(AllOf(HasSubstr("a JSON array of 2"), HasSubstr("jq -c '.[]' manifest.jsonl"))));
+  EXPECT_THAT(faults("{\n\"id\": \"a\"\n}\n"),
+              ElementsAre(HasSubstr("one JSON object over many lines")));
+  EXPECT_THAT(faults(R"({"images": [], "annotations": []})"),
+              ElementsAre(HasSubstr("COCO's annotation file")));
   EXPECT_THAT(faults(R"({"text": ["t"], "shapes": []})"), ElementsAre(HasSubstr("ReasonSeg")));
-  EXPECT_THAT(faults("[\n{\"id\": \"1\", \"conversations\": []}\n]"), ElementsAre(HasSubstr("LLaVA")));
-  EXPECT_THAT(faults(R"({"labels": {"a": 1}, "channel_names": {}})"), ElementsAre(HasSubstr("nnU-Net")));
+  EXPECT_THAT(faults("[\n{\"id\": \"1\", \"conversations\": []}\n]"),
+              ElementsAre(HasSubstr("LLaVA")));
+  EXPECT_THAT(faults(R"({"labels": {"a": 1}, "channel_names": {}})"),
+              ElementsAre(HasSubstr("nnU-Net")));
   try {
     Manifest::read(folder_ / "manifest.jsonl");
     FAIL() << "accepted";
@@ -104,7 +110,8 @@ TEST_F(Cases, ByteOrderMarksAndWindowsLineEndsAreRead) {
 
 TEST_F(Cases, LinesThatAreNearlyJsonSayWhatIsWrong) {
   const std::string good = trim(line("a", kImage));
-  EXPECT_THAT(faults(good + ",\n"), ElementsAre(AllOf(HasSubstr("1 not-json"), HasSubstr("a comma behind"))));
+  EXPECT_THAT(faults(good + ",\n"),
+              ElementsAre(AllOf(HasSubstr("1 not-json"), HasSubstr("a comma behind"))));
   EXPECT_THAT(faults(good + good), ElementsAre(HasSubstr("two records in one line")));
   EXPECT_THAT(faults(line("a", R"("image":"image.png","spacing_mm":[NaN,1])")),
               ElementsAre(HasSubstr("NaN is no JSON number")));
@@ -112,8 +119,11 @@ TEST_F(Cases, LinesThatAreNearlyJsonSayWhatIsWrong) {
   EXPECT_THAT(faults(R"({"id": None})"), ElementsAre(HasSubstr("None is Python")));
   EXPECT_THAT(faults(line("a", R"("image":"image.png","split":"val","split":"test")")),
               ElementsAre("1 duplicate-key split: stands twice"));
-  EXPECT_THAT(faults(line("a", kImage, R"("polygons":[[1,1,9,1,9,9]]},"m":{"label":"stone","polygons":[[1,1,9,1,9,9]])")),
-              ElementsAre("1 duplicate-key masks.m: stands twice"));
+  EXPECT_THAT(
+      faults(
+          line("a", kImage,
+               R"("polygons":[[1,1,9,1,9,9]]},"m":{"label":"stone","polygons":[[1,1,9,1,9,9]])")),
+      ElementsAre("1 duplicate-key masks.m: stands twice"));
 }
 
 TEST_F(Cases, PathsOfOtherSystems) {
@@ -121,9 +131,15 @@ TEST_F(Cases, PathsOfOtherSystems) {
               ElementsAre(AllOf(HasSubstr("a Windows path; write \"image.png\""))));
   EXPECT_THAT(faults(line("a", R"("image":"C:\\data\\image.png")")),
               ElementsAre(HasSubstr("a path of another computer")));
-  EXPECT_THAT(faults(line("a", R"("image":"Image.PNG")")), ElementsAre(HasSubstr("there is \"image.png\"")));
-  fs::copy(folder_ / "image.png", folder_ / "Scha\xcc\x88" "del.png");  // as macOS stores it
-  EXPECT_THAT(faults(line("a", "\"image\":\"Sch\xc3\xa4" "del.png\"")), IsEmpty());
+  EXPECT_THAT(faults(line("a", R"("image":"Image.PNG")")),
+              ElementsAre(HasSubstr("there is \"image.png\"")));
+  fs::copy(folder_ / "image.png", folder_ /
+                                      "Scha\xcc\x88"
+                                      "del.png");  // as macOS stores it
+  EXPECT_THAT(faults(line("a",
+                          "\"image\":\"Sch\xc3\xa4"
+                          "del.png\"")),
+              IsEmpty());
   EXPECT_THAT(warnings(line("a", R"("image":")" + (folder_ / "image.png").string() + R"(")")),
               ElementsAre(AllOf(HasSubstr("1 absolute-path image:"))));
 }
@@ -131,9 +147,12 @@ TEST_F(Cases, PathsOfOtherSystems) {
 TEST_F(Cases, WarnsOfSplitsMasksAndTurnsThatNothingUses) {
   EXPECT_THAT(warnings(line("a", R"("image":"image.png","split":"training")") +
                        line("b", R"("image":"image.png","split":"training")")),
-              ElementsAre("1 split-name split \"training\" is none of train, val and test, and 1 more record like it"));
-  EXPECT_THAT(warnings(line("a", kImage, R"("polygons":[[1,1,9,1,9,9]]},"n":{"label":"b","polygons":[[1,1,9,1,9,9]])")),
-              ElementsAre("1 unused-mask masks.n: no [SEG] asks for it"));
+              ElementsAre("1 split-name split \"training\" is none of train, val and test, and 1 "
+                          "more record like it"));
+  EXPECT_THAT(
+      warnings(line("a", kImage,
+                    R"("polygons":[[1,1,9,1,9,9]]},"n":{"label":"b","polygons":[[1,1,9,1,9,9]])")),
+      ElementsAre("1 unused-mask masks.n: no [SEG] asks for it"));
   std::string open = trim(line("a", kImage));
   open.replace(open.size() - 2, 2, R"(,{"from":"human","value":"And?"}]})");
   EXPECT_THAT(warnings(open), ElementsAre("1 unanswered-question question 2 has no answer"));
@@ -151,19 +170,25 @@ TEST_F(Cases, MasksAreReadByTheirSamples) {
   }
   for (const char* file : {"colours.png", "soft.png", "ignore.png", "pages.tif", "hard.jpg"})
     fs::copy(golden("masks") / file, folder_ / file);
-  EXPECT_THAT(faults(line("a", kImage, R"("file":"colours.png")")), ElementsAre(HasSubstr("[255, 0, 0]")));
+  EXPECT_THAT(faults(line("a", kImage, R"("file":"colours.png")")),
+              ElementsAre(HasSubstr("[255, 0, 0]")));
   EXPECT_THAT(warnings(line("a", kImage, R"("file":"colours.png","value":[255,0,0])")), IsEmpty());
-  EXPECT_THAT(warnings(line("a", kImage, R"("file":"soft.png")")), ElementsAre(HasSubstr("soft-mask masks.m: a soft mask")));
+  EXPECT_THAT(warnings(line("a", kImage, R"("file":"soft.png")")),
+              ElementsAre(HasSubstr("soft-mask masks.m: a soft mask")));
   EXPECT_THAT(warnings(line("a", kImage, R"("file":"soft.png","threshold":127)")), IsEmpty());
-  EXPECT_THAT(warnings(line("a", kImage, R"("file":"ignore.png")")), ElementsAre(HasSubstr("1 ignore-label")));
+  EXPECT_THAT(warnings(line("a", kImage, R"("file":"ignore.png")")),
+              ElementsAre(HasSubstr("1 ignore-label")));
   EXPECT_THAT(warnings(line("a", kImage, R"("file":"ignore.png","ignore":255)")), IsEmpty());
-  EXPECT_THAT(faults(line("a", kImage, R"("file":"pages.tif")")), ElementsAre(HasSubstr("3 pages")));
+  EXPECT_THAT(faults(line("a", kImage, R"("file":"pages.tif")")),
+              ElementsAre(HasSubstr("3 pages")));
   EXPECT_THAT(warnings(line("a", kImage, R"("file":"pages.tif","page":1)")), IsEmpty());
-  EXPECT_THAT(faults(line("a", kImage, R"("file":"hard.jpg")")), ElementsAre(HasSubstr("\"threshold\": 127")));
+  EXPECT_THAT(faults(line("a", kImage, R"("file":"hard.jpg")")),
+              ElementsAre(HasSubstr("\"threshold\": 127")));
   EXPECT_THAT(faults(line("a", kImage, R"("file":"soft.png","threshold":127,"value":3)")),
               ElementsAre(HasSubstr("stands beside \"value\"")));
   const auto manifest = [&] {
-    write_file(folder_ / "manifest.jsonl", line("a", kImage, R"("file":"ignore.png","ignore":255)"));
+    write_file(folder_ / "manifest.jsonl",
+               line("a", kImage, R"("file":"ignore.png","ignore":255)"));
     return Manifest::read(folder_ / "manifest.jsonl");
   }();
   EXPECT_EQ(load_ignored(manifest, manifest.records()[0], {"m"}, 19, 11).area(), 30);
@@ -175,7 +200,8 @@ TEST_F(Cases, LabelVolumesAreMasksOfTheRecordsSlice) {
   for (const char* file : {"plain.nii.gz", "pair.hdr", "pair.img", "scan.mha", "four_d.nii.gz"})
     fs::copy(golden("formats") / file, folder_ / file);
   const auto slice = [](int index, const char* file = "plain.nii.gz") {
-    return str_cat(R"("image":")", file, R"x(","modality":"mr","window":"w(-130, 140)","slice":{"axis":2,"index":)x",
+    return str_cat(R"("image":")", file,
+                   R"x(","modality":"mr","window":"w(-130, 140)","slice":{"axis":2,"index":)x",
                    index, "}");
   };
   const std::string text = line("a", slice(1), R"("file":"pair.hdr","value":65)");
@@ -188,13 +214,22 @@ TEST_F(Cases, LabelVolumesAreMasksOfTheRecordsSlice) {
   const Mask mask = load_mask(manifest, record, {"m"}, 5, 4);
   ASSERT_EQ(mask.area(), 1);
   for (std::size_t i = 0; i < mask.pixels.size(); ++i) {
-    if (mask.pixels[i] != 0) EXPECT_EQ(shown.image.pixels[i], std::lround(255.0 * (65 + 130) / 270));
+    if (mask.pixels[i] != 0)
+      EXPECT_EQ(shown.image.pixels[i], std::lround(255.0 * (65 + 130) / 270));
   }
-  EXPECT_THAT(faults(line("a", slice(1), R"("file":"scan.mha")")), ElementsAre(HasSubstr("on another grid")));
-  EXPECT_THAT(faults(line("a", kImage, R"("file":"pair.hdr")")), ElementsAre(HasSubstr("needs a \"slice\"")));
-  EXPECT_THAT(faults(line("a", slice(1, "four_d.nii.gz"))), ElementsAre(HasSubstr("3 volumes (4-D)")));
-  EXPECT_THAT(faults(line("a", R"x("image":"four_d.nii.gz","window":"w(-300, 300)","slice":{"index":1,"volume":2})x")), IsEmpty());
-  EXPECT_THAT(faults(line("a", slice(7))), ElementsAre(HasSubstr("slice.index: 7 is out of range")));
+  EXPECT_THAT(faults(line("a", slice(1), R"("file":"scan.mha")")),
+              ElementsAre(HasSubstr("on another grid")));
+  EXPECT_THAT(faults(line("a", kImage, R"("file":"pair.hdr")")),
+              ElementsAre(HasSubstr("needs a \"slice\"")));
+  EXPECT_THAT(faults(line("a", slice(1, "four_d.nii.gz"))),
+              ElementsAre(HasSubstr("3 volumes (4-D)")));
+  EXPECT_THAT(
+      faults(line(
+          "a",
+          R"x("image":"four_d.nii.gz","window":"w(-300, 300)","slice":{"index":1,"volume":2})x")),
+      IsEmpty());
+  EXPECT_THAT(faults(line("a", slice(7))),
+              ElementsAre(HasSubstr("slice.index: 7 is out of range")));
 }
 
 TEST_F(Cases, AnImageFileAsMaskOfASliceSaysItsView) {
@@ -202,8 +237,10 @@ TEST_F(Cases, AnImageFileAsMaskOfASliceSaysItsView) {
   Mask mask(5, 4);
   mask.pixels[3] = 1;
   write_png(folder_ / "m.png", mask);
-  EXPECT_THAT(warnings(line("a", R"x("image":"plain.nii.gz","window":"w(-130, 140)","slice":{"index":1})x", R"("file":"m.png")")),
-              ElementsAre(AllOf(HasSubstr("slice-view"), HasSubstr("the patient's right on the left"))));
+  EXPECT_THAT(
+      warnings(line("a", R"x("image":"plain.nii.gz","window":"w(-130, 140)","slice":{"index":1})x",
+                    R"("file":"m.png")")),
+      ElementsAre(AllOf(HasSubstr("slice-view"), HasSubstr("the patient's right on the left"))));
 }
 
 TEST_F(Cases, WindowsThatNobodyNamedAreSaid) {
@@ -214,33 +251,41 @@ TEST_F(Cases, WindowsThatNobodyNamedAreSaid) {
   EXPECT_THAT(warnings(line("a", R"("image":"plain.nii.gz","modality":"ct","slice":{"index":1})")),
               ElementsAre(AllOf(HasSubstr("assumed-window"), HasSubstr("no Hounsfield units"))));
   write_png(folder_ / "flat.png", Image{19, 11, 1, std::vector<std::uint8_t>(19 * 11, 7)});
-  EXPECT_THAT(warnings(line("a", R"("image":"flat.png")")), ElementsAre("1 flat-image image: only 1 grey value"));
+  EXPECT_THAT(warnings(line("a", R"("image":"flat.png")")),
+              ElementsAre("1 flat-image image: only 1 grey value"));
   fs::copy(golden("masks/turned6.jpg"), folder_ / "turned.jpg");
-  EXPECT_THAT(warnings(line("a", R"("image":"turned.jpg")")), ElementsAre(HasSubstr("turned-image image: the file says")));
-  EXPECT_THAT(faults(line("a", R"("image":"turned.jpg")", R"("rle":{"size":[11,19],"counts":[9,200]})")),
-              ElementsAre(AllOf(HasSubstr("mask-size"), HasSubstr("turned by a quarter"))));
+  EXPECT_THAT(warnings(line("a", R"("image":"turned.jpg")")),
+              ElementsAre(HasSubstr("turned-image image: the file says")));
+  EXPECT_THAT(
+      faults(line("a", R"("image":"turned.jpg")", R"("rle":{"size":[11,19],"counts":[9,200]})")),
+      ElementsAre(AllOf(HasSubstr("mask-size"), HasSubstr("turned by a quarter"))));
 }
 
 TEST_F(Cases, LeaksAreFoundInAnyFormatAndSpelling) {
   for (const char* file : {"plain.nii.gz", "members.nii.gz", "pair.hdr", "pair.img"})
     fs::copy(golden("formats") / file, folder_ / file);
   const auto slice = [](const char* file, int index, const char* rest) {
-    return str_cat(R"("image":")", file, R"x(","window":"w(-130, 140)","slice":{"index":)x", index, "},", rest);
+    return str_cat(R"("image":")", file, R"x(","window":"w(-130, 140)","slice":{"index":)x", index,
+                   "},", rest);
   };
   const char* const train = R"("split":"train")";
   const char* const test = R"("split":"test")";
-  EXPECT_THAT(faults(line("a", slice("plain.nii.gz", 0, train)) + line("b", slice("plain.nii.gz", 2, test))),
+  EXPECT_THAT(faults(line("a", slice("plain.nii.gz", 0, train)) +
+                     line("b", slice("plain.nii.gz", 2, test))),
               ElementsAre("0 volume-leak volume plain.nii.gz stands in splits test, train"));
-  EXPECT_THAT(faults(line("a", slice("members.nii.gz", 0, train)) + line("b", slice("pair.hdr", 0, test))),
-              ElementsAre("0 volume-leak volume members.nii.gz = pair.hdr stands in splits test, train"));
+  EXPECT_THAT(
+      faults(line("a", slice("members.nii.gz", 0, train)) + line("b", slice("pair.hdr", 0, test))),
+      ElementsAre("0 volume-leak volume members.nii.gz = pair.hdr stands in splits test, train"));
   EXPECT_THAT(faults(line("a", slice("plain.nii.gz", 0, R"("split":"train","split_unit":"slab")")) +
                      line("b", slice("plain.nii.gz", 2, R"("split":"test","split_unit":"slab")"))),
               IsEmpty());
-  EXPECT_THAT(faults(line("a", R"("image":"image.png","split":"train")") + line("b", R"("image":"rgb.png","split":"test")")),
+  EXPECT_THAT(faults(line("a", R"("image":"image.png","split":"train")") +
+                     line("b", R"("image":"rgb.png","split":"test")")),
               ElementsAre("0 image-leak picture image.png = rgb.png stands in splits test, train"));
   write_png(folder_ / "other.png", Image{2, 1, 3, {0, 1, 2, 3, 4, 5}});
   EXPECT_THAT(faults(line("a", R"("image":"image.png","split":"train","subject":"P-001")") +
-                     line("b", R"("image":"other.png","split":"test","subject":"p1")", R"("polygons":[[0,0,2,0,2,1]])")),
+                     line("b", R"("image":"other.png","split":"test","subject":"p1")",
+                          R"("polygons":[[0,0,2,0,2,1]])")),
               ElementsAre("0 subject-leak subject P-001 = p1 stands in splits test, train"));
 }
 

@@ -16,6 +16,7 @@ inline constexpr const char* kVisionTower = "model.vision_tower.vision_tower.";
 inline constexpr const char* kProjector = "model.mm_projector.";
 inline constexpr const char* kSegmentationHead = "model.text_hidden_fcs.0.";
 inline constexpr const char* kGrounding = "model.grounding_encoder.";
+inline constexpr const char* kGroundingEncoder = "model.grounding_encoder.image_encoder.";
 
 // Below kGrounding, as segment_anything names them.
 inline constexpr const char* kImageEncoder = "image_encoder.";
