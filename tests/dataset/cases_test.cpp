@@ -204,7 +204,7 @@ TEST_F(Cases, LabelVolumesAreMasksOfTheRecordsSlice) {
                    R"x(","modality":"mr","window":"w(-130, 140)","slice":{"axis":2,"index":)x",
                    index, "}");
   };
-  const std::string text = line("a", slice(1), R"("file":"pair.hdr","value":65)");
+  const std::string text = line("a", slice(1), R"("file":"pair.hdr","value":52)");
   EXPECT_THAT(warnings(text), IsEmpty());
   const auto manifest = Manifest::read(folder_ / "manifest.jsonl");
   const Record& record = manifest.records()[0];
@@ -215,7 +215,7 @@ TEST_F(Cases, LabelVolumesAreMasksOfTheRecordsSlice) {
   ASSERT_EQ(mask.area(), 1);
   for (std::size_t i = 0; i < mask.pixels.size(); ++i) {
     if (mask.pixels[i] != 0)
-      EXPECT_EQ(shown.image.pixels[i], std::lround(255.0 * (65 + 130) / 270));
+      EXPECT_EQ(shown.image.pixels[i], std::lround(255.0 * (52 + 130) / 270));
   }
   EXPECT_THAT(faults(line("a", slice(1), R"("file":"scan.mha")")),
               ElementsAre(HasSubstr("on another grid")));
