@@ -30,11 +30,11 @@ bool next_question(std::string& question) {
 }
 
 void chat(const ChatArguments& arguments) {
-  const Image image = open_picture(arguments.picture);
+  const RecordImage shown = open_named_picture(arguments.picture);
   const OpenBundle bundle = open_model(arguments.model);
   const AutocastScope autocast(bundle.model->device().type(), arguments.model.dtype());
   auto features = std::make_shared<const ImageFeatures>(
-      encode_image(image, *bundle.model, bundle.options, arguments.model.dtype()));
+      encode_image(shown.image, *bundle.model, bundle.options, arguments.model.dtype()));
   Dialogue dialogue(bundle, features, arguments.model.generation(bundle));
   std::vector<AnsweredQuestion> answered;
   std::string question;
@@ -50,7 +50,7 @@ void chat(const ChatArguments& arguments) {
     answered.push_back({question, std::move(answer)});
     // After every turn, so that an interrupted chat keeps its answers.
     if (!arguments.out.empty()) {
-      write_answers(arguments.out, arguments.picture.file, image, arguments.model.bundle, answered);
+      write_answers(arguments.out, arguments.picture.file, shown, arguments.model.bundle, answered);
     }
   }
 }

@@ -61,7 +61,7 @@ Trace of_question(OpenBundle& bundle, const TraceArguments& arguments) {
     throw ConfigError("--answer", "holds [SEG], but the bundle's tokenizer has no such token");
   }
   std::optional<Image> image;
-  if (!arguments.picture.file.empty()) image = open_picture(arguments.picture);
+  if (!arguments.picture.file.empty()) image = open_named_picture(arguments.picture).image;
   return trace_question(bundle, image, arguments.prompt, arguments.answer, arguments.options);
 }
 

@@ -1,15 +1,31 @@
 #include "picture_options.h"
 
+#include "medseg/base/log.h"
+
 namespace medseg {
 
 void add_picture_options(CLI::App& command, PictureOptions& options, bool picture_required) {
   auto* image = command.add_option(
-      "--image", options.file, "image (PNG, JPEG, TIFF, BMP) or volume (NIfTI, NRRD) with --slice");
+      "--image", options.file,
+      "image (PNG, JPEG, TIFF, BMP) or volume (NIfTI, NRRD, MetaImage) with --slice");
   if (picture_required) image->required();
   command.add_option("--window", options.window,
                      "intensity window of a 16-bit image or a volume: ct-soft, or with bounds "
                      "\"mine(100, 4000)\"");
-  command.add_option("--slice", options.slice, "axial slice of a volume, counted from the feet");
+  command.add_option("--modality", options.modality,
+                     "ct, mr, …: decides the window where none is named");
+  command.add_option("--slice", options.slice,
+                     "slice of a volume, counted from 0: from the feet along axis 2");
+  command
+      .add_option("--axis", options.axis,
+                  "of --slice: 0 from left to right, 1 from back to front, 2 from feet to head")
+      ->check(CLI::Range(0, 2));
+}
+
+RecordImage open_named_picture(const PictureOptions& options) {
+  auto opened = open_picture(options);
+  for (const auto& note : opened.notes) log_warning(options.file.string() + ": " + note);
+  return opened;
 }
 
 }  // namespace medseg

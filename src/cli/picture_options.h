@@ -8,7 +8,10 @@
 
 namespace medseg {
 
-/// --image, --window, --slice.
+/// --image, --window, --modality, --slice, --axis.
 void add_picture_options(CLI::App& command, PictureOptions& options, bool picture_required = true);
+
+/// open_picture, whose notes become lines on stderr.
+RecordImage open_named_picture(const PictureOptions& options);
 
 }  // namespace medseg

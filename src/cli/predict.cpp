@@ -26,18 +26,18 @@ void predict(const PredictArguments& arguments) {
     if (trim(question).empty()) throw ConfigError("--ask", "the question is empty");
   }
   // Before the model, so that bad input fails at once.
-  const Image image = open_picture(arguments.picture);
+  const RecordImage shown = open_named_picture(arguments.picture);
   const OpenBundle bundle = open_model(arguments.model);
   const AutocastScope autocast(bundle.model->device().type(), arguments.model.dtype());
   auto features = std::make_shared<const ImageFeatures>(
-      encode_image(image, *bundle.model, bundle.options, arguments.model.dtype()));
+      encode_image(shown.image, *bundle.model, bundle.options, arguments.model.dtype()));
   Dialogue dialogue(bundle, features, arguments.model.generation(bundle));
   std::vector<AnsweredQuestion> answered;
   for (const auto& question : arguments.questions) {
     answered.push_back({question, dialogue.ask(question)});
     std::cout << answered.back().answer.text << "\n" << std::flush;
   }
-  write_answers(arguments.out, arguments.picture.file, image, arguments.model.bundle, answered);
+  write_answers(arguments.out, arguments.picture.file, shown, arguments.model.bundle, answered);
   log_info("wrote " + (arguments.out / "overlay.png").string() + " and answer.json next to it");
 }
 

@@ -45,13 +45,15 @@ Json answer_json(const AnsweredQuestion& asked, std::size_t turn) {
 
 }  // namespace
 
-void write_answers(const fs::path& out, const fs::path& picture, const Image& image,
+void write_answers(const fs::path& out, const fs::path& picture, const RecordImage& image,
                    const fs::path& model, const std::vector<AnsweredQuestion>& dialogue) {
   refuse_foreign_folder(out, is_own_file);
   AtomicFolder folder(out);
   Json json;
   json["image"] = picture.string();
-  json["size"] = {image.height, image.width};
+  json["size"] = {image.image.height, image.image.width};
+  if (image.window) json["window"] = window_text(*image.window);
+  if (!image.notes.empty()) json["notes"] = image.notes;
   json["model"] = model.string();
   json["turns"] = Json::array();
   std::vector<OverlayMask> shown;
@@ -64,7 +66,7 @@ void write_answers(const fs::path& out, const fs::path& picture, const Image& im
                        masks[i].phrase.empty() ? str_cat("mask ", turn, "-", i) : masks[i].phrase});
     }
   }
-  write_png(folder.path() / "overlay.png", draw_overlay(image, shown));
+  write_png(folder.path() / "overlay.png", draw_overlay(image.image, shown));
   write_file(folder.path() / "answer.json",
              json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   folder.commit();

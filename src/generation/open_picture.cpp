@@ -1,45 +1,39 @@
 #include "medseg/generation/open_picture.h"
 
-#include <algorithm>
-#include <variant>
-
-#include "medseg/base/str.h"
-#include "medseg/dataset/manifest.h"
-#include "medseg/image/codec.h"
+#include "medseg/base/error.h"
 #include "medseg/volume/volume.h"
 
 namespace medseg {
 namespace {
 
-bool is_volume(const std::filesystem::path& file) {
-  const std::string name = file.filename().string();
-  const std::vector<std::string> ends = {".nii", ".nii.gz", ".nrrd", ".inv3"};
-  return std::any_of(ends.begin(), ends.end(),
-                     [&](const std::string& end) { return name.ends_with(end); });
-}
-
-Image slice_of_volume(const PictureOptions& options) {
-  if (!options.slice)
+// The file as the one record of a manifest beside it.
+Record record_of(const PictureOptions& options) {
+  Record record;
+  record.id = record.image = options.file;
+  record.modality = options.modality;
+  record.window = options.window;
+  const bool is_volume = std::filesystem::exists(options.file) && volume_format(options.file);
+  if (is_volume && !options.slice)
     throw ConfigError("--slice", "missing: " + options.file.string() + " is a volume");
-  const Volume volume = to_canonical(read_volume(options.file));
-  if (*options.slice < 0 || *options.slice >= volume.size[2]) {
-    throw ConfigError("--slice",
-                      str_cat(*options.slice, " is out of range: ", options.file.string(),
-                              " has slices 0 to ", volume.size[2] - 1));
-  }
-  const Window window =
-      options.window.empty() ? percentile_window(volume, 0.5, 99.5) : parse_window(options.window);
-  return axial_slice(volume, *options.slice, window);
+  if (!is_volume && options.slice && std::filesystem::exists(options.file))
+    throw ConfigError("--slice", options.file.string() + " is no volume");
+  if (options.slice) record.slice = {.axis = options.axis, .index = *options.slice, .volume = {}};
+  return record;
 }
 
 }  // namespace
 
-Image open_picture(const PictureOptions& options) {
-  if (is_volume(options.file)) return slice_of_volume(options);
-  auto picture = read_picture(options.file);
-  if (auto* image = std::get_if<Image>(&picture)) return std::move(*image);
-  if (options.window.empty()) return read_image(options.file);
-  return through_window(std::get<Image16>(picture), parse_window(options.window));
+RecordImage open_picture(const PictureOptions& options) {
+  if (options.slice && *options.slice < 0)
+    throw ConfigError("--slice", std::to_string(*options.slice) + " is out of range");
+  const auto manifest = Manifest::of("", {record_of(options)});
+  try {
+    return read_image_of(manifest, manifest.records().front());
+  } catch (const DataError& error) {
+    if (error.where() != "slice.index")
+      throw;  // the one fault that is the option's, not the file's
+    throw ConfigError("--slice", error.reason());
+  }
 }
 
 }  // namespace medseg

@@ -242,6 +242,29 @@ TEST_F(PredictIntegration, NeverRemovesAStrangersFiles) {
   EXPECT_EQ(read_file(at("mine/notes.txt")), "keep");
 }
 
+TEST_F(PredictIntegration, ACtVolumeWithoutAWindowIsShownThroughCtSoftAndSaysSo) {
+  const std::string volume = std::string(MEDSEG_SOURCE_DIR) + "/tests/golden/formats/scan.mha";
+  const auto ask = [&](const std::string& more, const std::string& out) {
+    return "predict " + model() + "--image " + volume + " --ask Where? --out " + at(out) + " " +
+           more;
+  };
+  const Ran ran = run(ask("--slice 1 --modality ct", "out"));
+  ASSERT_EQ(ran.code, 0) << ran.errors;
+  EXPECT_THAT(ran.errors, HasSubstr("ct-soft"));
+  const auto answer = json::parse(read_file(at("out/answer.json")));
+  EXPECT_EQ(answer["window"], "ct-soft(-160, 240)");
+  EXPECT_FALSE(answer["notes"].empty());
+
+  const Ran named = run(ask("--slice 1 --axis 0 --window \"mine(-100, 300)\"", "named"));
+  ASSERT_EQ(named.code, 0) << named.errors;
+  EXPECT_EQ(json::parse(read_file(at("named/answer.json")))["window"], "mine(-100, 300)");
+
+  expect_refused(ask("", "bad"), 2, "--slice: missing", "bad");
+  expect_refused(ask("--slice 99", "bad"), 2, "--slice: 99 is out of range", "bad");
+  expect_refused("predict " + model() + picture() + "--slice 1 --ask Where? --out " + at("bad"), 2,
+                 "is no volume", "bad");
+}
+
 TEST_F(ChatIntegration, AnswersLineByLine) {
   const Ran ran = run("chat " + model() + picture() + "--max-new-tokens 4 --out " + at("out"),
                       "Where?\n\nWhy?\n/exit\nLost\n");

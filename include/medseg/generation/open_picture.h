@@ -1,5 +1,5 @@
 /// \file
-/// The image that a user names.
+/// The image that a user names: a picture file, or a slice of a volume.
 #pragma once
 
 #include <cstdint>
@@ -7,19 +7,21 @@
 #include <optional>
 #include <string>
 
-#include "medseg/image/image.h"
+#include "medseg/dataset/manifest.h"
 
 namespace medseg {
 
 struct PictureOptions {
   std::filesystem::path file;
   std::string window;
+  std::string modality;  ///< "ct", "mr", …: decides the window where none is named
   std::optional<std::int64_t> slice;
+  int axis = 2;
 };
 
-/// 8 bits, as the manifest's reader would make it: a 16-bit image or a slice of a volume through
-/// its window. \throws DataError naming the file; ConfigError on an unknown window, or a volume
-/// without --slice.
-Image open_picture(const PictureOptions& options);
+/// 8 bits, exactly as the manifest's reader makes it (read_image_of). What was guessed stands in
+/// `notes`. \throws DataError naming the file; ConfigError on an unknown window, a volume without
+/// `slice`, a slice that it does not have, and on `slice` for a file that is no volume.
+RecordImage open_picture(const PictureOptions& options);
 
 }  // namespace medseg
