@@ -4,11 +4,10 @@ programs write.
 
     export_formats.py tests/golden/formats
 
-Packages: nibabel 5.4.2, SimpleITK 2.5.7, pynrrd 1.1.3, numpy 2.4.6. `cases.json`: `volumes` (file,
-index of a 4-D file, size,
-affine in RAS, values with the first axis running fastest, as the writing library reads them back)
-and `turns` (all 48
-orientations: affine and values before and after nibabel's `as_closest_canonical`).
+Packages: nibabel 5.4.2, SimpleITK 2.5.7, pynrrd 1.1.3, numpy 2.4.6. `cases.json`: `volumes`
+(file, index of a 4-D file, size, affine in RAS, values with the first axis running fastest, as
+the writing library reads them back) and `turns` (all 48 orientations: affine and values before
+and after nibabel's `as_closest_canonical`).
 """
 
 import gzip

@@ -5,9 +5,8 @@ tools write.
     export_masks.py tests/golden/masks
 
 Packages: Pillow 13.0.0, tifffile 2026.3.3, numpy 2.4.6. `cases.json` names for each file the
-samples that Pillow or tifffile
-read from it; `turned` are images with an EXIF orientation and the pixels of Pillow's
-`ImageOps.exif_transpose`.
+samples that Pillow or tifffile read from it; `turned` are images with an EXIF orientation and the
+pixels of Pillow's `ImageOps.exif_transpose`.
 """
 
 import json
