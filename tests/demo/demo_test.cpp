@@ -13,6 +13,7 @@
 #include "medseg/dataset/doctor.h"
 #include "medseg/dataset/stats.h"
 #include "medseg/demo/phrases.h"
+#include "medseg/text/conversation.h"
 #include "support/assets.h"
 
 namespace medseg {
@@ -46,7 +47,7 @@ class DemoIntegration : public testing::Test {
 };
 
 TEST_F(DemoIntegration, HasNoFaultAndEnoughOfEverything) {
-  EXPECT_TRUE(examine({folder() / "one/manifest.jsonl"}).empty());
+  EXPECT_TRUE(examine({folder() / "one/manifest.jsonl"}).faults.empty());
   const auto stats = count_manifest(manifest());
   const auto& train = stats.splits.at("train");
   const auto& val = stats.splits.at("val");

@@ -11,7 +11,9 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/error.h"
+#include "medseg/base/file.h"
 #include "medseg/base/str.h"
+#include "medseg/bundle/open_bundle.h"
 #include "medseg/exchange/model_import.h"
 #include "medseg/models/llama.h"
 #include "medseg/nn/module.h"

@@ -9,7 +9,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "medseg/base/file.h"
 #include "medseg/bundle/audit.h"
+#include "medseg/bundle/open_bundle.h"
 #include "medseg/exchange/layout_import.h"
 #include "medseg/exchange/model_export.h"
 #include "medseg/models/grounding.h"

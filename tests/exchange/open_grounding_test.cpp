@@ -8,7 +8,9 @@
 #include <gtest/gtest.h>
 
 #include "medseg/base/error.h"
+#include "medseg/base/file.h"
 #include "medseg/base/str.h"
+#include "medseg/bundle/open_bundle.h"
 #include "medseg/models/grounding.h"
 #include "medseg/models/sam_vit.h"
 #include "medseg/models/tiny_vit.h"
