@@ -111,6 +111,7 @@ TEST_F(Predictions, WhatDoesNotFitTheManifestIsRefused) {
   made.pop_back();
   refused(made, "manifest.jsonl:4: test-2 turn 1: not predicted");
   EXPECT_EQ(score_predictions(made, manifest_, "test", /*partial=*/true).turns, 2);
+  made = perfect();
   made[0] = prediction("test-1", 0, {Mask(24, 32)});
   refused(made, "24x32");
   EXPECT_THROW(score_predictions({}, manifest_, "tset"), DataError);

@@ -305,7 +305,7 @@ TEST(Segmenter, RefusesUnknownPartsByName) {
 }
 
 TEST(Segmenter, OptionsOfPartsAreWrittenAndReadBack) {
-  SegmenterOptions options;
+  SegmenterOptions options = tiny_segmenter();
   EXPECT_EQ(write_options(options.vision).at("tower"), "dinov2");
   EXPECT_EQ(write_options(options.vision).size(), 4U);  // clip, siglip and dinov2 beside the name
   EXPECT_EQ(write_options(options.grounding).at("encoder"), "tiny_vit");

@@ -161,7 +161,7 @@ TEST_F(Peft, ContradictionsAreNamed) {
   expect_refused("says rank 8", [](Json& c) { c["r"] = 8; });
   expect_refused("not among target_modules",
                  [](Json& c) { c["target_modules"] = Json::array({"q_proj"}); });
-  expect_refused("no regular expression", [](Json& c) { c["target_modules"] = "(q_proj"; });
+  expect_refused("is not a regular expression", [](Json& c) { c["target_modules"] = "(q_proj"; });
   expect_refused("too many steps", [](Json& c) { c["target_modules"] = "(([a-z_.0-9]+)+)+[0-9]"; });
   expect_refused("no tensor lora_B", {}, [](auto& tensors) { tensors.erase(tensors.begin() + 1); });
   expect_refused("does not begin with base_model.model.", {},
