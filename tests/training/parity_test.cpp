@@ -85,7 +85,7 @@ class Parity : public ::testing::Test {
       if (parameter.name != "lm_head.weight")
         copy_into(parameter.tensor, start_->load("lora." + parameter.name));
     }
-    const FrozenStorage frozen(bundle_, precision_named("train.precision", train_.precision));
+    const FrozenStorage frozen(bundle_, dtype_of(train_.precision));
     Ema ema(0, {});
     GradScaler scaler(train_.scaler, scaling, at::kCPU);
     const auto ids = start_->load("ids"), labels = start_->load("labels");
