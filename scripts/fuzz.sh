@@ -64,6 +64,7 @@ seeds() {
     tokenizer_model) cp "$golden"/text/spm/tokenizer.model "$to" ;;
     nifti) cp "$golden"/volume/*.nii "$golden"/volume/*.nii.gz "$to" ;;
     nrrd) cp "$golden"/volume/*.nrrd "$to" ;;
+    metaimage) cp "$golden"/formats/*.mha "$to" ;;
     picture_header) cp "$golden"/image/*.{png,tif,bmp,jpg} "$to" ;;
     rle) printf '\x08\x0852203' >"$to/runs" ;;
     manifest)
