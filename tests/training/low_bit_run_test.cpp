@@ -145,9 +145,12 @@ TEST_F(LowBitRun, ABundleInBf16StaysSo) {
 }
 
 TEST_F(LowBitRun, WhatCannotBeMeantIsRefused) {
-  auto options = low_bit("nf3", "fp32");
-  EXPECT_THAT(fault_of(options), HasSubstr("train.frozen_storage: unknown \"nf3\" (did you mean"));
-  options = low_bit("nf4", "fp32");
+  auto options = low_bit("nf4", "fp32");
+  auto json = write_options(options);
+  json["train"]["frozen_storage"] = "nf3";
+  EXPECT_THAT([&] { read_train_config(json); },
+              testing::ThrowsMessage<ConfigError>(
+                  HasSubstr("train.frozen_storage: unknown \"nf3\" (did you mean")));
   options.train.lora.rank = 0;
   options.train.trainable.push_back("model.layers.*");
   EXPECT_THAT(fault_of(options), HasSubstr("every projection of the language model trains [2]"));
