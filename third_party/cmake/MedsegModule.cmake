@@ -115,7 +115,11 @@ function(medseg_test name)
   # Tests whose suite name ends in "Integration" run whole commands or real weights; those that
   # begin with "Gpu" skip themselves where there is none.
   add_test(NAME ${name} COMMAND ${name}_test --gtest_filter=-*Integration.*:Gpu*)
-  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
+  set(limit 300)
+  if(MEDSEG_SANITIZE)
+    set(limit 1500)  # the instruments cost a factor of five
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT ${limit})
   set(integration FALSE)
   set(gpu FALSE)
   foreach(source IN LISTS sources)
