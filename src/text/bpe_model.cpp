@@ -111,8 +111,10 @@ BpeModel::BpeModel(BpeDefinition definition, const std::string& where)
     const auto& [left, right] = definition_.merges[rank];
     const auto& prefix = definition_.continuing_subword_prefix;
     const auto tail = right.starts_with(prefix) ? right.substr(prefix.size()) : right;
-    merges_[pair_key(known(left, rank), known(right, rank))] = {static_cast<std::int32_t>(rank),
-                                                                known(left + tail, rank)};
+    // One after the other: which token is named does not depend on the compiler.
+    const auto first = known(left, rank), second = known(right, rank);
+    const auto joined = known(left + tail, rank);
+    merges_[pair_key(first, second)] = {static_cast<std::int32_t>(rank), joined};
   }
   if (!definition_.unk_token.empty() && !id_of(definition_.unk_token)) {
     throw CheckpointError(where + ".unk_token",
