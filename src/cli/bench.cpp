@@ -98,10 +98,12 @@ void bench(const BenchArguments& arguments) {
                                        did_you_mean(arguments.what, choice_names<BenchKind>())));
   }
   if (*kind == BenchKind::kTrain) return bench_train(arguments);
-  const bool loads = *kind == BenchKind::kLoad;
-  if (loads == arguments.files.empty())
-    throw ConfigError("bench",
-                      loads ? "load needs a file of weights" : "only load and train take files");
+  const bool takes_files = *kind == BenchKind::kLoad || *kind == BenchKind::kGenerate;
+  if (takes_files == arguments.files.empty()) {
+    throw ConfigError("bench", !takes_files ? "only load, generate and train take files"
+                               : *kind == BenchKind::kLoad ? "load needs a file of weights"
+                                                           : "generate needs a bundle");
+  }
   if (!arguments.overrides.empty()) throw ConfigError("bench", "--set is for train");
   if (arguments.threads > 0) at::set_num_threads(arguments.threads);
   const Bench timer(arguments);
@@ -119,6 +121,9 @@ void bench(const BenchArguments& arguments) {
       break;
     case BenchKind::kLoad:
       bench_load(timer, arguments.files);
+      break;
+    case BenchKind::kGenerate:
+      bench_generate(timer, arguments.files);
       break;
     case BenchKind::kTrain:  // has returned above
       break;
@@ -200,8 +205,11 @@ void add_bench(CLI::App& app) {
       "sam_vit: SAM's ViT-B at 1024 pixels; language: a training pass of SmolLM2-135M's and "
       "TinyLlama-1.1B's sizes with and without activation checkpointing, frozen matrices in bf16, "
       "int8 or nf4, time and memory; load: every tensor of a weight file into "
-      "memory of its own; train: a few steps of a training config, part by part");
-  command->add_option("FILE", arguments->files, "weight files for load, the config for train");
+      "memory of its own; generate: reading and answering by a bundle's language model, "
+      "milliseconds a "
+      "token; train: a few steps of a training config, part by part");
+  command->add_option("FILE", arguments->files,
+                      "weight files for load, bundles for generate, the config for train");
   command->add_option("--set", arguments->overrides, "a.b=value: changes the config of train")
       ->allow_extra_args(false);
   command->add_option("--only", arguments->only, "measurements whose name contains this");

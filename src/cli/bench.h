@@ -11,19 +11,21 @@
 
 namespace medseg {
 
-enum class BenchKind { kGrounding, kSamVit, kLanguage, kLoad, kTrain };
+enum class BenchKind { kGrounding, kSamVit, kLanguage, kLoad, kTrain, kGenerate };
 template <>
 struct Choice<BenchKind> {
-  static constexpr ChoiceNames<BenchKind, 5> names = {{{BenchKind::kGrounding, "grounding"},
+  static constexpr ChoiceNames<BenchKind, 6> names = {{{BenchKind::kGrounding, "grounding"},
                                                        {BenchKind::kSamVit, "sam_vit"},
                                                        {BenchKind::kLanguage, "language"},
                                                        {BenchKind::kLoad, "load"},
-                                                       {BenchKind::kTrain, "train"}}};
+                                                       {BenchKind::kTrain, "train"},
+                                                       {BenchKind::kGenerate, "generate"}}};
 };
 
 struct BenchArguments {
   std::string what = name_of(BenchKind::kGrounding);
-  std::vector<std::string> files;      ///< weight files of `load`; the config of `train`
+  std::vector<std::string>
+      files;  ///< weights of `load`, bundles of `generate`, the config of `train`
   std::vector<std::string> overrides;  ///< of the config
   std::string only;
   std::string precision;
@@ -57,6 +59,10 @@ class Bench {
 /// all until the last. There is no warm-up, as in a program that starts; the file itself may be in
 /// the system's cache.
 void bench_load(const Bench& bench, const std::vector<std::string>& files);
+
+/// Reads prompts of 512 tokens and answers them with 64, one dialogue and eight side by side;
+/// milliseconds a token, for each bundle. The words are random, masks are not drawn.
+void bench_generate(const Bench& bench, const std::vector<std::string>& bundles);
 
 /// Trains for `runs` steps after two that are not counted. Prints time, peak memory, operations and
 /// share of the peak rate of matrix products for every part, as a table or as JSON lines.
