@@ -1,7 +1,7 @@
 """Answering by medseg and by llama.cpp, in turns, on the same language model in BF16.
 
     python3 -m venv venv && venv/bin/pip install xllamacpp gguf numpy
-    venv/bin/python scripts/bench/generate_vs_llama.py [--model FILE.gguf] [--rounds 3] [--threads 2]
+    venv/bin/python scripts/bench/generate_vs_llama.py [--model FILE.gguf] [--rounds 3]
 
 The GGUF is dequantised to BF16 once (both sides read that file), medseg imports it as a bundle of
 words alone. Each round measures both: prompts of 512 tokens, answers of 64, one dialogue and eight

@@ -58,8 +58,7 @@ std::vector<fs::path> answer_files(const fs::path& folder) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const auto name = entry.path().filename().string();
-    if (name == kPredictions ||
-        (name.starts_with("predictions.part-") && name.ends_with(".jsonl")))
+    if (name == kPredictions || (name.starts_with("predictions.part-") && name.ends_with(".jsonl")))
       files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
@@ -93,8 +92,7 @@ std::string hash_of_bundle(const fs::path& bundle) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(bundle, error)) {
     const auto name = entry.path().filename().string();
-    if (name.ends_with(".safetensors"))
-      parts.push_back(str_cat(name, " ", entry.file_size(error)));
+    if (name.ends_with(".safetensors")) parts.push_back(str_cat(name, " ", entry.file_size(error)));
   }
   std::sort(parts.begin() + 1, parts.end());
   return sha256(join(parts, "\n"));

@@ -31,9 +31,8 @@ struct Drawn {
 Drawn draw(const OpenBundle& bundle, const Sample& sample) {
   const auto& model = *bundle.model;
   const auto output = model.forward(make_batch({&sample}));
-  const auto decoded =
-      model.grounding().decode(sample.features->grounding.to(at::kFloat).unsqueeze(0),
-                               output.prompts);
+  const auto decoded = model.grounding().decode(
+      sample.features->grounding.to(at::kFloat).unsqueeze(0), output.prompts);
   const auto seg = bundle.options.special_tokens.at(kSegToken);
   return {upscale_masks(decoded.mask_logits, sample.features->frame).to(at::kCPU, at::kFloat),
           decoded.predicted_iou.flatten().to(at::kCPU, at::kDouble),

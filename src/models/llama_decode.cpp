@@ -129,8 +129,8 @@ class Step {
     multiply(mixed_, {{&layer.o(), 0}}, options_.width, added_);
     add(x);
     normed(x, layer.mlp_norm(), options_.norm_eps, wide_);
-    multiply(wide_, {{&layer.gate(), 0}, {&layer.up(), options_.mlp_width}},
-             2 * options_.mlp_width, mlp_);
+    multiply(wide_, {{&layer.gate(), 0}, {&layer.up(), options_.mlp_width}}, 2 * options_.mlp_width,
+             mlp_);
     gate();
     multiply(hidden_, {{&layer.down(), 0}}, options_.width, added_);
     add(x);
@@ -214,9 +214,9 @@ bool Llama::decodes_in_place(const std::vector<KvCache*>& caches) const {
 
 at::Tensor Llama::decode(const at::Tensor& embeddings, const std::vector<KvCache*>& caches) const {
   const at::NoGradGuard no_grad;
-  MEDSEG_CHECK(embeddings.dim() == 2 &&
-                   embeddings.size(0) == static_cast<std::int64_t>(caches.size()),
-               "decode: one row of embeddings for each cache");
+  MEDSEG_CHECK(
+      embeddings.dim() == 2 && embeddings.size(0) == static_cast<std::int64_t>(caches.size()),
+      "decode: one row of embeddings for each cache");
   for (const auto* cache : caches) require_positions(cache->length() + 1);
   if (!decodes_in_place(caches)) {
     std::vector<at::Tensor> states;

@@ -46,14 +46,22 @@ template <class T>
 MEDSEG_INLINE void dot_any(const T* w, const float* x, std::int64_t stride, std::int64_t rows,
                            std::int64_t whole, std::int64_t rest, float* sums) {
   switch (rows) {
-    case 1: return dot_of<1>(w, x, stride, whole, rest, sums);
-    case 2: return dot_of<2>(w, x, stride, whole, rest, sums);
-    case 3: return dot_of<3>(w, x, stride, whole, rest, sums);
-    case 4: return dot_of<4>(w, x, stride, whole, rest, sums);
-    case 5: return dot_of<5>(w, x, stride, whole, rest, sums);
-    case 6: return dot_of<6>(w, x, stride, whole, rest, sums);
-    case 7: return dot_of<7>(w, x, stride, whole, rest, sums);
-    default: return dot_of<8>(w, x, stride, whole, rest, sums);
+    case 1:
+      return dot_of<1>(w, x, stride, whole, rest, sums);
+    case 2:
+      return dot_of<2>(w, x, stride, whole, rest, sums);
+    case 3:
+      return dot_of<3>(w, x, stride, whole, rest, sums);
+    case 4:
+      return dot_of<4>(w, x, stride, whole, rest, sums);
+    case 5:
+      return dot_of<5>(w, x, stride, whole, rest, sums);
+    case 6:
+      return dot_of<6>(w, x, stride, whole, rest, sums);
+    case 7:
+      return dot_of<7>(w, x, stride, whole, rest, sums);
+    default:
+      return dot_of<8>(w, x, stride, whole, rest, sums);
   }
 }
 
@@ -69,8 +77,8 @@ MEDSEG_INLINE float one(const float* from) { return *from; }
 
 // out = Σ shares[i] values[i], 32 columns at a time, so that sums stay in registers.
 template <class T>
-MEDSEG_INLINE void mix(const float* shares, const T* values, std::int64_t count,
-                       std::int64_t width, float* out) {
+MEDSEG_INLINE void mix(const float* shares, const T* values, std::int64_t count, std::int64_t width,
+                       float* out) {
   std::int64_t column = 0;
   Pair value, sum;
   for (; column + simd::kLanes <= width; column += simd::kLanes) {

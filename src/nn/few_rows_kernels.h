@@ -15,8 +15,8 @@ constexpr std::int64_t kMostRows = 8;
 /// of 32. Beside bf16 weights, x has the even numbers of every 32 before the odd ones.
 void dot(const c10::BFloat16* w, const float* x, std::int64_t stride, std::int64_t rows,
          std::int64_t whole, std::int64_t rest, float* sums);
-void dot(const float* w, const float* x, std::int64_t stride, std::int64_t rows,
-         std::int64_t whole, std::int64_t rest, float* sums);
+void dot(const float* w, const float* x, std::int64_t stride, std::int64_t rows, std::int64_t whole,
+         std::int64_t rest, float* sums);
 
 /// scores[i] = scale · q · keys[i]; `keys` is [count, width].
 void score_keys(const float* q, const c10::BFloat16* keys, std::int64_t count, std::int64_t width,

@@ -10,7 +10,7 @@
 #include "medseg/bundle/audit.h"
 #include "medseg/models/llama.h"
 #include "models/golden.h"
-#include "models/tiny_segmenter.h"
+#include "support/tiny_segmenter.h"
 
 namespace medseg {
 namespace {

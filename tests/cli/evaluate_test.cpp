@@ -28,12 +28,11 @@ class EvaluateCommand : public testing::Test {
   }
 
   Outcome evaluate(const std::string& out, const std::vector<std::string>& more = {}) {
-    std::vector<std::string> words = {
-        "evaluate", "--model",        (scratch_ / "bundle").string(),
-        "--data",   manifest_,        "--out",
-        path(out),  "--precision",    "fp32",
-        "--split",  "test",           "--max-new-tokens",
-        "6"};
+    std::vector<std::string> words = {"evaluate", "--model",     (scratch_ / "bundle").string(),
+                                      "--data",   manifest_,     "--out",
+                                      path(out),  "--precision", "fp32",
+                                      "--split",  "test",        "--max-new-tokens",
+                                      "6"};
     words.insert(words.end(), more.begin(), more.end());
     return run_words(words);
   }

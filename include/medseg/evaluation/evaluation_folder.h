@@ -2,10 +2,10 @@
 /// The folder of one evaluation: answers are kept as they come, so that it can be stopped at any
 /// moment and go on.
 ///
-/// - `predictions.jsonl`: whole records are appended as they are answered, and reach the disk within
-///   seconds. At the end the file is put into the manifest's order.
+/// - `predictions.jsonl`: whole records are appended as they are answered, and reach the disk
+///   within seconds. At the end the file is put into the manifest's order.
 /// - `predictions.part-N.jsonl`: the same of process N, while several work; gone at the end.
-/// - `evaluation.json`: what was asked, by which model and how; `complete` and the times at the end.
+/// - `evaluation.json`: what was asked, by which model and how; at the end `complete` and times.
 /// - `scores.json`, `maps/`.
 #pragma once
 

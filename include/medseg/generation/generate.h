@@ -42,8 +42,8 @@ struct Answer {
 
 /// Makes an opened model fast for answering: folds what the frozen encoder allows, and stores the
 /// language model's matrices in `precision`, to which autocast would otherwise cast them again for
-/// every token (those of the token rows in bf16 on the CPU only). For fp32, what the bundle keeps in bf16 becomes fp32. Not for
-/// training.
+/// every token (those of the token rows in bf16 on the CPU only). For fp32, what the bundle keeps
+/// in bf16 becomes fp32. Not for training.
 void prepare_for_inference(OpenBundle& bundle, at::ScalarType precision);
 
 /// A dialogue about one image. Each question continues the KV cache, so image tokens are computed
