@@ -137,7 +137,11 @@ EvaluationFolder::EvaluationFolder(fs::path path, EvaluationFacts facts, const M
 
 void EvaluationFolder::require_same_facts() const {
   const auto before = read_facts(path_);
-  if (!before) return;
+  if (!before) {
+    if (answer_files(path_).empty()) return;
+    throw ConfigError("--resume", str_cat(path_.string(), " holds predictions, but no ", kFacts,
+                                          " that says what was asked"));
+  }
   const Json now = to_json(facts_);
   for (const auto& [key, value] : now.items()) {
     if (key == "model" || key == "manifest") continue;  // may have been moved; their hashes tell

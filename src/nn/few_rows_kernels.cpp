@@ -14,10 +14,51 @@ using simd::Pair;
 MEDSEG_INLINE void weights(const c10::BFloat16* from, Pair& to) { simd::load(from, to); }
 MEDSEG_INLINE void weights(const float* from, Pair& to) { simd::load_parted(from, to); }
 
+// One vector with the lower halves of `size` lanes of a, b, a, b …, plus one with the upper halves:
+// half as many lanes of each are left.
+template <std::int32_t half>
+MEDSEG_INLINE void merged(const Float& a, const Float& b, Float& sum) {
+  // Lanes of a whose bit `half` is clear stay; in the others stands b.
+  const simd::Lane below = (simd::kLane & half) != 0;  // all ones where b goes
+  const simd::Lane from = simd::kLane & ~half;         // the lower one of each pair
+  const simd::Lane low = from + (below & 16), high = (from | half) + (below & 16);
+  sum = __builtin_shuffle(a, b, low) + __builtin_shuffle(a, b, high);
+}
+
+// The sums of the lanes of eight vectors, in the order in which `folded` adds one's.
+MEDSEG_INLINE void fold_eight(const Float (&x)[8], float* sums) {
+  Float four[4], two[2], one;
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) merged<8>(x[2 * i], x[2 * i + 1], four[i]);
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) merged<4>(four[2 * i], four[2 * i + 1], two[i]);
+  merged<2>(two[0], two[1], one);
+  one += __builtin_shuffle(one, simd::kLane ^ 1);
+  // Row r = 4 i + 2 j + k stands where bit 8 is k, bit 4 is j and bit 2 is i.
+#pragma GCC unroll 8
+  for (int r = 0; r < 8; ++r) sums[r] = one[8 * (r & 1) + 4 * ((r >> 1) & 1) + 2 * (r >> 2)];
+}
+
+template <int R>
+MEDSEG_INLINE void fold_all(const Float (&even)[R], const Float (&odd)[R], float* sums) {
+  if constexpr (R <= 2) {
+    for (int r = 0; r < R; ++r) simd::folded<simd::Fold::kSum>(even[r] + odd[r], sums[r]);
+  } else {
+    Float all[8];
+#pragma GCC unroll 8
+    for (int r = 0; r < 8; ++r) all[r] = r < R ? even[r < R ? r : 0] + odd[r < R ? r : 0] : Float{};
+    float folded[8];
+    fold_eight(all, folded);
+    for (int r = 0; r < R; ++r) sums[r] = folded[r];
+  }
+}
+
 template <int R, class T>
 MEDSEG_INLINE void dot_of(const T* w, const float* x, std::int64_t stride, std::int64_t whole,
                           std::int64_t rest, float* sums) {
-  Float even[R] = {}, odd[R] = {};
+  Float even[R], odd[R];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) even[r] = odd[r] = Float{};
   Pair weight, row;
   for (std::int64_t k = 0; k < whole; k += simd::kLanes) {
     weights(w + k, weight);
@@ -39,7 +80,7 @@ MEDSEG_INLINE void dot_of(const T* w, const float* x, std::int64_t stride, std::
       odd[r] += weight.odd * row.odd;
     }
   }
-  for (int r = 0; r < R; ++r) simd::folded<simd::Fold::kSum>(even[r] + odd[r], sums[r]);
+  fold_all<R>(even, odd, sums);
 }
 
 template <class T>

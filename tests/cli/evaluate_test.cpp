@@ -10,6 +10,7 @@
 
 #include "medseg/base/str.h"
 #include "medseg/evaluation/predictions.h"
+#include "support/child_process.h"
 #include "support/run_cli.h"
 #include "support/tiny_bundle.h"
 
@@ -195,6 +196,72 @@ TEST_F(EvaluateCommand, RefusesBeforeTheModelIsOpened) {
   EXPECT_EQ(evaluate("out", {"--batch", "0"}).code, 2);
   EXPECT_EQ(evaluate("out", {"--mode", "sample"}).code, 2);
   EXPECT_EQ(evaluate("out", {"--baselines", "--resume"}).code, 2);
+}
+
+class EvaluateIntegration : public EvaluateCommand {};
+
+// kill -9 at any moment, twenty times: every answer once, the same as an unbroken run's.
+TEST_F(EvaluateIntegration, TwentyKillsLoseNothing) {
+  const auto lines = split(read_file(manifest_), '\n');
+  std::string many;
+  for (int i = 0; i < 60; ++i) {
+    auto record = json::parse(lines[3]);  // test-2, which has two turns
+    record["id"] = str_cat("case-", i);
+    many += record.dump() + "\n";
+  }
+  write_file(manifest_, many);
+  ASSERT_EQ(evaluate("whole", {"--batch", "3"}).code, 0);
+  const std::vector<std::string> words = {"evaluate",
+                                          "--model",
+                                          path("bundle"),
+                                          "--data",
+                                          manifest_,
+                                          "--out",
+                                          path("killed"),
+                                          "--precision",
+                                          "fp32",
+                                          "--split",
+                                          "test",
+                                          "--max-new-tokens",
+                                          "6",
+                                          "--batch",
+                                          "3",
+                                          "--resume"};
+  int killed = 0;
+  for (int i = 0; i < 20; ++i) {
+    const pid_t child = start_medseg(words, scratch_ / "errors.txt", scratch_ / "said.txt");
+    ::usleep(static_cast<useconds_t>(100'000 + 40'000 * i));
+    ::kill(child, SIGKILL);
+    killed += exit_code_of(child) == -SIGKILL;
+  }
+  EXPECT_GT(killed, 0);
+  const pid_t last = start_medseg(words, scratch_ / "errors.txt", scratch_ / "said.txt");
+  ASSERT_EQ(exit_code_of(last), 0) << read_file(scratch_ / "errors.txt");
+  EXPECT_EQ(answers("killed"), answers("whole"));
+  EXPECT_EQ(read_file(scratch_ / "killed/scores.json"), read_file(scratch_ / "whole/scores.json"));
+}
+
+TEST_F(EvaluateIntegration, CtrlCKeepsWhatWasAnsweredAndSaysSo) {
+  const auto lines = split(read_file(manifest_), '\n');
+  std::string many;
+  for (int i = 0; i < 400; ++i) {
+    auto record = json::parse(lines[3]);
+    record["id"] = str_cat("case-", i);
+    many += record.dump() + "\n";
+  }
+  write_file(manifest_, many);
+  const pid_t child = start_medseg(
+      {"evaluate", "--model", path("bundle"), "--data", manifest_, "--out", path("cut"),
+       "--precision", "fp32", "--split", "test", "--max-new-tokens", "6", "--batch", "1"},
+      scratch_ / "errors.txt", scratch_ / "said.txt");
+  const auto file = scratch_ / "cut/predictions.jsonl";
+  while (!std::filesystem::exists(file) || std::filesystem::file_size(file) == 0) ::usleep(2000);
+  ::kill(child, SIGINT);
+  EXPECT_EQ(exit_code_of(child), 130);
+  EXPECT_THAT(read_file(scratch_ / "errors.txt"),
+              AllOf(HasSubstr("stopping: the answers so far are kept"), HasSubstr("--resume")));
+  EXPECT_GE(read_predictions(file).size(), 2U);
+  EXPECT_EQ(facts("cut")["complete"], false);
 }
 
 }  // namespace
