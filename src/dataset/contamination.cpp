@@ -24,7 +24,7 @@ struct Items {
   std::vector<Item> patients, volumes, pictures;  // each once, in the manifest's order
 
   const std::vector<Item>& of(SharedKind kind) const {
-    return kind == SharedKind::kPatient ? patients
+    return kind == SharedKind::kPatient  ? patients
            : kind == SharedKind::kVolume ? volumes
                                          : pictures;
   }

@@ -89,8 +89,8 @@ TrainedOn read_trained_on(const std::filesystem::path& file) {
   const std::string where = file.string();
   const auto json = raised_as<DataError>([&] { return parse_json(read_file(file), where); });
   if (!json.is_object() || json.value("format", nlohmann::json()) != kFormat)
-    throw DataError(where, str_cat("not hashes of training data: \"format\" is not \"", kFormat,
-                                   "\""));
+    throw DataError(where,
+                    str_cat("not hashes of training data: \"format\" is not \"", kFormat, "\""));
   return {hashes_at(json, "patients", where), hashes_at(json, "volumes", where),
           hashes_at(json, "pictures", where)};
 }

@@ -57,7 +57,9 @@ struct Sums {
   double right() const {
     return (dice + static_cast<double>(absent - drawn)) / static_cast<double>(references + absent);
   }
-  double mean_dice() const { return references == 0 ? kNan : dice / static_cast<double>(references); }
+  double mean_dice() const {
+    return references == 0 ? kNan : dice / static_cast<double>(references);
+  }
 };
 
 Sums sums_at(const std::vector<Question>& questions, double threshold) {
@@ -92,8 +94,9 @@ ThresholdChoice choose_threshold(const Replay& replay) {
     choice.masks += static_cast<std::int64_t>(turn.scores.size());
   }
   if (scores.size() < 2) {
-    throw DataError("all masks have the same score: there is no threshold to choose; expected "
-                    "\"score\" of each mask in the predictions");
+    throw DataError(
+        "all masks have the same score: there is no threshold to choose; expected "
+        "\"score\" of each mask in the predictions");
   }
   // From the least sure question up: behind each change of score, all before it are not drawn.
   std::sort(questions.begin(), questions.end(),

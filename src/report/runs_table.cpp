@@ -32,8 +32,8 @@ const std::map<std::string, Names> kMainMetrics = {
      {"dice", "giou", "ciou", "seg_count_accuracy", "name_accuracy", "false_positive_rate"}},
     {"strict", {"dice", "iou", "hd95_monai", "nsd_deepmind", "ap50", "false_positive_rate"}}};
 constexpr std::size_t kMostMain = 6;  // of a protocol without a list above
-const Names kGroupMetrics = {"dice", "giou",  "iou", "mdice", "miou",
-                             "dsc",  "nsd",   "dice_ignore_empty", "hd95"};
+const Names kGroupMetrics = {
+    "dice", "giou", "iou", "mdice", "miou", "dsc", "nsd", "dice_ignore_empty", "hd95"};
 const Names kCounts = {"n", "turns", "missed", "absent", "spurious", "failed"};
 
 std::string title_of(const std::string& metric) {
@@ -109,8 +109,7 @@ void mark(std::vector<Value>& column, bool lower) {
   for (auto& one : column) {
     if (!competes(one)) continue;
     one.best = *one.value == *first.value;
-    one.within =
-        !one.best && first.low && *one.value >= *first.low && *one.value <= *first.high;
+    one.within = !one.best && first.low && *one.value >= *first.low && *one.value <= *first.high;
   }
 }
 
@@ -180,8 +179,8 @@ class RunsTable {
   void check_metric(const std::string& metric) const {
     const auto known = known_metrics();
     if (std::find(known.begin(), known.end(), metric) == known.end())
-      throw ConfigError("--metrics", "no such metric \"" + metric + "\"" +
-                                         did_you_mean(metric, known));
+      throw ConfigError("--metrics",
+                        "no such metric \"" + metric + "\"" + did_you_mean(metric, known));
   }
 
   const BenchmarkScores* entry_of(const std::string& run, const std::string& benchmark) const {
@@ -192,9 +191,9 @@ class RunsTable {
   }
 
   RowKind kind_of(const std::string& run) const {
-    return std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
-             return entry.run == run;
-           })->kind;
+    return std::find_if(entries_.begin(), entries_.end(),
+                        [&](const auto& entry) { return entry.run == run; })
+        ->kind;
   }
 
   std::string row_name(const std::string& run) const {
@@ -228,8 +227,9 @@ class RunsTable {
                          entry.run + " on " + entry.benchmark + ": " +
                              (entry.facts.leakage.empty() ? "unknown" : entry.facts.leakage));
     }
-    lines.emplace_back("in brackets", "95 % interval, 1000 resamples of the subjects (of the "
-                                      "records where no subject is known)");
+    lines.emplace_back("in brackets",
+                       "95 % interval, 1000 resamples of the subjects (of the "
+                       "records where no subject is known)");
     if (runs_.size() > 1) lines.emplace_back("marks", marks());
     return lines;
   }
@@ -278,7 +278,8 @@ class RunsTable {
       by_value[value].push_back(entry.run + " on " + entry.benchmark);
     }
     for (const auto& [value, runs] : by_value)
-      lines.emplace_back(name, by_value.size() == 1 ? value : value + " (" + join(runs, "; ") + ")");
+      lines.emplace_back(name,
+                         by_value.size() == 1 ? value : value + " (" + join(runs, "; ") + ")");
   }
 
   // --- tables --------------------------------------------------------------------
@@ -384,7 +385,8 @@ class RunsTable {
         rows[0].push_back({head_of_run(*entry, shown_entries.size(), metrics[m])});
     }
     for (const auto& name : names)
-      rows.push_back(group_row(name.empty() ? "(none)" : name, group, name, shown_entries, metrics));
+      rows.push_back(
+          group_row(name.empty() ? "(none)" : name, group, name, shown_entries, metrics));
     parts.push_back(table_text(rows, format_));
   }
 
@@ -446,16 +448,20 @@ Entries references_of(const json& list, const std::string& where, const Names& b
     if (named != nullptr && !named->is_string())
       throw DataError(here, "benchmark: expected a text, got " + named->dump());
     if (named == nullptr && benchmarks.size() != 1) {
-      throw DataError(here, "expected \"benchmark\", one of the table's: " +
-                                join(benchmarks, ", "));
+      throw DataError(here,
+                      "expected \"benchmark\", one of the table's: " + join(benchmarks, ", "));
     }
     const std::string benchmark = named == nullptr ? benchmarks[0] : named->get<std::string>();
     if (std::find(benchmarks.begin(), benchmarks.end(), benchmark) == benchmarks.end()) {
       throw DataError(here, "benchmark \"" + benchmark + "\" is not in the table" +
                                 did_you_mean(benchmark, benchmarks));
     }
-    entries.push_back({references[i].name, benchmark, references[i].scores, RowKind::kReference,
-                       references[i].source, {}});
+    entries.push_back({references[i].name,
+                       benchmark,
+                       references[i].scores,
+                       RowKind::kReference,
+                       references[i].source,
+                       {}});
   }
   return entries;
 }

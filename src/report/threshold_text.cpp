@@ -34,20 +34,19 @@ Json threshold_json(const ThresholdChoice& choice, const std::string& manifest,
 }
 
 std::string threshold_text(const ThresholdChoice& choice) {
-  const std::vector<TableRow> rows = {
-      {{""}, {"n"}, {"without"}, {"with threshold"}},
-      {{"right"},
-       {str_cat(choice.references + choice.absent)},
-       {shown(choice.right_without)},
-       {shown(choice.right)}},
-      {{"Dice of references"},
-       {str_cat(choice.references)},
-       {shown(choice.dice_without)},
-       {shown(choice.dice)}},
-      {{"false positives on absent turns"},
-       {str_cat(choice.absent)},
-       {shown(choice.false_positive_rate_without)},
-       {shown(choice.false_positive_rate)}}};
+  const std::vector<TableRow> rows = {{{""}, {"n"}, {"without"}, {"with threshold"}},
+                                      {{"right"},
+                                       {str_cat(choice.references + choice.absent)},
+                                       {shown(choice.right_without)},
+                                       {shown(choice.right)}},
+                                      {{"Dice of references"},
+                                       {str_cat(choice.references)},
+                                       {shown(choice.dice_without)},
+                                       {shown(choice.dice)}},
+                                      {{"false positives on absent turns"},
+                                       {str_cat(choice.absent)},
+                                       {shown(choice.false_positive_rate_without)},
+                                       {shown(choice.false_positive_rate)}}};
   return str_cat("threshold of mask scores: ", choice.threshold, "\n") +
          table_text(rows, TableFormat::kText) +
          "right: mean of the Dice of each reference and of each absent turn (1 without a mask)\n";

@@ -92,8 +92,11 @@ TEST_F(ContaminationTest, SeparateDataShareNothing) {
   const auto train = manifest("train.jsonl", {{"r", "b.png", "p11", "train"}});
   const auto found = find_contamination({&test, "test"}, {{&train, "train"}});
   EXPECT_TRUE(found.pairs.empty());
-  EXPECT_THAT([&] { find_contamination({&test, "val"}, {{&train, ""}}); },
-              ThrowsMessage<DataError>(HasSubstr("no record in split \"val\"")));
+  EXPECT_THAT(
+      [&] {
+        find_contamination({&test, "val"}, {{&train, ""}});
+      },
+      ThrowsMessage<DataError>(HasSubstr("no record in split \"val\"")));
 }
 
 TEST_F(ContaminationTest, ARunsHashesTellHowMuchOfATestWasTrainedOn) {
@@ -104,8 +107,7 @@ TEST_F(ContaminationTest, ARunsHashesTellHowMuchOfATestWasTrainedOn) {
   auto trained = hashes_of({&train, "train"});
   trained.merge(hashes_of({&train, "train"}));
   write_trained_on(folder_ / "trained_on.json", trained);
-  const auto seen =
-      seen_in_training({&test, "test"}, read_trained_on(folder_ / "trained_on.json"));
+  const auto seen = seen_in_training({&test, "test"}, read_trained_on(folder_ / "trained_on.json"));
   EXPECT_TRUE(seen.known);
   EXPECT_EQ(leakage_statement(seen), "1 of 2 test pictures and 1 of 2 patients were trained on");
   EXPECT_EQ(leakage_json(seen)["seen_pictures"], 1);

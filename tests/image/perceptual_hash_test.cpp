@@ -46,7 +46,8 @@ TEST(PerceptualHash, HardlyChangesWithSizeBrightnessAndNoise) {
 TEST(PerceptualHash, OfAFlatPictureHasNoBitWhateverTheNoise) {
   Image flat{64, 64, 1, {}};
   RandomStream random(0, "flat");
-  for (int i = 0; i < 64 * 64; ++i) flat.pixels.push_back(static_cast<std::uint8_t>(random.below(4)));
+  for (int i = 0; i < 64 * 64; ++i)
+    flat.pixels.push_back(static_cast<std::uint8_t>(random.below(4)));
   EXPECT_EQ(perceptual_hash(flat).set_bits(), 0);
 }
 

@@ -58,8 +58,8 @@ TEST(Threshold, ChoosesWhatIsRightMostOftenByHand) {
 }
 
 TEST(Threshold, IsZeroWhereEveryMaskIsWorthDrawing) {
-  const Replay replay({turn_of(false, {{"##..", 0.2}}), turn_of(false, {{"#...", 0.8}}),
-                       turn_of(true, {})});
+  const Replay replay(
+      {turn_of(false, {{"##..", 0.2}}), turn_of(false, {{"#...", 0.8}}), turn_of(true, {})});
   EXPECT_EQ(choose_threshold(replay).threshold, 0);
 }
 
@@ -80,11 +80,11 @@ TEST(Threshold, AgreesWithScoringAgain) {
   // No other threshold is right more often.
   for (int t = 0; t <= 100; ++t) {
     const Replay other = with_threshold(replay, t / 100.0);
-    const double right = (value_of(other, "strict", "dice") *
-                              static_cast<double>(choice.references) +
-                          (1 - value_of(other, "strict", "false_positive_rate")) *
-                              static_cast<double>(choice.absent)) /
-                         static_cast<double>(choice.references + choice.absent);
+    const double right =
+        (value_of(other, "strict", "dice") * static_cast<double>(choice.references) +
+         (1 - value_of(other, "strict", "false_positive_rate")) *
+             static_cast<double>(choice.absent)) /
+        static_cast<double>(choice.references + choice.absent);
     EXPECT_LE(right, choice.right + 1e-12) << t;
   }
 }

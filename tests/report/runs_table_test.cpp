@@ -84,9 +84,9 @@ TEST(RunsTable, RowsAreRunsAndColumnsBenchmarksAndMetrics) {
   const auto rows = csv_cells(table({entry("ours", "A", 0.8), entry("ours", "B", 0.6),
                                      entry("theirs", "A", 0.7), entry("theirs", "B", 0.9)},
                                     TableFormat::kCsv, {"dice"}));
-  EXPECT_THAT(rows, Contains(std::vector<std::string>{
-                        "run", "A Dice", "A Dice low", "A Dice high", "A Dice mark", "B Dice",
-                        "B Dice low", "B Dice high", "B Dice mark"}));
+  EXPECT_THAT(rows, Contains(std::vector<std::string>{"run", "A Dice", "A Dice low", "A Dice high",
+                                                      "A Dice mark", "B Dice", "B Dice low",
+                                                      "B Dice high", "B Dice mark"}));
   EXPECT_THAT(rows, Contains(std::vector<std::string>{"ours", "0.800", "0.750", "0.850", "best",
                                                       "0.600", "0.550", "0.650", ""}));
   EXPECT_THAT(rows, Contains(std::vector<std::string>{"theirs", "0.700", "0.650", "0.750", "",
@@ -106,7 +106,8 @@ TEST(RunsTable, TheHeadSaysWhatAReaderMustKnow) {
   for (const char* line :
        {"protocol: lisa: i-th mask [SEG]; IoU = I/(U+1e-5)",
         "benchmark: A: /data/A/manifest.jsonl, split test, 5 records", "seed: 0 (ours on A)",
-        "seed: unknown (theirs on A)", "decoding: greedy (ours on A)", "precision: bf16 (ours on A)",
+        "seed: unknown (theirs on A)", "decoding: greedy (ours on A)",
+        "precision: bf16 (ours on A)",
         "trained on the test data: ours on A: 0 of 3 test pictures were trained on",
         "trained on the test data: theirs on A: unknown", "95 % interval", "marks: * best"})
     EXPECT_THAT(text, HasSubstr(line));
@@ -116,9 +117,8 @@ TEST(RunsTable, TheHeadSaysWhatAReaderMustKnow) {
 TEST(RunsTable, MarksTheBestAndWhatLiesWithinItsInterval) {
   auto baseline = entry("mean mask", "A", 0.99);
   baseline.kind = RowKind::kBaseline;
-  const std::vector<BenchmarkScores> entries = {entry("a", "A", 0.80, 0.3),
-                                                entry("b", "A", 0.78, 0.1),
-                                                entry("c", "A", 0.60, 0.2), baseline};
+  const std::vector<BenchmarkScores> entries = {
+      entry("a", "A", 0.80, 0.3), entry("b", "A", 0.78, 0.1), entry("c", "A", 0.60, 0.2), baseline};
   const std::string markdown = table(entries, TableFormat::kMarkdown);
   EXPECT_THAT(markdown, HasSubstr("**0.800 (0.750 to 0.850)**"));
   EXPECT_THAT(markdown, HasSubstr("*0.780 (0.730 to 0.830)*"));
@@ -143,8 +143,11 @@ TEST(RunsTable, ReferencesHaveASourceAndABenchmark) {
   EXPECT_THAT(rows, Contains(std::vector<std::string>{"Paper (arXiv 1, table 2)", "0.900", "", "",
                                                       "best", "", "", "", ""}));
   const auto refused = [&](const json& item, const std::string& what) {
-    EXPECT_THAT([&] { references_of(json::array({item}), "r.json", {"A", "B"}); },
-                ThrowsMessage<DataError>(testing::AllOf(HasSubstr("r.json[0]"), HasSubstr(what))));
+    EXPECT_THAT(
+        [&] {
+          references_of(json::array({item}), "r.json", {"A", "B"});
+        },
+        ThrowsMessage<DataError>(testing::AllOf(HasSubstr("r.json[0]"), HasSubstr(what))));
   };
   json item = list[0];
   item["benchmark"] = "C";
@@ -158,8 +161,11 @@ TEST(RunsTable, ReferencesHaveASourceAndABenchmark) {
 TEST(RunsTable, RefusesSeveralProtocolsAndUnknownMetrics) {
   auto other = entry("b", "A", 0.5);
   other.scores["protocol"] = "strict";
-  EXPECT_THAT([&] { table({entry("a", "A", 0.5), other}, TableFormat::kText); },
-              ThrowsMessage<DataError>(HasSubstr("several protocols: lisa, strict")));
+  EXPECT_THAT(
+      [&] {
+        table({entry("a", "A", 0.5), other}, TableFormat::kText);
+      },
+      ThrowsMessage<DataError>(HasSubstr("several protocols: lisa, strict")));
   EXPECT_THAT([&] { table({entry("a", "A", 0.5)}, TableFormat::kText, {"dise"}); },
               ThrowsMessage<ConfigError>(HasSubstr("did you mean \"dice\"")));
 }
@@ -217,9 +223,8 @@ TEST(RunsTableExtra, LatexCompiles) {
   const TempFolder folder("runs-latex");
   auto entries = hard_entries();
   entries.push_back(entry("third", "C", 0.9));
-  write_file(folder / "t.tex",
-             "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n" +
-                 table(entries, TableFormat::kLatex) + "\\end{document}\n");
+  write_file(folder / "t.tex", "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n" +
+                                   table(entries, TableFormat::kLatex) + "\\end{document}\n");
   const std::string command =
       "cd '" + folder.path().string() +
       "' && pdflatex -interaction=nonstopmode -halt-on-error t.tex > out 2>&1";

@@ -47,7 +47,8 @@ struct RunsTableOptions {
 /// are never best. In CSV interval and mark have columns of their own.
 /// \pre not empty. \throws ConfigError on a metric that no entry has, DataError on entries of
 /// several protocols.
-std::string runs_table(const std::vector<BenchmarkScores>& entries, const RunsTableOptions& options);
+std::string runs_table(const std::vector<BenchmarkScores>& entries,
+                       const RunsTableOptions& options);
 
 /// Where a reference says "benchmark", it must be one of `benchmarks`; where it says none, there must
 /// be only one. \throws DataError at `where`.
