@@ -99,11 +99,14 @@ void bench(const BenchArguments& arguments) {
                                        did_you_mean(arguments.what, choice_names<BenchKind>())));
   }
   if (*kind == BenchKind::kTrain) return bench_train(arguments);
-  const bool loads = *kind == BenchKind::kLoad;
-  const bool may_load = loads || *kind == BenchKind::kMetrics;
-  if (loads && arguments.files.empty()) throw ConfigError("bench", "load needs a file of weights");
-  if (!may_load && !arguments.files.empty())
-    throw ConfigError("bench", "only load, metrics and train take files");
+  const bool generates = *kind == BenchKind::kGenerate;
+  const bool needs_files = *kind == BenchKind::kLoad || generates;
+  const bool may_have_files = needs_files || *kind == BenchKind::kMetrics;
+  if (needs_files && arguments.files.empty())
+    throw ConfigError("bench",
+                      generates ? "generate needs a bundle" : "load needs a file of weights");
+  if (!may_have_files && !arguments.files.empty())
+    throw ConfigError("bench", "only load, generate, metrics and train take files");
   if (!arguments.overrides.empty()) throw ConfigError("bench", "--set is for train");
   if (arguments.threads > 0) at::set_num_threads(arguments.threads);
   const Bench timer(arguments);
@@ -124,6 +127,9 @@ void bench(const BenchArguments& arguments) {
       break;
     case BenchKind::kMetrics:
       bench_metrics(timer, arguments.files);
+      break;
+    case BenchKind::kGenerate:
+      bench_generate(timer, arguments.files);
       break;
     case BenchKind::kTrain:  // has returned above
       break;
@@ -207,10 +213,13 @@ void add_bench(CLI::App& app) {
       "sam_vit: SAM's ViT-B at 1024 pixels; language: a training pass of SmolLM2-135M's and "
       "TinyLlama-1.1B's sizes with and without activation checkpointing, frozen matrices in bf16, "
       "int8 or nf4, time and memory; load: every tensor of a weight file into "
-      "memory of its own; metrics: surface scores, overlap and run lengths of 200 pairs of masks; "
-      "train: a few steps of a training config, part by part");
-  command->add_option("FILE", arguments->files,
-                      "weight files for load, pairs of masks for metrics, the config for train");
+      "memory of its own; generate: reading and answering by a bundle's language model, "
+      "milliseconds a token; metrics: surface scores, overlap and run lengths of 200 pairs of "
+      "masks; train: a few steps of a training config, part by part");
+  command->add_option(
+      "FILE", arguments->files,
+      "weight files for load, bundles for generate, pairs of masks for metrics, the "
+      "config for train");
   command->add_option("--set", arguments->overrides, "a.b=value: changes the config of train")
       ->allow_extra_args(false);
   command->add_option("--only", arguments->only, "measurements whose name contains this");

@@ -34,8 +34,7 @@ Mask blob(RandomStream random, double dx, double dy) {
       for (int x = 0; x < kSide; ++x) {
         const double u = (x - x0) / a, v = (y - y0) / b;
         const double rim = 1 + 0.1 * std::sin(waves * std::atan2(v, u));
-        if (u * u + v * v < rim * rim)
-          mask.pixels[static_cast<std::size_t>(y * kSide + x)] = 1;
+        if (u * u + v * v < rim * rim) mask.pixels[static_cast<std::size_t>(y * kSide + x)] = 1;
       }
     }
   }
@@ -125,24 +124,22 @@ void bench_pairs(const Bench& bench, const std::vector<std::string>& files) {
     });
   };
   each("surface_scores", [&](std::size_t i) {
-    const auto scores =
-        surface_scores(predicted[i], reference[i], spacing, Dimensions::kImage, 2);
+    const auto scores = surface_scores(predicted[i], reference[i], spacing, Dimensions::kImage, 2);
     hd95 += scores.hd95_monai / static_cast<double>(count);
     nsd += scores.nsd_deepmind / static_cast<double>(count);
   });
   each("monai_surfaces", [&](std::size_t i) {
-    hd95 += static_cast<double>(
-        monai_surfaces(predicted[i], reference[i], spacing, Dimensions::kImage)
-            .from_predicted.size());
+    hd95 +=
+        static_cast<double>(monai_surfaces(predicted[i], reference[i], spacing, Dimensions::kImage)
+                                .from_predicted.size());
   });
   each("deepmind_surfaces", [&](std::size_t i) {
     hd95 += static_cast<double>(
         deepmind_surfaces(predicted[i], reference[i], spacing, Dimensions::kImage)
             .from_predicted.size());
   });
-  each("overlap", [&](std::size_t i) {
-    bits += count_overlap(predicted[i], reference[i]).intersection;
-  });
+  each("overlap",
+       [&](std::size_t i) { bits += count_overlap(predicted[i], reference[i]).intersection; });
   each("rle.encode", [&](std::size_t i) { bits += encode_rle(pairs[i].predicted).width; });
   each("rle.decode", [&](std::size_t i) { bits += decode_rle(runs[i]).width; });
   hd95 = 0;
@@ -165,8 +162,8 @@ void bench_pairs(const Bench& bench, const std::vector<std::string>& files) {
 void bench_metrics(const Bench& bench, const std::vector<std::string>& files) {
   if (files.size() > 1) throw ConfigError("bench", "metrics takes one file of masks");
   const std::vector<std::string> of_pairs = {
-      "surface_scores", "monai_surfaces", "deepmind_surfaces", "overlap",
-      "rle.encode",     "rle.decode",     "values"};
+      "surface_scores", "monai_surfaces", "deepmind_surfaces", "overlap", "rle.encode",
+      "rle.decode",     "values"};
   const bool wanted = std::any_of(of_pairs.begin(), of_pairs.end(), [&](const auto& name) {
     return bench.wants("metrics." + name, kPrecision);
   });

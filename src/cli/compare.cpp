@@ -3,7 +3,7 @@
 #include "commands.h"
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
-#include "medseg/evaluation/evaluation_folder.h"
+#include "medseg/evaluation/evaluated.h"
 #include "medseg/evaluation/replay_predictions.h"
 #include "medseg/report/protocol_text.h"
 
@@ -18,15 +18,15 @@ struct CompareArguments {
   bool json = false;
 };
 
-std::vector<CaseRow> rows_of(const EvaluationFolder& evaluation, const AskedSplit& asked) {
+std::vector<CaseRow> rows_of(const EvaluatedFolder& evaluation, const AskedSplit& asked) {
   return case_rows(
       Replay(replay_predictions(read_predictions(evaluation.predictions), asked.manifest,
                                 asked.split, asked.partial, evaluation.predictions.parent_path())));
 }
 
 void compare(const CompareArguments& arguments) {
-  const auto first = read_evaluation_folder(arguments.first);
-  const auto second = read_evaluation_folder(arguments.second);
+  const auto first = read_evaluated(arguments.first);
+  const auto second = read_evaluated(arguments.second);
   const auto asked_first = open_asked(first, arguments.manifest, arguments.split);
   const auto asked_second = open_asked(second, arguments.manifest, arguments.split);
   if (asked_first.manifest.path() != asked_second.manifest.path() ||

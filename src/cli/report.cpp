@@ -3,7 +3,7 @@
 #include "commands.h"
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
-#include "medseg/evaluation/evaluation_folder.h"
+#include "medseg/evaluation/evaluated.h"
 #include "medseg/evaluation/evaluation_report.h"
 #include "medseg/report/protocol_text.h"
 #include "medseg/report/run_page.h"
@@ -29,7 +29,7 @@ void report_evaluations(const ReportArguments& arguments) {
     throw ConfigError("report", "expected one evaluation or two beside each other");
   std::vector<EvaluationReport> reports;
   for (const auto& folder : arguments.folders) {
-    const auto evaluation = read_evaluation_folder(folder);
+    const auto evaluation = read_evaluated(folder);
     if (arguments.manifest.empty() && evaluation.facts.manifest.empty()) {
       throw ConfigError("--data",
                         "missing; the manifest that was asked, for references and pictures "

@@ -7,7 +7,7 @@
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
 #include "medseg/bundle/thresholds.h"
-#include "medseg/evaluation/evaluation_folder.h"
+#include "medseg/evaluation/evaluated.h"
 #include "medseg/evaluation/replay_predictions.h"
 #include "medseg/metrics/threshold.h"
 #include "medseg/report/protocol_text.h"
@@ -45,7 +45,7 @@ std::vector<const Protocol*> asked_protocols(const ScoreArguments& arguments) {
 }
 
 Replay replay_of(const fs::path& path, const ScoreArguments& arguments, const AskedSplit& asked) {
-  const fs::path file = read_evaluation_folder(path).predictions;
+  const fs::path file = read_evaluated(path).predictions;
   return Replay(replay_predictions(read_predictions(file), asked.manifest, asked.split,
                                    asked.partial || arguments.partial, file.parent_path()),
                 arguments.tolerance_mm);
@@ -66,8 +66,7 @@ AskedSplit asked_split(const ScoreArguments& arguments) {
     return {Manifest::read(arguments.manifest), arguments.split.empty() ? "test" : arguments.split,
             false};
   }
-  return open_asked(read_evaluation_folder(arguments.predictions), arguments.manifest,
-                    arguments.split);
+  return open_asked(read_evaluated(arguments.predictions), arguments.manifest, arguments.split);
 }
 
 // --threshold: a number, or a bundle that holds one.

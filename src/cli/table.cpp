@@ -7,7 +7,7 @@
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
 #include "medseg/config/load.h"
-#include "medseg/evaluation/evaluation_folder.h"
+#include "medseg/evaluation/evaluated.h"
 #include "medseg/evaluation/replay_predictions.h"
 #include "medseg/report/protocol_text.h"
 #include "medseg/report/runs_table.h"
@@ -64,7 +64,7 @@ json saved_scores(const fs::path& path, const std::string& protocol) {
 }
 
 // Scored again where the manifest is known, which gives intervals; else what was saved.
-json scores_of(const EvaluationFolder& evaluation, const TableArguments& arguments) {
+json scores_of(const EvaluatedFolder& evaluation, const TableArguments& arguments) {
   const bool known = !arguments.manifest.empty() ||
                      (evaluation.described && fs::exists(evaluation.facts.manifest));
   if (!known || !fs::exists(evaluation.predictions))
@@ -100,7 +100,7 @@ void add_baselines(const fs::path& file, const std::string& benchmark, const std
 }
 
 // What else than the model tells two runs apart.
-std::string conditions(const EvaluationFacts& facts) {
+std::string conditions(const ReportedFacts& facts) {
   return join({facts.mode, facts.history, facts.seed, facts.decoding, facts.precision}, "\n");
 }
 
@@ -113,7 +113,7 @@ std::pair<std::string, fs::path> named_folder(const std::string& text) {
 
 // The same model asked in the same way is one row, whatever the benchmark; a second evaluation of
 // the same cell is a row of its own.
-std::string row_of(const std::string& name, const EvaluationFolder& evaluation,
+std::string row_of(const std::string& name, const EvaluatedFolder& evaluation,
                    const std::string& benchmark, const std::vector<BenchmarkScores>& entries) {
   const std::string own = evaluation.folder.string();
   const std::string wanted = !name.empty()              ? name
@@ -137,7 +137,7 @@ std::string row_of(const std::string& name, const EvaluationFolder& evaluation,
 void add_folder(const std::string& text, const TableArguments& arguments,
                 std::vector<BenchmarkScores>& runs, std::vector<BenchmarkScores>& baselines) {
   const auto [name, folder] = named_folder(text);
-  auto evaluation = read_evaluation_folder(folder);
+  auto evaluation = read_evaluated(folder);
   if (!arguments.manifest.empty()) {
     evaluation.facts.manifest = arguments.manifest.string();
     if (!arguments.split.empty() || evaluation.facts.split.empty())

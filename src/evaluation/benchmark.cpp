@@ -14,14 +14,14 @@ void check(const BenchmarkOptions& benchmark) {
   needed("layout", benchmark.layout);
   needed("split", benchmark.split);
   if (benchmark.question.find("{question}") == std::string::npos)
-    throw ConfigError("question", "expected \"{question}\" in it, got \"" + benchmark.question + "\"");
-  if (!benchmark.answer.empty() && benchmark.mode != BenchmarkMode::kTeacherForced)
+    throw ConfigError("question",
+                      "expected \"{question}\" in it, got \"" + benchmark.question + "\"");
+  if (!benchmark.answer.empty() && benchmark.mode != AnswerMode::kTeacherForced)
     throw ConfigError("answer", "is for \"mode\": \"teacher-forced\"");
   if (benchmark.protocols.empty()) throw ConfigError("protocols", "expected one at least");
   for (const auto& name : benchmark.protocols) {
-    const auto& protocol = with_place("protocols", [&]() -> const Protocol& {
-      return protocol_named(name);
-    });
+    const auto& protocol =
+        with_place("protocols", [&]() -> const Protocol& { return protocol_named(name); });
     if (protocol.needs_maps && !benchmark.keep_logits)
       throw ConfigError("protocols", name + " needs \"keep_logits\": true");
   }

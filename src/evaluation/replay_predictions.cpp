@@ -126,6 +126,31 @@ ReplayTurn replay_turn(const JoinedTurn& joined, const Manifest& manifest, const
   return turn;
 }
 
+// A record that could not be asked because its files cannot be read: all is missed, in a case of
+// its own.
+ReplayTurn unread_turn(const JoinedTurn& joined, const Manifest& manifest) {
+  const Record& record = *joined.record;
+  const ScoredTurn scored = failed_turn(manifest, record, *joined.turn);
+  ReplayTurn turn;
+  turn.id = record.id;
+  turn.turn = joined.index;
+  turn.image = str_cat(case_name(record), "#", record.id, ":", joined.index);
+  turn.subject = record.subject;
+  turn.modality = record.modality;
+  turn.phrasing = record.phrasing;
+  turn.height = turn.width = 1;
+  turn.targets = scored.targets;
+  for (const auto& mask : scored.reference) {
+    turn.height = mask.height;
+    turn.width = mask.width;
+    turn.reference.emplace_back(mask);
+  }
+  turn.answer = joined.turn->answer;
+  turn.asks_absent = scored.asks_absent;
+  turn.failed = true;
+  return turn;
+}
+
 // --- masks of a folder -----------------------------------------------------------
 
 std::string file_part(std::string name) {
@@ -222,13 +247,25 @@ std::vector<ReplayTurn> replay_predictions(const std::vector<Prediction>& predic
   RecordImage image;
   OddMasks odd;
   for (const auto& joined : join_predictions(predictions, manifest, split, partial)) {
-    if (joined.record != record) {
-      image = raised_as<DataError>(str_cat(manifest.path().string(), ":", joined.record->line),
-                                   [&] { return read_image_of(manifest, *joined.record); });
+    const auto read_turn = [&] {
+      if (joined.record != record) {
+        record = nullptr;
+        image = raised_as<DataError>(str_cat(manifest.path().string(), ":", joined.record->line),
+                                     [&] { return read_image_of(manifest, *joined.record); });
+      }
+      record = joined.record;
+      odd.look_at(manifest, *record, *joined.turn);
+      return replay_turn(joined, manifest, image, folder);
+    };
+    if (!joined.prediction->failed) {
+      turns.push_back(read_turn());
+      continue;
     }
-    record = joined.record;
-    odd.look_at(manifest, *record, *joined.turn);
-    turns.push_back(replay_turn(joined, manifest, image, folder));
+    try {
+      turns.push_back(read_turn());
+    } catch (const DataError&) {  // the reason why it failed, as a rule
+      turns.push_back(unread_turn(joined, manifest));
+    }
   }
   odd.say();
   if (partial) say_what_is_missing(turns.size(), manifest, split);

@@ -119,15 +119,15 @@ std::string totals(const Reports& reports) {
 
 // What is known of how each was made; nothing where no evaluation.json says it.
 std::string made(const Reports& reports) {
-  const std::vector<std::pair<const char*, std::string EvaluationFacts::*>> kFacts = {
-      {"manifest", &EvaluationFacts::manifest},
-      {"split", &EvaluationFacts::split},
-      {"mode", &EvaluationFacts::mode},
-      {"history", &EvaluationFacts::history},
-      {"decoding", &EvaluationFacts::decoding},
-      {"seed", &EvaluationFacts::seed},
-      {"precision", &EvaluationFacts::precision},
-      {"trained on the test data", &EvaluationFacts::leakage}};
+  const std::vector<std::pair<const char*, std::string ReportedFacts::*>> kFacts = {
+      {"manifest", &ReportedFacts::manifest},
+      {"split", &ReportedFacts::split},
+      {"mode", &ReportedFacts::mode},
+      {"history", &ReportedFacts::history},
+      {"decoding", &ReportedFacts::decoding},
+      {"seed", &ReportedFacts::seed},
+      {"precision", &ReportedFacts::precision},
+      {"trained on the test data", &ReportedFacts::leakage}};
   std::vector<std::vector<std::string>> rows = {head(reports, "", {"fact"})};
   for (const auto& [name, member] : kFacts) {
     const bool known =

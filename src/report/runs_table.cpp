@@ -216,11 +216,11 @@ class RunsTable {
     std::vector<std::pair<std::string, std::string>> lines;
     lines.emplace_back("protocol", protocol_.empty() ? "unknown" : protocol_ + rules());
     for (const auto& benchmark : benchmarks_) lines.push_back({"benchmark", about(benchmark)});
-    add_fact(lines, "mode", &EvaluationFacts::mode);
-    add_fact(lines, "history", &EvaluationFacts::history);
-    add_fact(lines, "decoding", &EvaluationFacts::decoding);
-    add_fact(lines, "seed", &EvaluationFacts::seed);
-    add_fact(lines, "precision", &EvaluationFacts::precision);
+    add_fact(lines, "mode", &ReportedFacts::mode);
+    add_fact(lines, "history", &ReportedFacts::history);
+    add_fact(lines, "decoding", &ReportedFacts::decoding);
+    add_fact(lines, "seed", &ReportedFacts::seed);
+    add_fact(lines, "precision", &ReportedFacts::precision);
     for (const auto& entry : entries_) {
       if (entry.kind != RowKind::kRun) continue;
       lines.emplace_back("trained on the test data",
@@ -269,7 +269,7 @@ class RunsTable {
 
   // One line where all runs agree, else one a run.
   void add_fact(std::vector<std::pair<std::string, std::string>>& lines, const std::string& name,
-                std::string EvaluationFacts::*member) const {
+                std::string ReportedFacts::*member) const {
     std::map<std::string, Names> by_value;
     for (const auto& entry : entries_) {
       if (entry.kind != RowKind::kRun) continue;

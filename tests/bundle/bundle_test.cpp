@@ -11,7 +11,7 @@
 #include "medseg/bundle/thresholds.h"
 #include "medseg/models/llama.h"
 #include "models/golden.h"
-#include "models/tiny_segmenter.h"
+#include "support/tiny_segmenter.h"
 
 namespace medseg {
 namespace {

@@ -18,15 +18,14 @@ class AgainstCommand : public TempFolderTest {
  protected:
   std::string manifest(const std::string& name, const std::string& image,
                        const std::string& subject, const std::string& split) const {
-    const json record = {
-        {"id", name},
-        {"image", image},
-        {"subject", subject},
-        {"split", split},
-        {"absent", {"effusion"}},
-        {"conversations",
-         {{{"from", "human"}, {"value", "<image>\nEffusion?"}},
-          {{"from", "gpt"}, {"value", "Not seen."}}}}};
+    const json record = {{"id", name},
+                         {"image", image},
+                         {"subject", subject},
+                         {"split", split},
+                         {"absent", {"effusion"}},
+                         {"conversations",
+                          {{{"from", "human"}, {"value", "<image>\nEffusion?"}},
+                           {{"from", "gpt"}, {"value", "Not seen."}}}}};
     write_file(folder_ / (name + ".jsonl"), record.dump() + "\n");
     return (folder_ / (name + ".jsonl")).string();
   }

@@ -28,9 +28,9 @@ TEST(Benchmarks, EveryFileOfTheFolderIsWhole) {
       EXPECT_FALSE(text.empty()) << entry.path();
   }
   EXPECT_GE(names.size(), 12U);
-  for (const char* name : {"MedSeg-QA", "ReasonSeg val", "MeCoVQA-G", "MLMR-SD", "SA-Med2D-20M",
-                           "BiomedParseData", "GCG val", "refCOCO val", "refCOCO+ val",
-                           "refCOCOg val", "ReXGroundingCT", "MR-MedSeg"})
+  for (const char* name :
+       {"MedSeg-QA", "ReasonSeg val", "MeCoVQA-G", "MLMR-SD", "SA-Med2D-20M", "BiomedParseData",
+        "GCG val", "refCOCO val", "refCOCO+ val", "refCOCOg val", "ReXGroundingCT", "MR-MedSeg"})
     EXPECT_TRUE(names.contains(name)) << name;
 }
 

@@ -113,8 +113,8 @@ TEST_F(ReplayPredictions, SlicesOfAVolumeHaveItsSpacing) {
   Mask in_3(kWidth, kHeight);
   const Mask shown =
       load_mask(data, data.records()[1], {"m"}, kWidth, kHeight);  // however it is turned
-  const Replay replay(replay_predictions({drawn("s1", in_3), drawn("s3", shown)}, data, "test",
-                                         false, folder_));
+  const Replay replay(
+      replay_predictions({drawn("s1", in_3), drawn("s3", shown)}, data, "test", false, folder_));
   const auto& turn = replay.turns()[0];
   ASSERT_TRUE(turn.spacing.has_value());
   EXPECT_EQ((*turn.spacing)[0], 3);    // between slices
@@ -144,14 +144,29 @@ TEST_F(ReplayPredictions, MasksOfAFolderMayBeNiftiByTheVolumesName) {
               ThrowsMessage<DataError>(HasSubstr("another grid")));
 }
 
+TEST_F(ReplayPredictions, AFailedRecordThatCannotBeReadIsMissed) {
+  write_file(folder_ / "image.png", "no image");
+  write_png(folder_ / "m.png", Mask(kWidth, kHeight));
+  const auto data =
+      manifest({record("a", "image.png", {{"m", {{"label", "lesion"}, {"file", "m.png"}}}}, "m")});
+  Prediction failed;
+  failed.id = "a";
+  failed.failed = true;
+  const Replay replay(replay_predictions({failed}, data, "test", false, folder_));
+  EXPECT_EQ(metric(replay, "strict", "dice"), 0);
+  EXPECT_EQ(score_by(protocol_named("strict"), replay).failed, 1);
+  failed.failed = false;
+  EXPECT_THROW(replay_predictions({failed}, data, "test", false, folder_), DataError);
+}
+
 TEST_F(ReplayPredictions, AFlatNiftiIsTheMaskOfAPicture) {
   Mask truth(kWidth, kHeight);
   truth.pixels[static_cast<std::size_t>(1 * kWidth + 4)] = 1;
   write_png(folder_ / "m.png", truth);
   write_png(folder_ / "image.png",
             Image{kWidth, kHeight, 1, std::vector<std::uint8_t>(kWidth * kHeight, 90)});
-  const auto data = manifest(
-      {record("a", "image.png", {{"m", {{"label", "lesion"}, {"file", "m.png"}}}}, "m")});
+  const auto data =
+      manifest({record("a", "image.png", {{"m", {{"label", "lesion"}, {"file", "m.png"}}}}, "m")});
   std::filesystem::create_directories(folder_ / "masks");
   volume("masks/a.nii", {{4, 1, 0}}, {kWidth, kHeight, 1});
   const auto made = predictions_of_masks(folder_ / "masks", data, "test");

@@ -6,8 +6,8 @@
 ///     volume          equal voxels, whatever file holds them
 ///     pixels          equal pictures, whatever the format; grey and equal channels are the same
 ///     near duplicate  perceptual hashes (image/perceptual_hash.h) that differ in at most 12 of 256
-///                     bits, of pictures with at least 16 bits: a copy that was scaled or compressed,
-///                     often also a neighbouring slice
+///                     bits, of pictures with at least 16 bits: a copy that was scaled or
+///                     compressed, often also a neighbouring slice
 #pragma once
 
 #include <cstdint>

@@ -8,8 +8,8 @@
 
 namespace medseg {
 
-/// Millimetres from one slice to the next along the record's axis, from the volume's header; nothing
-/// for an image file. \throws DataError "manifest:line: …" as load_image.
+/// Millimetres from one slice to the next along the record's axis, from the volume's header;
+/// nothing for an image file. \throws DataError "manifest:line: …" as load_image.
 std::optional<double> slice_step_mm(const Manifest& manifest, const Record& record);
 
 }  // namespace medseg

@@ -8,30 +8,15 @@
 #include <vector>
 
 #include "medseg/config/fields.h"
+#include "medseg/evaluation/evaluator.h"
 
 namespace medseg {
-
-/// Answers are generated, or the reference's own answer is forced and its masks are drawn.
-enum class BenchmarkMode { kGenerate, kTeacherForced };
-template <>
-struct Choice<BenchmarkMode> {
-  static constexpr ChoiceNames<BenchmarkMode, 2> names = {
-      {{BenchmarkMode::kGenerate, "generate"}, {BenchmarkMode::kTeacherForced, "teacher-forced"}}};
-};
-
-/// What stands before a later question: the model's own answers, or the reference's.
-enum class BenchmarkHistory { kOwn, kReference };
-template <>
-struct Choice<BenchmarkHistory> {
-  static constexpr ChoiceNames<BenchmarkHistory, 2> names = {
-      {{BenchmarkHistory::kOwn, "own"}, {BenchmarkHistory::kReference, "reference"}}};
-};
 
 struct BenchmarkOptions {
   std::string name, title, source, licence;
   std::string layout, files, manifest, split;
-  BenchmarkMode mode = BenchmarkMode::kGenerate;
-  BenchmarkHistory history = BenchmarkHistory::kOwn;
+  AnswerMode mode = AnswerMode::kGenerate;
+  History history = History::kOwn;
   std::string question = "{question}", answer;
   std::int64_t max_new_tokens = 128;
   bool keep_logits = false;

@@ -1,9 +1,9 @@
 /// \file
-/// A hash of what a picture shows: copies that were scaled, compressed or brightened keep it nearly.
+/// A hash of what an image shows: copies that were scaled, compressed or brightened keep it nearly.
 ///
-/// The picture is shrunk to 17 x 16 grey cells (box filter); a bit says that a cell is brighter than
-/// its right neighbour by more than two grey levels, so that flat background is 0 whatever the noise
-/// (a difference hash, 256 bits). Turned or mirrored copies have other bits.
+/// The image is shrunk to 17 x 16 grey cells (box filter); a bit says that a cell is brighter than
+/// its right neighbour by more than two grey levels, so that flat background is 0 whatever the
+/// noise (a difference hash, 256 bits). Turned or mirrored copies have other bits.
 #pragma once
 
 #include <array>

@@ -28,7 +28,7 @@ struct EvaluationReport {
   std::vector<CaseRow> rows;
   std::vector<ScoredCase> scored;  ///< mask scores, and whether each mask hit a reference
   std::vector<ShownCase> worst, median, best;
-  EvaluationFacts facts;  ///< where they are known
+  ReportedFacts facts;  ///< where they are known
 };
 
 /// The masks of a run with their scores, each right where its IoU with some reference of its turn

@@ -14,7 +14,7 @@
 namespace medseg {
 
 /// How an evaluation was made, as `evaluation.json` says; "" is unknown.
-struct EvaluationFacts {
+struct ReportedFacts {
   std::string manifest, split, mode, history, seed, decoding, precision;
   std::string leakage;        ///< one sentence: what of the test data was trained on
   std::int64_t records = -1;  ///< that were asked; -1 is unknown
@@ -28,7 +28,7 @@ struct BenchmarkScores {
   nlohmann::json scores;       ///< one object of `score --json`
   RowKind kind = RowKind::kRun;
   std::string source{};  ///< of a reference that the user supplied
-  EvaluationFacts facts{};
+  ReportedFacts facts{};
 };
 
 struct RunsTableOptions {
@@ -50,8 +50,8 @@ struct RunsTableOptions {
 std::string runs_table(const std::vector<BenchmarkScores>& entries,
                        const RunsTableOptions& options);
 
-/// Where a reference says "benchmark", it must be one of `benchmarks`; where it says none, there must
-/// be only one. \throws DataError at `where`.
+/// Where a reference says "benchmark", it must be one of `benchmarks`; where it says none, there
+/// must be only one. \throws DataError at `where`.
 std::vector<BenchmarkScores> references_of(const nlohmann::json& list, const std::string& where,
                                            const std::vector<std::string>& benchmarks);
 
