@@ -1,6 +1,7 @@
 // medseg data: make the demonstration set, check a manifest, count its records.
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
@@ -8,6 +9,7 @@
 #include "medseg/base/error.h"
 #include "medseg/base/log.h"
 #include "medseg/base/str.h"
+#include "medseg/dataset/contamination.h"
 #include "medseg/dataset/doctor.h"
 #include "medseg/dataset/stats.h"
 #include "medseg/demo/demo.h"
@@ -91,22 +93,65 @@ void add_doctor(CLI::App& data) {
   command->callback([manifests, json] { doctor(*manifests, *json); });
 }
 
+struct StatsArguments {
+  fs::path manifest, tokenizer;
+  std::vector<fs::path> against;
+  std::string split, against_split;
+  bool json = false;
+};
+
+Contamination contamination_of(const StatsArguments& arguments, const Manifest& manifest) {
+  std::vector<Manifest> others;
+  for (const auto& path : arguments.against) others.push_back(Manifest::read(path));
+  std::vector<DataPart> parts;
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    if (fs::equivalent(arguments.against[i], arguments.manifest) &&
+        (arguments.split == arguments.against_split || arguments.split.empty() ||
+         arguments.against_split.empty())) {
+      throw ConfigError("--against",
+                        "the manifest itself: name two splits of it with --split and "
+                        "--against-split");
+    }
+    parts.push_back({&others[i], arguments.against_split});
+  }
+  return find_contamination({&manifest, arguments.split}, parts);
+}
+
+void stats(const StatsArguments& arguments) {
+  if (arguments.against.empty() && !(arguments.split.empty() && arguments.against_split.empty()))
+    throw ConfigError("--split", "is for --against: counts are those of every split");
+  const auto counter =
+      arguments.tokenizer.empty() ? nullptr : open_tokenizer(arguments.tokenizer, "");
+  const Manifest manifest = Manifest::read(arguments.manifest);
+  const auto counts = count_manifest(manifest, counter.get());
+  std::optional<Contamination> found;
+  if (!arguments.against.empty()) found = contamination_of(arguments, manifest);
+  if (!arguments.json) {
+    std::cout << stats_text(counts) << (found ? "\n" + contamination_text(*found) : "");
+    return;
+  }
+  auto json = nlohmann::ordered_json::parse(stats_json(counts));
+  if (found) json["against"] = contamination_json(*found);
+  std::cout << json.dump() << "\n";
+}
+
 void add_stats(CLI::App& data) {
-  auto manifest = std::make_shared<fs::path>();
-  auto tokenizer = std::make_shared<fs::path>();
-  auto json = std::make_shared<bool>(false);
+  auto arguments = std::make_shared<StatsArguments>();
   auto* command = data.add_subcommand("stats", "Counts, histograms and leakage of a manifest");
-  command->add_option("manifest", *manifest, "manifest.jsonl")->required();
-  command->add_flag("--json", *json, "one JSON object");
-  command->add_option("--tokenizer", *tokenizer,
+  command->add_option("manifest", arguments->manifest, "manifest.jsonl")->required();
+  command->add_option("--against", arguments->against,
+                      "manifests of training data: the same patients, volumes and pictures, and "
+                      "near duplicates");
+  command->add_option("--split", arguments->split, "with --against: of the manifest; default all");
+  command->add_option("--against-split", arguments->against_split,
+                      "with --against: of the training data; default all");
+  command->add_flag("--json", arguments->json, "one JSON object");
+  command->add_option("--tokenizer", arguments->tokenizer,
                       "count lengths in its tokens: a bundle or whatever medseg tokenize takes");
   command->footer(
-      "Example: medseg data stats data/demo/manifest.jsonl --tokenizer runs/demo-start");
-  command->callback([manifest, tokenizer, json] {
-    const auto counter = tokenizer->empty() ? nullptr : open_tokenizer(*tokenizer, "");
-    const auto stats = count_manifest(Manifest::read(*manifest), counter.get());
-    std::cout << (*json ? stats_json(stats) + "\n" : stats_text(stats));
-  });
+      "Example: medseg data stats data/demo/manifest.jsonl --tokenizer runs/demo-start\n"
+      "         medseg data stats test.jsonl --against train.jsonl");
+  command->callback([arguments] { stats(*arguments); });
 }
 
 }  // namespace
