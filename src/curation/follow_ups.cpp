@@ -85,13 +85,12 @@ void add_neighbours(Turns& turns, const MaskFacts& mask, const Picture& picture,
       ++count;
     }
     if (count != 1 || only == nullptr || only->area_px < kFewestPixels) continue;
-    const bool beside = direction.ends_with(" of");
-    const std::string where = beside ? "to the " + direction : direction;
     const std::string it = plural ? "them" : "it";
+    const std::string where =
+        (direction.ends_with(" of") ? "to the " + direction : direction) + " " + it;
     const std::string question =
-        one_of({str_cat("What touches ", it, " ", where, " ", it, " in the picture?"),
-                str_cat("Which labelled structure borders on ", it, ", ", where, " ", it,
-                        " in the picture?")},
+        one_of({str_cat("What lies directly ", where, " in the picture?"),
+                str_cat("Which structure is next, ", where, " in the picture?")},
                random);
     turns.push_back(turn(
         question,

@@ -37,6 +37,12 @@ std::vector<const MaskFacts*> targets_of(const TurnCheck& check) {
   return masks;
 }
 
+/// A structure of one side may reach over the midline: only the other side contradicts.
+bool contradicts(Side said, Side actual) {
+  const bool sided = said == Side::kLeft || said == Side::kRight;
+  return sided && (actual == mirrored(said) || actual == Side::kBoth);
+}
+
 void check_leak(const TurnCheck& check) {
   std::vector<std::string> labels = check.turn.absent;
   for (const auto* mask : targets_of(check)) labels.push_back(mask->label);
@@ -97,7 +103,7 @@ void check_sides(const TurnCheck& check, const AnswerParts& parts) {
       if (!fault.empty()) check.add(Rule::kSide, fault);
     }
     const Side own = label_name(parts.phrases[k].text).side;
-    if (own != Side::kNone && mask.side_of_patient != Side::kNone && own != mask.side_of_patient) {
+    if (contradicts(own, mask.side_of_patient)) {
       check.add(Rule::kSide, str_cat("\"", parts.phrases[k].text,
                                      "\" is a mask on the side: ", name_of(mask.side_of_patient)));
     }
@@ -215,12 +221,10 @@ std::vector<Violation> violations_of(const Draft& draft, const RuleFacts& known,
 
 std::string side_conflict(const MaskFacts& mask) {
   const Side said = label_name(mask.label).side;
-  if (said == Side::kNone || mask.side_of_patient == Side::kNone || said == mask.side_of_patient)
-    return "";
-  return str_cat("the label \"", mask.label, "\" says ", name_of(said), ", the mask lies ",
-                 mask.side_of_patient == Side::kMiddle ? "across the midline"
-                 : mask.side_of_patient == Side::kBoth ? "on both sides"
-                                                       : name_of(mask.side_of_patient));
+  if (!contradicts(said, mask.side_of_patient)) return "";
+  return str_cat(
+      "the label \"", mask.label, "\" says ", name_of(said), ", the mask lies ",
+      mask.side_of_patient == Side::kBoth ? "on both sides" : name_of(mask.side_of_patient));
 }
 
 void RuleCounts::add(const std::string& where, const Draft& draft,

@@ -173,6 +173,8 @@ TEST(SideConflict, ComparesALabelWithItsMask) {
   EXPECT_THAT(side_conflict(mask), HasSubstr("says left, the mask lies right"));
   mask.side_of_patient = Side::kLeft;
   EXPECT_EQ(side_conflict(mask), "");
+  mask.side_of_patient = Side::kMiddle;  // folds of one half reach over the midline
+  EXPECT_EQ(side_conflict(mask), "");
   mask.side_of_patient = Side::kNone;
   EXPECT_EQ(side_conflict(mask), "");
 }
