@@ -162,6 +162,7 @@ void add_data(CLI::App& app) {
   add_demo(*data);
   add_doctor(*data);
   add_stats(*data);
+  add_data_annotate(*data);
 }
 
 }  // namespace medseg
