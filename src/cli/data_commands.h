@@ -1,0 +1,13 @@
+/// \file
+/// The subcommands of `data`, each in the file of its name.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace medseg {
+
+void add_data_demo(CLI::App& data);
+void add_data_doctor(CLI::App& data);
+void add_data_stats(CLI::App& data);
+
+}  // namespace medseg
