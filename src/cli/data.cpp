@@ -8,8 +8,12 @@ void add_data(CLI::App& app) {
   auto* data = app.add_subcommand("data", "Prepare, check and count data");
   data->require_subcommand(1);
   add_data_demo(*data);
+  add_data_new(*data);
+  add_data_convert(*data);
+  add_data_export(*data);
   add_data_doctor(*data);
   add_data_stats(*data);
+  add_data_fingerprint(*data);
 }
 
 }  // namespace medseg
