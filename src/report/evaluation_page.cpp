@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "html.h"
+#include "medseg/base/base64.h"
 #include "medseg/base/str.h"
 #include "medseg/image/codec.h"
 #include "medseg/report/line_chart.h"
