@@ -18,7 +18,7 @@ packages=(
   # libraries (third_party/README.md has the reason for each)
   nlohmann-json3-dev libspdlog-dev libcli11-dev libopencv-imgcodecs-dev libpcre2-dev libutf8proc-dev
   zlib1g-dev libdcmtk-dev libopenjp2-7-dev libssl-dev libgoogle-perftools-dev libgtest-dev
-  libgmock-dev
+  libgmock-dev libboost-dev libcurl4-openssl-dev libsqlite3-dev
 )
 
 say() { printf 'setup: %s\n' "$*" >&2; }

@@ -106,7 +106,8 @@ void Trainer::prepare_features() {
 
 // The loop: steps, and what is due after each.
 void Trainer::run() {
-  const SignalWatch signals;
+  const SignalWatch signals(
+      "\nstopping: this step is finished, then saved; --resume goes on (again: at once)\n");
   write_run("running");
   prepare_features();
   const auto device = run_.bundle.model->device();

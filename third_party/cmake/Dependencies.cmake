@@ -65,5 +65,11 @@ dep_library(openjpeg openjp2)
 find_path(OPENJPEG_INCLUDE openjpeg.h PATH_SUFFIXES openjpeg-2.5 REQUIRED)
 target_include_directories(dep_openjpeg SYSTEM INTERFACE "${OPENJPEG_INCLUDE}")
 dep_library(crypto crypto)
+dep_library(curl curl)
+dep_library(sqlite sqlite3)
+find_package(Threads REQUIRED)
+add_library(dep_beast INTERFACE)  # headers alone: Boost.Beast and Boost.Asio
+add_library(dep::beast ALIAS dep_beast)
+target_link_libraries(dep_beast INTERFACE Threads::Threads)
 dep_library(allocator tcmalloc_minimal)  # 1.6 times faster training steps than glibc's malloc
 target_link_options(dep_allocator INTERFACE "LINKER:--no-as-needed")
