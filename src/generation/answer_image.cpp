@@ -19,8 +19,7 @@ std::vector<AnsweredQuestion> answer_image(const OpenBundle& bundle, const Model
       encode_image(image, *bundle.model, bundle.options, options.dtype()));
   Dialogue dialogue(bundle, features, options.generation(bundle));
   std::vector<AnsweredQuestion> answered;
-  for (const auto& question : questions)
-    answered.push_back({question, dialogue.ask(question)});
+  for (const auto& question : questions) answered.push_back({question, dialogue.ask(question)});
   return answered;
 }
 

@@ -129,9 +129,9 @@ std::vector<PhraseMask> phrase_masks(const std::map<std::int64_t, SliceAnswers>&
       const Mask seen = decode_rle(mask.rle);
       const auto across = size[axis == 0 ? 1 : 0], up = size[axis == 2 ? 1 : 2];
       if (seen.width != across || seen.height != up) {
-        throw DataError(str_cat("slice ", slice), str_cat("a mask of ", seen.width, " x ",
-                                                          seen.height, " pixels, the slice has ",
-                                                          across, " x ", up));
+        throw DataError(str_cat("slice ", slice),
+                        str_cat("a mask of ", seen.width, " x ", seen.height,
+                                " pixels, the slice has ", across, " x ", up));
       }
       put_slice(phrase.voxels, axis, slice, seen);
       if (phrase.slices.empty() || phrase.slices.back() != slice) phrase.slices.push_back(slice);

@@ -35,8 +35,8 @@ double rounded(double value, double per_unit) { return std::round(value * per_un
 Json measured(const MaskMeasures& measures) {
   Json slices = Json::array();
   for (std::size_t i = 0; i < measures.slices.size(); ++i) {
-    slices.push_back({{"slice", measures.slices[i]},
-                      {"area_mm2", rounded(measures.areas_mm2[i], 1000)}});
+    slices.push_back(
+        {{"slice", measures.slices[i]}, {"area_mm2", rounded(measures.areas_mm2[i], 1000)}});
   }
   return {{"voxels", measures.voxels},
           {"volume_ml", rounded(measures.volume_ml, 1e6)},
@@ -72,6 +72,33 @@ Json answered_slices(const std::map<std::int64_t, SliceAnswers>& answers, std::s
                     {"seconds", one.seconds}});
   }
   return json;
+}
+
+/// "3 to 7, 9": slices in rising order.
+std::string ranges_of(const std::vector<std::int64_t>& slices) {
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < slices.size();) {
+    std::size_t last = i;
+    while (last + 1 < slices.size() && slices[last + 1] == slices[last] + 1) ++last;
+    parts.push_back(last == i ? str_cat(slices[i]) : str_cat(slices[i], " to ", slices[last]));
+    i = last + 1;
+  }
+  return join(parts, ", ");
+}
+
+/// Each different answer once, with the slices that got it.
+void print_answers(const std::map<std::int64_t, SliceAnswers>& answers, std::size_t turn) {
+  std::vector<std::pair<std::string, std::vector<std::int64_t>>> said;
+  for (const auto& [slice, turns] : answers) {
+    const auto& text = turns.at(turn).text;
+    auto at = std::find_if(said.begin(), said.end(),
+                           [&](const auto& other) { return other.first == text; });
+    if (at == said.end()) at = said.insert(said.end(), {text, {}});
+    at->second.push_back(slice);
+  }
+  for (const auto& [text, slices] : said)
+    std::cout << (slices.size() == 1 ? "slice " : "slices ") << ranges_of(slices) << ": " << text
+              << "\n";
 }
 
 /// An earlier answer's files, but for the journal.
@@ -126,9 +153,9 @@ void VolumeAnswer::choose_slices() {
   if (asked) {
     range = *asked;
     if (range.end > count) {
-      throw ConfigError("--slices", str_cat(questions_.slices, " is out of range: ",
-                                            questions_.file.string(), " has ", count,
-                                            " slices along axis ", questions_.axis));
+      throw ConfigError("--slices",
+                        str_cat(questions_.slices, " is out of range: ", questions_.file.string(),
+                                " has ", count, " slices along axis ", questions_.axis));
     }
   } else {
     const auto shows = [&](std::int64_t slice) {
@@ -138,10 +165,9 @@ void VolumeAnswer::choose_slices() {
     while (range.begin < range.end && !shows(range.begin)) ++range.begin;
     while (range.end > range.begin && !shows(range.end - 1)) --range.end;
     if (range.begin == range.end) {
-      throw DataError(questions_.file.string(), "no slice along axis " +
-                                                    std::to_string(questions_.axis) +
-                                                    " shows anything through the window " +
-                                                    window_text(window_));
+      throw DataError(questions_.file.string(),
+                      "no slice along axis " + std::to_string(questions_.axis) +
+                          " shows anything through the window " + window_text(window_));
     }
     notes_.push_back(str_cat("slices ", range.begin, " to ", range.end - 1, " of 0 to ", count - 1,
                              " show something"));
@@ -207,6 +233,7 @@ void VolumeAnswer::write(const std::map<std::int64_t, SliceAnswers>& answers,
   json["turns"] = Json::array();
   std::vector<PhraseMask> all;
   for (std::size_t turn = 0; turn < questions_.questions.size(); ++turn) {
+    print_answers(answers, turn);
     auto phrases = phrase_masks(answers, turn, turned_.size, questions_.axis);
     Json said = Json::array(), masks = Json::array();
     for (std::size_t index = 0; index < phrases.size(); ++index) {
@@ -241,12 +268,11 @@ void VolumeAnswer::write(const std::map<std::int64_t, SliceAnswers>& answers,
   for (const auto& mask : all)
     drawn.push_back({slice_of(mask.voxels, questions_.axis, shown), mask.phrase});
   const auto turned_spacing = turned_.spacing_mm();
-  const double aspect = turned_spacing[questions_.axis == 2 ? 1 : 2] /
-                        turned_spacing[questions_.axis == 0 ? 1 : 0];
+  const double aspect =
+      turned_spacing[questions_.axis == 2 ? 1 : 2] / turned_spacing[questions_.axis == 0 ? 1 : 0];
   write_png(out / "overlay.png", draw_overlay(picture(shown), drawn, 512, aspect));
   json["overlay_slice"] = shown;
-  write_file(out / "answer.json",
-             json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file(out / "answer.json", json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 void VolumeAnswer::add_segments(const std::vector<PhraseMask>& all, const fs::path& model,

@@ -17,8 +17,8 @@ DicomColours::DicomColours(const DicomFile& file, const DicomPixelFormat& format
     if (file.data().has(kSegmentedPalette))
       file.fail("a DICOM palette in segments, which is not read; convert it to RGB");
     for (std::size_t c = 0; c < 3; ++c) {
-      palette_[c] = dicom_lut(file, file.data(), kPaletteDescriptor[c], kPaletteData[c],
-                              format.is_signed);
+      palette_[c] =
+          dicom_lut(file, file.data(), kPaletteDescriptor[c], kPaletteData[c], format.is_signed);
     }
     // Some writers state 16 bits and store 8.
     std::uint16_t greatest = 0;

@@ -33,13 +33,15 @@ void check_same_planes(const std::vector<PlacedFrame>& frames, const std::string
     if (std::abs(length(along_row(frame)) - 1) > 1e-2 ||
         std::abs(length(down_column(frame)) - 1) > 1e-2 ||
         std::abs(dot(along_row(frame), down_column(frame))) > 1e-2) {
-      throw DataError(where, "contradictory header: its image orientation is no pair of "
-                             "perpendicular directions");
+      throw DataError(where,
+                      "contradictory header: its image orientation is no pair of "
+                      "perpendicular directions");
     }
     for (std::size_t i = 0; i < 6; ++i) {
       if (std::abs(frame.orientation[i] - first.orientation[i]) > 1e-3)
-        throw DataError(where, "holds images of different orientations (a localizer?); keep those "
-                               "of one stack");
+        throw DataError(where,
+                        "holds images of different orientations (a localizer?); keep those "
+                        "of one stack");
     }
     if (std::abs(frame.row_mm - first.row_mm) > 1e-3 * first.row_mm ||
         std::abs(frame.column_mm - first.column_mm) > 1e-3 * first.column_mm)
@@ -75,10 +77,10 @@ std::vector<std::size_t> one_volume(const std::vector<std::vector<std::size_t>>&
   const auto volumes = static_cast<std::int64_t>(found.front().size());
   for (const auto& place : found) {
     if (static_cast<std::int64_t>(place.size()) != volumes) {
-      throw DataError(where, str_cat("has ", place.size(), " images at ", fixed(at[place[0]], 2),
-                                     " mm along its normal, but ", volumes, " at ",
-                                     fixed(at[found.front()[0]], 2),
-                                     " mm; keep those of one volume"));
+      throw DataError(where,
+                      str_cat("has ", place.size(), " images at ", fixed(at[place[0]], 2),
+                              " mm along its normal, but ", volumes, " at ",
+                              fixed(at[found.front()[0]], 2), " mm; keep those of one volume"));
     }
   }
   if (volumes > 1 && !index) {
@@ -99,8 +101,7 @@ void check_distances(const std::vector<std::size_t>& frames, const std::vector<d
                      std::vector<std::string>& notes, const std::string& where) {
   if (frames.size() < 3) return;
   std::vector<double> gaps;
-  for (std::size_t i = 1; i < frames.size(); ++i)
-    gaps.push_back(at[frames[i]] - at[frames[i - 1]]);
+  for (std::size_t i = 1; i < frames.size(); ++i) gaps.push_back(at[frames[i]] - at[frames[i - 1]]);
   auto sorted = gaps;
   std::sort(sorted.begin(), sorted.end());
   const double usual = sorted[(sorted.size() - 1) / 2];
@@ -113,15 +114,15 @@ void check_distances(const std::vector<std::size_t>& frames, const std::vector<d
     missing.push_back(fixed(at[frames[i]], 1) + " and " + fixed(at[frames[i + 1]], 1) + " mm");
   }
   if (!missing.empty()) {
-    throw DataError(where, str_cat(count, count == 1 ? " slice is" : " slices are",
-                                   " missing, between ", join_first(missing, 3),
-                                   " along its normal (", fixed(usual, 2),
-                                   " mm from slice to slice)"));
+    throw DataError(where,
+                    str_cat(count, count == 1 ? " slice is" : " slices are", " missing, between ",
+                            join_first(missing, 3), " along its normal (", fixed(usual, 2),
+                            " mm from slice to slice)"));
   }
   if (sorted.back() - sorted.front() > 0.05 * usual) {
-    throw DataError(where, str_cat("its slices are ", fixed(sorted.front(), 3), " to ",
-                                   fixed(sorted.back(), 3),
-                                   " mm apart; a volume needs equal distances"));
+    throw DataError(
+        where, str_cat("its slices are ", fixed(sorted.front(), 3), " to ", fixed(sorted.back(), 3),
+                       " mm apart; a volume needs equal distances"));
   }
   if (sorted.back() - sorted.front() > 0.01 * usual) {
     notes.push_back(str_cat("its slices are ", fixed(sorted.front(), 3), " to ",
@@ -147,8 +148,8 @@ FrameStack stack_frames(const std::vector<PlacedFrame>& frames, std::optional<st
   const auto steps = static_cast<double>(stack.frames.size() - 1);
   Vector step{};
   for (std::size_t i = 0; i < 3; ++i) {
-    step[i] = steps > 0 ? (last.position[i] - first.position[i]) / steps
-                        : normal[i] * first.thickness_mm;
+    step[i] =
+        steps > 0 ? (last.position[i] - first.position[i]) / steps : normal[i] * first.thickness_mm;
   }
   if (steps > 0) {
     const double apart = length(step);

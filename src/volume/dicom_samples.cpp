@@ -181,8 +181,7 @@ double DicomSamples::sample(std::size_t at) const {
       std::memcpy(&number, value, 8);
       return number;
     }
-    for (std::size_t i = 0; i < width; ++i)
-      raw |= static_cast<std::uint64_t>(value[i]) << (8 * i);
+    for (std::size_t i = 0; i < width; ++i) raw |= static_cast<std::uint64_t>(value[i]) << (8 * i);
   }
   raw >>= static_cast<unsigned>(format_.high + 1 - format_.stored);
   raw &= (std::uint64_t{1} << format_.stored) - 1;

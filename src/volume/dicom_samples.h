@@ -22,7 +22,7 @@ struct DicomPixelFormat {
   std::size_t pixels() const {
     return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
   }
-  double least() const;     ///< that a stored sample can be
+  double least() const;  ///< that a stored sample can be
   double greatest() const;
 };
 

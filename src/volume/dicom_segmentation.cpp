@@ -58,8 +58,7 @@ double step_of(const std::vector<double>& at, double stated, const std::string& 
 std::vector<std::int64_t> segments_of(const DicomFile& file, const DicomFrames& frames) {
   std::vector<std::int64_t> segments;
   for (const auto& groups : frames.groups) {
-    const auto number =
-        groups.group(kSegmentIdentification).integer(kReferencedSegment);
+    const auto number = groups.group(kSegmentIdentification).integer(kReferencedSegment);
     if (!number) file.fail("a segmentation with frames that name no segment");
     segments.push_back(*number);
   }
@@ -124,8 +123,9 @@ Volume read_segmentation(const DicomFile& file, std::optional<std::int64_t> segm
     }
   }
   if (overlap)
-    volume.notes.push_back("its segments overlap: a voxel has the label of the last; choose one "
-                           "by \"value\"");
+    volume.notes.push_back(
+        "its segments overlap: a voxel has the label of the last; choose one "
+        "by \"value\"");
   if (half > 0) volume.notes.push_back("a fractional segmentation: above one half is foreground");
   return volume;
 }

@@ -108,10 +108,16 @@ void put_code(DcmItem& item, const DcmTagKey& sequence, const std::string& value
 
 /// What the standard repeats of patient, study and frame of reference.
 void copy_context(const DicomItem& from, DcmItem& to) {
-  static const std::vector<DcmTagKey> kRequired = {
-      DCM_PatientName,     DCM_PatientID,   DCM_PatientBirthDate,       DCM_PatientSex,
-      DCM_StudyDate,       DCM_StudyTime,   DCM_ReferringPhysicianName, DCM_StudyID,
-      DCM_AccessionNumber, DCM_PositionReferenceIndicator};
+  static const std::vector<DcmTagKey> kRequired = {DCM_PatientName,
+                                                   DCM_PatientID,
+                                                   DCM_PatientBirthDate,
+                                                   DCM_PatientSex,
+                                                   DCM_StudyDate,
+                                                   DCM_StudyTime,
+                                                   DCM_ReferringPhysicianName,
+                                                   DCM_StudyID,
+                                                   DCM_AccessionNumber,
+                                                   DCM_PositionReferenceIndicator};
   static const std::vector<DcmTagKey> kOptional = {DCM_SpecificCharacterSet, DCM_PatientAge,
                                                    DCM_StudyDescription, DCM_StudyInstanceUID,
                                                    DCM_FrameOfReferenceUID};
@@ -149,8 +155,7 @@ void put_segment(DcmItem& data, int number, const DicomSegment& segment,
   put(item, DCM_TrackingID, str_cat("medseg ", number));
   put(item, DCM_TrackingUID, uid);
   DcmItem& algorithms = add_item(item, DCM_SegmentationAlgorithmIdentificationSequence);
-  put_code(algorithms, DCM_AlgorithmFamilyCodeSequence, "123109", "DCM",
-           "Artificial Intelligence");
+  put_code(algorithms, DCM_AlgorithmFamilyCodeSequence, "123109", "DCM", "Artificial Intelligence");
   put(algorithms, DCM_AlgorithmName, dicom_text(algorithm, 64));
   put(algorithms, DCM_AlgorithmVersion, std::string(version()));
 }

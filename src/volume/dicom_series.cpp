@@ -57,8 +57,8 @@ void check_alike(const std::vector<DicomSeriesFile>& files, const std::string& w
   const auto& first = files.front().format;
   for (const auto& file : files) {
     if (file.format.frames > 1) {
-      throw DataError(where, "holds several multi-frame files (" +
-                                 file.path.filename().string() + " …); name one of them");
+      throw DataError(where, "holds several multi-frame files (" + file.path.filename().string() +
+                                 " …); name one of them");
     }
     if (file.format.rows != first.rows || file.format.columns != first.columns) {
       throw DataError(where, str_cat("holds images of different sizes: ", first.columns, " x ",
@@ -112,10 +112,9 @@ DicomSeries dicom_series(const fs::path& folder) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(folder, error))
       folders = folders || entry.is_directory(error);
-    const std::string has =
-        other.empty() ? "holds no DICOM files"
-                      : "holds DICOM files without an image (" +
-                            join({other.begin(), other.end()}, ", ") + ")";
+    const std::string has = other.empty() ? "holds no DICOM files"
+                                          : "holds DICOM files without an image (" +
+                                                join({other.begin(), other.end()}, ", ") + ")";
     throw DataError(where, has + (folders ? "; name one of the folders in it"
                                           : "; a folder is a DICOM series here"));
   }
@@ -133,9 +132,8 @@ DicomSeries dicom_series(const fs::path& folder) {
     throw DataError(where, str_cat(unplaced, " of its ", series.files.size(),
                                    " images do not say where they lie"));
   if (unplaced > 0) {
-    std::stable_sort(series.files.begin(), series.files.end(), [](const auto& a, const auto& b) {
-      return a.place.order < b.place.order;
-    });
+    std::stable_sort(series.files.begin(), series.files.end(),
+                     [](const auto& a, const auto& b) { return a.place.order < b.place.order; });
     double at = 0;
     for (auto& file : series.files) {
       file.place.position = {0, 0, at};

@@ -84,8 +84,9 @@ class Walker {
   /// Elements whose value is made of items, by what they say or by what they hold.
   bool holds_items(const Element& found) const {
     if (found.vr == "SQ" || found.length == kUndefined) return true;
-    return (found.vr.empty() || found.vr == "UN") && found.length >= 8 && found.value + 4 <= bytes_.size() &&
-           u16(found.value) == 0xfffe && u16(found.value + 2) == 0xe000;
+    return (found.vr.empty() || found.vr == "UN") && found.length >= 8 &&
+           found.value + 4 <= bytes_.size() && u16(found.value) == 0xfffe &&
+           u16(found.value + 2) == 0xe000;
   }
 
   std::span<const std::uint8_t> part(std::size_t at, std::size_t length) const {
@@ -151,8 +152,8 @@ void walk(const Walker& walker, DicomStructure& out) {
       continue;
     }
     if (level.sequence != found.is(0xfffe, 0xe000))
-      walker.fail("damaged: " + tag_text(found) + (level.sequence ? " where an item is expected"
-                                                                 : " outside of a sequence"));
+      walker.fail("damaged: " + tag_text(found) +
+                  (level.sequence ? " where an item is expected" : " outside of a sequence"));
     const bool undefined = found.length == kUndefined;
     if (!undefined && found.length > level.end - found.value) {
       walker.fail(str_cat(top ? "truncated: " : "contradictory lengths: ", "its element ",
@@ -220,8 +221,7 @@ DicomStructure dicom_structure(std::span<const std::uint8_t> bytes, const std::s
     out.unpacked = inflate_bare(out.dataset, kMaxUnpacked, where);
     if (out.unpacked.size() >= kMaxUnpacked)
       throw DataError(where, "a deflated file of more than 256 MiB; save it uncompressed");
-    out.dataset = {reinterpret_cast<const std::uint8_t*>(out.unpacked.data()),
-                   out.unpacked.size()};
+    out.dataset = {reinterpret_cast<const std::uint8_t*>(out.unpacked.data()), out.unpacked.size()};
   }
   walk(Walker(out.dataset, out.explicit_vr, out.big_endian, where), out);
   return out;

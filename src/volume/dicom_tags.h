@@ -39,8 +39,7 @@ inline constexpr DicomTag kSegmentedPalette{0x0028, 0x1221};
 inline constexpr DicomTag kSharedGroups{0x5200, 0x9229}, kPerFrameGroups{0x5200, 0x9230},
     kPlanePosition{0x0020, 0x9113}, kPlaneOrientation{0x0020, 0x9116},
     kPixelMeasures{0x0028, 0x9110}, kValueTransformation{0x0028, 0x9145},
-    kFrameVoiLut{0x0028, 0x9132}, kFrameContent{0x0020, 0x9111},
-    kTemporalIndex{0x0020, 0x9128};
+    kFrameVoiLut{0x0028, 0x9132}, kFrameContent{0x0020, 0x9111}, kTemporalIndex{0x0020, 0x9128};
 
 // Segmentations
 inline constexpr DicomTag kSegmentationType{0x0062, 0x0001}, kSegments{0x0062, 0x0002},

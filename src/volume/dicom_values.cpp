@@ -11,8 +11,8 @@
 namespace medseg {
 
 double DicomLut::at(double value) const {
-  const double place = std::clamp(std::round(value - first), 0.0,
-                                  static_cast<double>(table.size() - 1));
+  const double place =
+      std::clamp(std::round(value - first), 0.0, static_cast<double>(table.size() - 1));
   return table[static_cast<std::size_t>(place)];
 }
 
@@ -96,8 +96,9 @@ void DicomValues::read_voi(const DicomFile& file, const DicomFrameGroups& groups
     voi_ = dicom_lut(file, item, kLutDescriptor, kLutData,
                      data.integer(kPixelRepresentation).value_or(0) == 1 || lowest < 0);
     window_ = Window{"dicom-voi-lut", 0, std::ldexp(1.0, voi_->bits) - 1};
-    notes_.push_back("its VOI look-up table is applied: grey values are those that it was made "
-                     "to show");
+    notes_.push_back(
+        "its VOI look-up table is applied: grey values are those that it was made "
+        "to show");
     return;
   }
   const auto own = groups.group(kFrameVoiLut);

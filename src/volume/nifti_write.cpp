@@ -71,8 +71,8 @@ std::string blank(bool second, bool swapped, const std::array<std::int64_t, 3>& 
     header[38] = 'r';  // "regular": readers of Analyze look for it
     set<std::int16_t>(header, 40, static_cast<std::int16_t>(dimensions), swapped);
     for (std::size_t axis = 0; axis < 7; ++axis) {
-      set<std::int16_t>(header, 42 + 2 * axis,
-                        static_cast<std::int16_t>(axis < 3 ? size[axis] : 1), swapped);
+      set<std::int16_t>(header, 42 + 2 * axis, static_cast<std::int16_t>(axis < 3 ? size[axis] : 1),
+                        swapped);
     }
     set<std::int16_t>(header, 70, 2, swapped);
     set<std::int16_t>(header, 72, 8, swapped);
@@ -85,7 +85,7 @@ std::string blank(bool second, bool swapped, const std::array<std::int64_t, 3>& 
 
 struct Quaternion {
   double b = 0, c = 0, d = 0;
-  double handed = 1;  ///< -1: the third axis is mirrored
+  double handed = 1;   ///< -1: the third axis is mirrored
   bool exact = false;  ///< false: the axes are not at right angles
 };
 
@@ -183,10 +183,9 @@ std::string nifti_header(const Volume& stored, const std::filesystem::path& like
   if (other.empty()) return from_affine(stored);
   const auto size = word_at(other, 0);
   std::int32_t turned = 0;
-  for (std::size_t i = 0; i < 4; ++i)
-    reinterpret_cast<char*>(&turned)[i] = other[3 - i];
-  const bool second = size == static_cast<std::int32_t>(kHeader2) ||
-                      turned == static_cast<std::int32_t>(kHeader2);
+  for (std::size_t i = 0; i < 4; ++i) reinterpret_cast<char*>(&turned)[i] = other[3 - i];
+  const bool second =
+      size == static_cast<std::int32_t>(kHeader2) || turned == static_cast<std::int32_t>(kHeader2);
   const bool swapped = size != static_cast<std::int32_t>(second ? kHeader2 : kHeader1);
   // A file of two axes keeps two; further axes count volumes, of which the mask has one.
   std::int64_t dimensions = 3;

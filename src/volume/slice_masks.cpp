@@ -14,8 +14,9 @@ struct SliceWalk {
   std::int64_t start = 0, right = 0, down = 0;  ///< of pixel (0, 0); one pixel to the right; down
 
   SliceWalk(const std::array<std::int64_t, 3>& size, int axis, std::int64_t index) {
-    MEDSEG_CHECK(axis >= 0 && axis < 3 && index >= 0 && index < size[static_cast<std::size_t>(axis)],
-                 "slice out of range");
+    MEDSEG_CHECK(
+        axis >= 0 && axis < 3 && index >= 0 && index < size[static_cast<std::size_t>(axis)],
+        "slice out of range");
     const std::array<std::int64_t, 3> stride = {1, size[0], size[0] * size[1]};
     const std::size_t across = axis == 0 ? 1 : 0, up = axis == 2 ? 1 : 2;
     width = static_cast<int>(size[across]);

@@ -134,7 +134,7 @@ TEST_F(VolumeAnswers, SlicesAreChosenByRangeOrByWhatTheyShow) {
 
 TEST_F(VolumeAnswers, AStrangersFolderIsLeftAlone) {
   write_file(folder_ / "out/notes.txt", "mine");
-  EXPECT_THROW(VolumeAnswer(questions()), DataError);
+  EXPECT_THROW(VolumeAnswer{questions()}, DataError);
   EXPECT_EQ(read_file(folder_ / "out/notes.txt"), "mine");
 }
 

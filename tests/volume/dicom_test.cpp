@@ -97,9 +97,9 @@ TEST(Dicom, WhatAUserShouldKnowIsALine) {
 TEST(Dicom, FoldersThatAreNoSeriesAreNamed) {
   EXPECT_THAT(refusal(dicom_folder() / "missing"),
               AllOf(HasSubstr("2 slices are missing"), HasSubstr("between 33.0 and 42.0 mm")));
-  EXPECT_THAT(refusal(dicom_folder() / "two_series"),
-              AllOf(HasSubstr("holds 2 series: number 4 (CT, 3 files"),
-                    HasSubstr("number 5 (PT, 1 file")));
+  EXPECT_THAT(
+      refusal(dicom_folder() / "two_series"),
+      AllOf(HasSubstr("holds 2 series: number 4 (CT, 3 files"), HasSubstr("number 5 (PT, 1 file")));
   EXPECT_THAT(refusal(dicom_folder() / "times"), HasSubstr("has 2 volumes"));
   EXPECT_THAT(refusal(dicom_folder() / "times", 2), HasSubstr("out of range"));
   EXPECT_THAT(refusal(dicom_folder() / "series", 1), HasSubstr("out of range"));
@@ -169,9 +169,8 @@ TEST(Dicom, DeepNestingEndsInOneLine) {
 TEST(Dicom, HugeAndContradictorySizesAllocateNothing) {
   const std::string pixels("\xe0\x7f\x10\0OW\0\0\x04\0\0\0\x01\0\x02\0", 16);
   const auto with = [&](std::uint16_t rows, std::uint16_t columns, std::uint16_t allocated) {
-    return dicom_bytes(number(0x28, 2, 1) + number(0x28, 0x10, rows) +
-                       number(0x28, 0x11, columns) + number(0x28, 0x100, allocated) +
-                       number(0x28, 0x101, 16) + pixels);
+    return dicom_bytes(number(0x28, 2, 1) + number(0x28, 0x10, rows) + number(0x28, 0x11, columns) +
+                       number(0x28, 0x100, allocated) + number(0x28, 0x101, 16) + pixels);
   };
   EXPECT_THAT(error_of(with(65535, 65535, 16)), HasSubstr("at most"));
   EXPECT_THAT(error_of(with(20000, 20000, 16)),
@@ -191,7 +190,7 @@ TEST_F(DicomSegmentation, GoesBackToTheSeriesAndIsReadAgain) {
   const fs::path source = dicom_folder() / "tilted";
   const Volume scan = read_volume(source);
   VoxelMask first(scan.size), second(scan.size);
-  first.voxels[21] = first.voxels[22] = 1;                       // slice 1
+  first.voxels[21] = first.voxels[22] = 1;                        // slice 1
   second.voxels[22] = second.voxels[41] = second.voxels[59] = 1;  // slices 1 and 2, overlapping
   const auto numbers = write_dicom_segmentation(
       folder_ / "seg.dcm", source, std::nullopt,
@@ -226,8 +225,9 @@ TEST_F(DicomSegmentation, GoesBackToTheSeriesAndIsReadAgain) {
 TEST_F(DicomSegmentation, EqualMasksHaveEqualUids) {
   const fs::path source = dicom_folder() / "series";
   VoxelMask mask(read_volume(source).size);
-  EXPECT_EQ(write_dicom_segmentation(folder_ / "none.dcm", source, std::nullopt, {{"a", mask}}, "m"),
-            std::vector<int>{0});
+  EXPECT_EQ(
+      write_dicom_segmentation(folder_ / "none.dcm", source, std::nullopt, {{"a", mask}}, "m"),
+      std::vector<int>{0});
   EXPECT_FALSE(fs::exists(folder_ / "none.dcm"));
   mask.voxels[3] = 1;
   for (const char* name : {"a.dcm", "b.dcm"})

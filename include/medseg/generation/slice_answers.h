@@ -55,8 +55,8 @@ class SliceJournal {
 
 /// One phrase of a turn through all slices.
 struct PhraseMask {
-  std::string phrase;  ///< as it was said first; "" for masks without one
-  VoxelMask voxels;    ///< in the turned volume's order
+  std::string phrase;                ///< as it was said first; "" for masks without one
+  VoxelMask voxels;                  ///< in the turned volume's order
   std::vector<std::int64_t> slices;  ///< in which the phrase got a mask, empty masks included
   double seg_probability = 0, predicted_iou = 0, score = 0;  ///< means over those masks
 };
