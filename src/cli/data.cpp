@@ -118,6 +118,7 @@ void add_data(CLI::App& app) {
   add_doctor(*data);
   add_stats(*data);
   add_data_annotate(*data);
+  add_data_review(*data);
 }
 
 }  // namespace medseg
