@@ -89,7 +89,8 @@ with sync_playwright() as play:
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(f"{name}: {error}"))
         page.on("console", lambda message: faults.append(f"{name}: {message.text}")
-                if message.type == "error" and "40" not in message.text else None)
+                if message.type == "error" and "status of 401" not in message.text
+                and "ERR_CONNECTION" not in message.text else None)  # the kill, and before it
         sign_in(page, url, name)
         return page
 

@@ -38,7 +38,6 @@ Manifest alone(const std::filesystem::path& folder, const Record& record) {
 }  // namespace
 
 std::shared_ptr<const Volume> ReviewPixels::volume(const Record& record) {
-  const std::lock_guard lock(mutex_);
   const std::string key =
       str_cat(record.image.string(), "#", record.slice ? record.slice->volume.value_or(-1) : -1);
   const auto found =
@@ -55,7 +54,7 @@ std::shared_ptr<const Volume> ReviewPixels::volume(const Record& record) {
   return opened;
 }
 
-PixelInfo ReviewPixels::info(const Record& record) {
+PixelInfo ReviewPixels::read_info(const Record& record) {
   const Manifest manifest = alone(folder_, record);
   const RecordImage shown = read_image_of(manifest, record);
   PixelInfo info;
@@ -74,7 +73,7 @@ PixelInfo ReviewPixels::info(const Record& record) {
   return info;
 }
 
-std::string ReviewPixels::values(const Record& record, std::int64_t slice) {
+std::string ReviewPixels::read_values(const Record& record, std::int64_t slice) {
   const auto path = file_of(alone(folder_, record), record.image);
   if (record.slice && is_volume(path)) {
     const auto opened = volume(record);
@@ -96,10 +95,8 @@ std::string ReviewPixels::values(const Record& record, std::int64_t slice) {
   return float_bytes({image.pixels.begin(), image.pixels.end()});
 }
 
-Mask ReviewPixels::mask(const Record& record, const std::string& id) {
-  const Manifest manifest = alone(folder_, record);
-  const RecordImage shown = read_image_of(manifest, record);
-  return read_mask_of(manifest, record, id, shown.image.width, shown.image.height);
+Mask ReviewPixels::read_mask(const Record& record, const std::string& id, const PixelInfo& info) {
+  return read_mask_of(alone(folder_, record), record, id, info.width, info.height);
 }
 
 }  // namespace medseg

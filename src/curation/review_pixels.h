@@ -5,12 +5,12 @@
 #include <filesystem>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "medseg/dataset/manifest.h"
 #include "medseg/volume/volume.h"
+#include "one_thread.h"
 
 namespace medseg {
 
@@ -27,18 +27,28 @@ class ReviewPixels {
  public:
   explicit ReviewPixels(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-  PixelInfo info(const Record& record);
-  /// float32 by rows, little-endian; RGB pictures as bytes. \throws DataError.
-  std::string values(const Record& record, std::int64_t slice);
-  /// The record's masks, of its own slice. \throws DataError.
-  Mask mask(const Record& record, const std::string& id);
+  /// All three throw DataError.
+  PixelInfo info(const Record& record) {
+    return reader_.run([&] { return read_info(record); });
+  }
+  /// float32 by rows, little-endian; RGB pictures as bytes.
+  std::string values(const Record& record, std::int64_t slice) {
+    return reader_.run([&] { return read_values(record, slice); });
+  }
+  /// A mask of the record, of its own slice.
+  Mask mask(const Record& record, const std::string& id, const PixelInfo& info) {
+    return reader_.run([&] { return read_mask(record, id, info); });
+  }
 
  private:
+  PixelInfo read_info(const Record& record);
+  std::string read_values(const Record& record, std::int64_t slice);
+  Mask read_mask(const Record& record, const std::string& id, const PixelInfo& info);
   std::shared_ptr<const Volume> volume(const Record& record);
 
   std::filesystem::path folder_;
-  std::mutex mutex_;
   std::list<std::pair<std::string, std::shared_ptr<const Volume>>> kept_;
+  OneThread reader_;
 };
 
 }  // namespace medseg

@@ -192,7 +192,7 @@ class ReviewApi {
           {{"question", turn.question}, {"answer", turn.answer}, {"masks", turn.masks}});
     out["masks"] = json::object();
     for (const auto& [id, source] : record.masks) {
-      out["masks"][id] = runs_of(pixels_.mask(record, id));
+      out["masks"][id] = runs_of(pixels_.mask(record, id, info));
       out["masks"][id]["label"] = source.label;
       out["masks"][id]["kind"] = source.kind;
     }
