@@ -6,8 +6,6 @@
 
 namespace medseg {
 void add_data(CLI::App& app);
-void add_data_annotate(CLI::App& data);  ///< a subcommand of `data`
-void add_data_review(CLI::App& data);
 void add_model(CLI::App& app);
 void add_model_audit(CLI::App& model);  ///< `model audit`, a subcommand of `model`
 void add_model_trace(CLI::App& model);

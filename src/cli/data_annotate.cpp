@@ -3,7 +3,7 @@
 #include <iostream>
 #include <memory>
 
-#include "commands.h"
+#include "data_commands.h"
 #include "medseg/base/error.h"
 #include "medseg/base/signals.h"
 #include "medseg/curation/annotate.h"

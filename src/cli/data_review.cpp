@@ -5,7 +5,7 @@
 #include <optional>
 #include <thread>
 
-#include "commands.h"
+#include "data_commands.h"
 #include "medseg/base/error.h"
 #include "medseg/base/log.h"
 #include "medseg/base/signals.h"

@@ -1,33 +1,154 @@
 #include "medseg/dataset/doctor.h"
 
-#include <map>
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <future>
+#include <mutex>
+#include <thread>
+#include <unordered_set>
 
+#include "examine_files.h"
 #include "examine_record.h"
 #include "findings.h"
+#include "leak_search.h"
+#include "manifest_text.h"
 #include "medseg/base/error.h"
+#include "medseg/base/progress.h"
 #include "medseg/base/str.h"
-#include "medseg/dataset/leaks.h"
-#include "medseg/dataset/manifest.h"
 
 namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// What was learnt from an image, so that dialogues about one slice cost one reading.
-struct SeenImage {
-  std::string digest, volume_digest;  ///< "" when unreadable
-  std::string error;
-  int width = 0, height = 0;
+constexpr std::size_t kBatch = 128;  // neighbouring lines: slices of one volume stay together
+constexpr int kMostThreads = 16;
+constexpr std::size_t kWorthABar = std::size_t{4} << 20;  // bytes; less is read in a moment
+constexpr std::size_t kBatchesAhead = 4;                  // for each thread
+
+struct BatchLine {
+  int number = 0;
+  std::size_t begin = 0;
+  std::string json;
 };
+
+/// Threads that run tasks in the order in which they are given.
+class Workers {
+ public:
+  explicit Workers(int count) {
+    for (int i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
+  }
+  ~Workers() {
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+      tasks_.clear();
+    }
+    wake_.notify_all();
+    for (auto& thread : threads_) thread.join();
+  }
+
+  template <class Work>
+  auto run(Work work) {
+    auto task = std::make_shared<std::packaged_task<decltype(work())()>>(std::move(work));
+    auto result = task->get_future();
+    {
+      const std::lock_guard lock(mutex_);
+      tasks_.emplace_back([task] { (*task)(); });
+    }
+    wake_.notify_one();
+    return result;
+  }
+
+ private:
+  void work() {
+    while (true) {
+      std::function<void()> task;
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [&] { return ended_ || !tasks_.empty(); });
+        if (tasks_.empty()) return;
+        task = std::move(tasks_.front());
+        tasks_.pop_front();
+      }
+      task();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> tasks_;
+  bool ended_ = false;
+  std::vector<std::thread> threads_;
+};
+
+Examined examine_line(const fs::path& path, const BatchLine& line, FileExaminer& files) {
+  Examined one;
+  one.line = line.number;
+  one.begin = line.begin;
+  Record record;
+  try {
+    record = parse_record(line.json);
+  } catch (const ManifestError& error) {
+    one.text.fault(line.number, error.kind(), error.what());
+    return one;
+  }
+  record.line = line.number;
+  one.is_record = true;
+  one.id = short_hash(record.id);
+  one.id_text = record.id;
+  one.subject = record.subject;
+  one.split = record.split;
+  one.slab = record.split_unit == "slab";
+  examine_text(record, one.text);
+  files.examine(Manifest::of(path, {}), record, one);
+  return one;
+}
+
+std::vector<Examined> examine_batch(const fs::path& path, const std::vector<BatchLine>& lines,
+                                    SeenImages& images) {
+  FileExaminer files(images);
+  std::vector<Examined> examined;
+  examined.reserve(lines.size());
+  for (const auto& line : lines) examined.push_back(examine_line(path, line, files));
+  return examined;
+}
 
 class Examination {
  public:
-  void examine_manifest(const fs::path& path) {
+  Examination(const std::vector<fs::path>& manifests, const ExamineOptions& options)
+      : manifests_(manifests),
+        options_(options),
+        threads_(options.threads > 0
+                     ? options.threads
+                     : std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1,
+                                  kMostThreads)) {}
+
+  Findings run() {
+    for (std::size_t i = 0; i < manifests_.size(); ++i) examine_manifest(i);
+    const auto read = [&](std::size_t manifest, std::size_t begin) {
+      const auto& text = texts_.at(manifest);
+      return parse_record(std::string(text->line_at(begin)));
+    };
+    for (const auto& [leak, manifest] : leaks_.find(read)) {
+      findings_.set_file(manifests_[manifest].string());
+      findings_.fault(0, leak.kind, leak.what + " stands in splits " + join(leak.splits, ", "));
+    }
+    auto found = findings_.take();
+    found.records = records_;
+    return found;
+  }
+
+ private:
+  using Batch = std::future<std::vector<Examined>>;
+
+  void examine_manifest(std::size_t number) {
+    const fs::path& path = manifests_[number];
     findings_.set_file(path.string());
-    std::vector<ManifestLine> lines;
+    texts_.emplace_back();
     try {
-      lines = manifest_lines(path);
+      texts_.back() = std::make_unique<ManifestText>(path);
     } catch (const ManifestError& error) {
       findings_.fault(0, error.kind(), error.reason());
       return;
@@ -35,169 +156,96 @@ class Examination {
       findings_.fault(0, FaultKind::kUnreadableManifest, error.what());
       return;
     }
-    std::vector<Record> records;
-    for (const auto& [line, json] : lines) {
-      try {
-        records.push_back(parse_record(json));
-        records.back().line = line;
-      } catch (const ManifestError& error) {
-        findings_.fault(line, error.kind(), error.what());
-      }
-    }
-    if (lines.empty()) findings_.fault(0, FaultKind::kNoRecords, "no records");
-    manifests_.push_back(Manifest::of(path, std::move(records)));
-    for (const auto& record : manifests_.back().records())
-      examine_record(manifests_.back(), record);
+    examine_lines(number, *texts_.back());
   }
 
-  void examine_leaks() {
-    std::vector<LeakEntry> entries;
-    std::map<const Record*, std::string> file_of_record;
-    std::size_t n = 0;
-    for (const auto& manifest : manifests_) {
-      for (const auto& record : manifest.records()) {
-        const SeenImage& image = images_.at(image_keys_[n++]);
-        entries.push_back({&record, image.digest, image.volume_digest});
-        file_of_record[&record] = manifest.path().string();
+  void examine_lines(std::size_t number, ManifestText& text) {
+    std::optional<Progress> progress;
+    if (options_.progress && text.size() > kWorthABar)
+      progress.emplace("doctor", static_cast<std::int64_t>(text.size()));
+    Workers workers(threads_);
+    std::deque<Batch> pending;
+    std::int64_t lines = 0;
+    bool more = true;
+    while (more || !pending.empty()) {
+      while (more && pending.size() < kBatchesAhead * static_cast<std::size_t>(threads_)) {
+        auto batch = next_batch(text);
+        more = !batch.empty();
+        lines += static_cast<std::int64_t>(batch.size());
+        if (!more) break;
+        pending.push_back(workers.run([this, number, lines_of = std::move(batch)] {
+          return examine_batch(manifests_[number], lines_of, images_);
+        }));
       }
+      if (pending.empty()) break;
+      for (const auto& examined : pending.front().get()) merge(number, examined);
+      pending.pop_front();
+      if (progress) progress->update(static_cast<std::int64_t>(text.read()), note());
     }
-    for (const auto& leak : find_leaks(entries)) {
-      if (leak.declared) continue;
-      findings_.set_file(file_of_record.at(leak.first));
-      findings_.fault(0, leak.kind, leak.what + " stands in splits " + join(leak.splits, ", "));
-    }
+    if (lines == 0) findings_.fault(0, FaultKind::kNoRecords, "no records");
   }
 
-  Findings take() { return findings_.take(); }
+  std::string note() const { return str_cat(records_, " records"); }
 
- private:
-  void examine_record(const Manifest& manifest, const Record& record) {
+  static std::vector<BatchLine> next_batch(ManifestText& text) {
+    std::vector<BatchLine> batch;
+    while (batch.size() < kBatch) {
+      const auto line = text.next();
+      if (!line) break;
+      batch.push_back({line->number, line->begin, std::string(line->json)});
+    }
+    return batch;
+  }
+
+  void merge(std::size_t manifest, const Examined& one) {
+    if (one.is_record) {
+      ++records_;
+      merge_id(manifest, one);
+    }
+    for (const auto& finding : one.text.found()) findings_.add(finding);
+    if (!one.is_record) return;
+    if (one.odd && said_.insert(one.image_key).second) say(one.line, *one.odd);
+    for (const auto& [key, odd] : one.odd_masks)
+      if (said_.insert(key).second) say(one.line, odd);
+    for (const auto& finding : one.files.found()) findings_.add(finding);
+    leaks_.add(manifest, one);
+  }
+
+  void merge_id(std::size_t manifest, const Examined& one) {
     const auto [it, is_new] =
-        place_of_id_.emplace(record.id, std::pair{findings_.file(), record.line});
-    if (!is_new) {
-      const auto& [file, line] = it->second;
-      findings_.fault(record.line, FaultKind::kDuplicateId,
-                      str_cat("id \"", record.id, "\" stands in ",
-                              file == findings_.file() ? "" : file + " ", "line ", line, " too"));
-    }
-    examine_text(record, findings_);
-    const SeenImage& image = see_image(manifest, record);
-    if (!image.error.empty()) {
-      findings_.fault(record.line, FaultKind::kUnreadableImage, "image: " + image.error);
-      return;
-    }
-    for (const auto& [id, mask] : record.masks) examine_mask(manifest, record, id, image);
+        place_of_id_.emplace(one.id, std::pair{static_cast<std::uint32_t>(manifest), one.line});
+    if (is_new) return;
+    const auto& [other, line] = it->second;
+    findings_.fault(
+        one.line, FaultKind::kDuplicateId,
+        str_cat("id \"", one.id_text, "\" stands in ",
+                other == manifest ? "" : manifests_[other].string() + " ", "line ", line, " too"));
   }
 
-  const SeenImage& see_image(const Manifest& manifest, const Record& record) {
-    const std::string key = str_cat((manifest.folder() / picture_key(record)).string(), " ",
-                                    record.window, " ", record.modality);
-    image_keys_.push_back(key);
-    const auto [it, is_new] = images_.emplace(key, SeenImage{});
-    SeenImage& seen = it->second;
-    if (!is_new) return seen;
-    try {
-      const RecordImage read = read_image_of(manifest, record);
-      seen = {picture_digest(read.image), volume_digest(manifest, record), "", read.image.width,
-              read.image.height};
-      examine_greys(record, read);
-    } catch (const Error& error) {
-      seen.error = error.what();
-    }
-    return seen;
-  }
-
-  void examine_greys(const Record& record, const RecordImage& read) {
-    for (const auto& note : read.notes) {
-      const bool turned = read.exif_orientation != 1 && note.find("EXIF") != std::string::npos;
-      const auto kind = turned ? FaultKind::kTurnedImage : FaultKind::kAssumedWindow;
-      findings_.warn_once(record.line, kind, "", "image: " + note);
-    }
-    constexpr int kFewLevels = 4;
-    constexpr double kMost = 0.98;
-    const GreyUse use = grey_use(read.image);
-    if (use.levels < kFewLevels) {
-      findings_.warn(
-          record.line, FaultKind::kFlatImage,
-          str_cat("image: only ", use.levels, use.levels == 1 ? " grey value" : " grey values"));
-    } else if (use.black + use.white > kMost) {
-      findings_.warn(
-          record.line, FaultKind::kSaturatedImage,
-          str_cat("image: ", fixed(100 * use.black, 1), " % of its pixels are black and ",
-                  fixed(100 * use.white, 1), " % white"));
+  /// Found when another thread read the file, for another line perhaps.
+  void say(int line, const RecordFindings& findings) {
+    for (auto finding : findings.found()) {
+      finding.line = line;
+      findings_.add(finding);
     }
   }
 
-  void examine_mask(const Manifest& manifest, const Record& record, const std::string& id,
-                    const SeenImage& image) {
-    const MaskSource& source = record.masks.at(id);
-    const std::string key = mask_key(manifest, record, source, image);
-    std::int64_t area = 0;
-    const auto known = area_of_mask_.find(key);
-    if (!key.empty() && known != area_of_mask_.end()) {
-      area = known->second;
-    } else {
-      try {
-        area = read_mask_of(manifest, record, id, image.width, image.height).area();
-        examine_samples(manifest, record, id, source);
-      } catch (const ManifestError& error) {
-        findings_.fault(record.line, error.kind(), error.what());
-        return;
-      } catch (const Error& error) {
-        findings_.fault(record.line, FaultKind::kUnreadableMask, error.what());
-        return;
-      }
-      if (!key.empty()) area_of_mask_[key] = area;
-    }
-    if (area == 0 && is_asked(record, id)) {
-      findings_.fault(record.line, FaultKind::kEmptyMask, "masks." + id + ": empty behind [SEG]");
-    }
-  }
-
-  void examine_samples(const Manifest& manifest, const Record& record, const std::string& id,
-                       const MaskSource& source) {
-    if (source.file.empty()) return;
-    const auto odd = mask_oddities(manifest, record, id);
-    if (!odd.soft.empty())
-      findings_.warn(record.line, FaultKind::kSoftMask, "masks." + id + ": " + odd.soft);
-    if (!odd.ignore.empty())
-      findings_.warn(record.line, FaultKind::kIgnoreRegion, "masks." + id + ": " + odd.ignore);
-    if (record.slice && !volume_format(file_of(manifest, source.file))) {
-      findings_.warn_once(
-          record.line, FaultKind::kSliceView, "",
-          "masks." + id +
-              ": an image file as mask of a slice is read as the slice is shown, front "
-              "up and the patient's right on the left");
-    }
-  }
-
-  /// One reading a mask file, choice of its samples, and slice; "" for masks that stand in the
-  /// line.
-  static std::string mask_key(const Manifest& manifest, const Record& record,
-                              const MaskSource& source, const SeenImage& image) {
-    if (source.file.empty()) return "";
-    const auto colour = source.colour.value_or(std::array<int, 3>{-1, -1, -1});
-    return str_cat((manifest.folder() / source.file).string(), " ", source.value.value_or(-1), " ",
-                   colour[0], ",", colour[1], ",", colour[2], " ", source.threshold.value_or(-1),
-                   " ", source.ignore.value_or(-1), " ", source.page.value_or(-1), " ", image.width,
-                   " ", image.height, " ", record.slice ? picture_key(record) : "");
-  }
-
+  const std::vector<fs::path>& manifests_;
+  ExamineOptions options_;
+  int threads_;
   FindingsList findings_;
-  std::vector<Manifest> manifests_;
-  std::vector<std::string> image_keys_;  ///< by record, over all manifests
-  std::map<std::string, SeenImage> images_;
-  std::map<std::string, std::int64_t> area_of_mask_;
-  std::map<std::string, std::pair<std::string, int>> place_of_id_;
+  std::vector<std::unique_ptr<ManifestText>> texts_;
+  SeenImages images_;
+  LeakSearch leaks_;
+  std::unordered_set<ShortHash, ShortHashHasher> said_;
+  std::unordered_map<ShortHash, std::pair<std::uint32_t, int>, ShortHashHasher> place_of_id_;
+  std::int64_t records_ = 0;
 };
 
 }  // namespace
 
-Findings examine(const std::vector<fs::path>& manifests) {
-  Examination examination;
-  for (const auto& path : manifests) examination.examine_manifest(path);
-  examination.examine_leaks();
-  return examination.take();
+Findings examine(const std::vector<fs::path>& manifests, const ExamineOptions& options) {
+  return Examination(manifests, options).run();
 }
 
 }  // namespace medseg

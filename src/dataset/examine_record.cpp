@@ -8,7 +8,7 @@
 namespace medseg {
 namespace {
 
-void examine_question(const Record& record, std::size_t i, FindingsList& findings) {
+void examine_question(const Record& record, std::size_t i, RecordFindings& findings) {
   const std::string placeholder = kImagePlace;
   std::string question = record.turns[i].question;
   const auto at = question.find(placeholder);
@@ -35,7 +35,7 @@ void examine_question(const Record& record, std::size_t i, FindingsList& finding
   }
 }
 
-void examine_split(const Record& record, FindingsList& findings) {
+void examine_split(const Record& record, RecordFindings& findings) {
   static const std::vector<std::string> known = {"train", "val", "test"};
   if (record.split.empty()) return;
   if (std::find(known.begin(), known.end(), record.split) != known.end()) return;
@@ -50,7 +50,7 @@ bool is_absolute(const std::filesystem::path& path) {
   return path.is_absolute() || drive || text.starts_with("\\\\");
 }
 
-void examine_paths(const Record& record, FindingsList& findings) {
+void examine_paths(const Record& record, RecordFindings& findings) {
   const auto look = [&](const std::filesystem::path& path, const char* key) {
     if (!is_absolute(path)) return;
     findings.warn_once(record.line, FaultKind::kAbsolutePath, key,
@@ -71,7 +71,7 @@ bool is_asked(const Record& record, const std::string& id) {
   return false;
 }
 
-void examine_text(const Record& record, FindingsList& findings) {
+void examine_text(const Record& record, RecordFindings& findings) {
   for (std::size_t i = 0; i < record.turns.size(); ++i) examine_question(record, i, findings);
   for (const auto& label : record.absent) {
     for (const auto& [id, mask] : record.masks) {

@@ -7,7 +7,7 @@
 
 namespace medseg {
 
-void examine_text(const Record& record, FindingsList& findings);
+void examine_text(const Record& record, RecordFindings& findings);
 
 /// Does a turn ask for this mask?
 bool is_asked(const Record& record, const std::string& id);

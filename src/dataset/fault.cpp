@@ -61,7 +61,8 @@ const char* advice_of(FaultKind kind) {
     case FaultKind::kAssumedWindow:
       return "write the \"window\" into the record";
     case FaultKind::kSliceView:
-      return "draw masks of a slice with front up and the patient's right on the left";
+      return "slices count from left, back and feet, and are drawn with front up and the patient's "
+             "right on the left (data/FORMATS.md)";
     case FaultKind::kTurnedImage:
       return "save the image upright, or draw its masks upright";
   }

@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "medseg/base/file.h"
+#include "manifest_text.h"
 #include "medseg/base/str.h"
 #include "medseg/dataset/manifest.h"
 
@@ -14,7 +14,7 @@ using nlohmann::json;
 
 constexpr std::size_t kLargestWhole = 64 << 20;  // bytes of a file that is parsed to be named
 
-bool is_utf16(const std::string& text) {
+bool is_utf16(std::string_view text) {
   if (text.size() < 2) return false;
   const auto first = static_cast<unsigned char>(text[0]);
   const auto second = static_cast<unsigned char>(text[1]);
@@ -47,7 +47,7 @@ std::string foreign_name(const json& value) {
 constexpr const char* kExpected = "expected one JSON object a line";
 
 /// Why the file is no JSON Lines; "" where its first line is an object by itself.
-std::string other_form(const std::string& text, const std::string& name) {
+std::string other_form(std::string_view text, const std::string& name) {
   const auto start = text.find_first_not_of(" \t\r\n");
   if (start == std::string::npos || text.size() > kLargestWhole) return "";
   const auto line = text.substr(start, text.find('\n', start) - start);
@@ -74,26 +74,48 @@ std::string other_form(const std::string& text, const std::string& name) {
 
 }  // namespace
 
-std::vector<ManifestLine> manifest_lines(const std::filesystem::path& path) {
-  std::string text = read_file(path);
+ManifestText::ManifestText(const std::filesystem::path& path) : file_(path) {
+  const auto bytes = file_.bytes();
+  text_ = {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   const auto refuse = [&](const std::string& reason) {
     throw ManifestError(FaultKind::kNotJsonLines, path.string(), reason);
   };
-  if (is_utf16(text)) {
+  if (is_utf16(text_)) {
     refuse(
         "UTF-16, expected UTF-8 (iconv -f UTF-16 -t UTF-8, or PowerShell's Out-File -Encoding "
         "utf8)");
   }
-  text = std::string(without_mark(text));
-  if (const auto reason = other_form(text, path.filename().string()); !reason.empty())
-    refuse(reason);
-  std::vector<ManifestLine> lines;
-  int number = 0;
-  for (const auto& line : split(text, '\n')) {
-    ++number;
-    const auto json_text = without_mark(line);
-    if (!trim(json_text).empty()) lines.push_back({number, std::string(json_text)});
+  const auto reason = other_form(without_mark(text_), path.filename().string());
+  if (!reason.empty()) refuse(reason);
+}
+
+std::string_view ManifestText::line_at(std::size_t begin) const {
+  const auto end = text_.find('\n', begin);
+  return without_mark(text_.substr(begin, end == std::string_view::npos ? end : end - begin));
+}
+
+std::optional<ManifestText::Line> ManifestText::next() {
+  constexpr std::size_t kKept = std::size_t{64} << 20;  // bytes that stay mapped behind the reader
+  while (at_ < text_.size()) {
+    const std::size_t begin = at_;
+    const auto end = text_.find('\n', begin);
+    at_ = end == std::string_view::npos ? text_.size() : end + 1;
+    ++number_;
+    const auto json = line_at(begin);
+    if (json.find_first_not_of(" \t\r\n\v\f") == std::string_view::npos) continue;
+    if (at_ - released_ > 2 * kKept) {
+      file_.release(file_.bytes().subspan(released_, kKept));
+      released_ += kKept;
+    }
+    return Line{number_, begin, json};
   }
+  return std::nullopt;
+}
+
+std::vector<ManifestLine> manifest_lines(const std::filesystem::path& path) {
+  ManifestText text(path);
+  std::vector<ManifestLine> lines;
+  while (const auto line = text.next()) lines.push_back({line->number, std::string(line->json)});
   return lines;
 }
 

@@ -23,7 +23,9 @@ std::shared_ptr<CachedVolume> cached_volume(const std::filesystem::path& path,
   }
   while (entries.size() >= kKept) entries.pop_back();
   auto volume = std::make_shared<CachedVolume>();
-  volume->turned = to_canonical(read_volume(path, index));
+  const Volume stored = read_volume(path, index);
+  volume->stored_axes = axes_name(stored);
+  volume->turned = to_canonical(stored);
   entries.push_front({path, index, volume});
   return volume;
 }

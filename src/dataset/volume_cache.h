@@ -13,8 +13,9 @@
 namespace medseg {
 
 struct CachedVolume {
-  Volume turned;       ///< to the nearest RAS axes
-  std::string digest;  ///< SHA-256 of size and voxels; computed when it is first asked for
+  Volume turned;            ///< to the nearest RAS axes
+  std::string stored_axes;  ///< of the file: `axes_name`
+  std::string digest;       ///< SHA-256 of size and voxels; computed when it is first asked for
 };
 
 /// Neighbouring records show slices of one volume, and their masks are slices of its label volume:

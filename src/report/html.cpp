@@ -1,7 +1,5 @@
 #include "html.h"
 
-#include <cstdint>
-
 namespace medseg {
 
 std::string html(std::string_view text) {
@@ -31,21 +29,6 @@ std::string html(std::string_view text) {
     }
   }
   return safe;
-}
-
-std::string base64(std::string_view bytes) {
-  static constexpr const char* digits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-    for (std::size_t k = 0; k < 4; ++k)
-      text += i + k <= bytes.size() ? digits[group >> (18 - 6 * k) & 63] : '=';
-  }
-  return text;
 }
 
 }  // namespace medseg

@@ -1,5 +1,5 @@
 /// \file
-/// Text and images inside an HTML page.
+/// Text inside an HTML page.
 #pragma once
 
 #include <string>
@@ -10,7 +10,5 @@ namespace medseg {
 /// Safe between tags and inside quoted attributes; control characters but for tab and line break
 /// are dropped.
 std::string html(std::string_view text);
-
-std::string base64(std::string_view bytes);
 
 }  // namespace medseg

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "html.h"
+#include "medseg/base/base64.h"
 #include "medseg/base/clock.h"
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"

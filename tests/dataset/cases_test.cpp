@@ -248,8 +248,15 @@ TEST_F(Cases, WindowsThatNobodyNamedAreSaid) {
   fs::copy(golden("masks/deep.png"), folder_ / "deep.png");
   EXPECT_THAT(warnings(line("a", R"("image":"deep.png","modality":"x-ray")")),
               ElementsAre(AllOf(HasSubstr("assumed-window"), HasSubstr("own-range(0, 900)"))));
-  EXPECT_THAT(warnings(line("a", R"("image":"plain.nii.gz","modality":"ct","slice":{"index":1})")),
+  EXPECT_THAT(warnings(line("a", R"("image":"plain.nii.gz","modality":"ct","slice":{"index":1})",
+                            R"("polygons":[[1,1,4,1,4,4]])")),
               ElementsAre(AllOf(HasSubstr("assumed-window"), HasSubstr("no Hounsfield units"))));
+  // Stored from the head down: other programs call the same slice 2.
+  EXPECT_THAT(
+      warnings(line("a", R"x("image":"plain.nii.gz","window":"w(-130, 140)","slice":{"index":0})x",
+                    R"("polygons":[[1,1,4,1,4,4]])")),
+      ElementsAre(HasSubstr("slice-view slice 0 counts from the feet; the file (axes LAI) "
+                            "stores it as number 2 along its axis 2")));
   write_png(folder_ / "flat.png", Image{19, 11, 1, std::vector<std::uint8_t>(19 * 11, 7)});
   EXPECT_THAT(warnings(line("a", R"("image":"flat.png")")),
               ElementsAre("1 flat-image image: only 1 grey value"));

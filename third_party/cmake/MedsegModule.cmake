@@ -128,9 +128,10 @@ function(medseg_test name)
     target_compile_options(${name}_test PRIVATE -fPIC)  # as the precompiled header
     target_precompile_headers(${name}_test REUSE_FROM torch_pch)
   endif()
-  # Tests whose suite name ends in "Integration" run whole commands or real weights; those that
-  # begin with "Gpu" skip themselves where there is none.
-  add_test(NAME ${name} COMMAND ${name}_test --gtest_filter=-*Integration.*:Gpu*)
+  # Tests whose suite name ends in "Integration" run whole commands or real weights; "Extra" needs a
+  # tool of scripts/extra_tools.sh and skips itself where it is missing; those that begin with "Gpu"
+  # skip themselves where there is none.
+  add_test(NAME ${name} COMMAND ${name}_test --gtest_filter=-*Integration.*:*Extra.*:Gpu*)
   set(limit 300)
   if(MEDSEG_SANITIZE)
     set(limit 1500)  # the instruments cost a factor of five
@@ -138,7 +139,12 @@ function(medseg_test name)
   set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT ${limit})
   set(integration FALSE)
   set(gpu FALSE)
+  set(extra FALSE)
   foreach(source IN LISTS sources)
+    file(STRINGS ${source} found REGEX "^TEST.*Extra," LIMIT_COUNT 1)
+    if(found)
+      set(extra TRUE)
+    endif()
     file(STRINGS ${source} found REGEX "^TEST.*[(]Gpu" LIMIT_COUNT 1)
     if(found)
       set(gpu TRUE)
@@ -151,6 +157,10 @@ function(medseg_test name)
   if(integration)
     add_test(NAME ${name}_integration COMMAND ${name}_test --gtest_filter=*Integration.*)
     set_tests_properties(${name}_integration PROPERTIES LABELS integration TIMEOUT 1800)
+  endif()
+  if(extra)
+    add_test(NAME ${name}_extra COMMAND ${name}_test --gtest_filter=*Extra.*)
+    set_tests_properties(${name}_extra PROPERTIES LABELS extra TIMEOUT 600)
   endif()
   if(gpu)
     add_test(NAME ${name}_gpu COMMAND ${name}_test --gtest_filter=Gpu*)
