@@ -1,6 +1,7 @@
 # medseg_module(NAME [USES modules…] [PUBLIC deps…] [PRIVATE deps…])
 #   one folder, one static library: src/NAME/*.cpp behind include/medseg/NAME/*.h
 # medseg_plugin(NAME …), below
+# medseg_page(NAME), below
 # medseg_test(NAME)
 #   tests/NAME/*_test.cpp in one program, one ctest entry per module and tier; MEDSEG_TEST_USES_NAME
 #   lists the modules that the tests use beside NAME's own
@@ -99,6 +100,21 @@ function(medseg_plugin name)
   target_link_libraries(medseg_${name} PRIVATE ${ARG_PRIVATE} medseg_warnings)
   set_target_properties(medseg_${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}"
     CXX_VISIBILITY_PRESET hidden)
+endfunction()
+
+# medseg_page(NAME)
+#   src/NAME/page/* inside the program, as src/NAME/page_files.h declares them: the page is there
+#   wherever the program is.
+function(medseg_page name)
+  set(folder "${CMAKE_SOURCE_DIR}/src/${name}/page")
+  set(script "${CMAKE_SOURCE_DIR}/third_party/cmake/EmbedPage.cmake")
+  set(generated "${CMAKE_BINARY_DIR}/${name}_page.cpp")
+  file(GLOB files CONFIGURE_DEPENDS "${folder}/*")
+  add_custom_command(OUTPUT "${generated}"
+    COMMAND "${CMAKE_COMMAND}" -D "FOLDER=${folder}"
+      -D "HEADER=${CMAKE_SOURCE_DIR}/src/${name}/page_files.h" -D "OUT=${generated}" -P "${script}"
+    DEPENDS ${files} "${script}" VERBATIM)
+  target_sources(medseg_${name} PRIVATE "${generated}")
 endfunction()
 
 function(medseg_test name)
