@@ -9,7 +9,9 @@
 #include "medseg/base/process.h"
 #include "medseg/base/signals.h"
 #include "medseg/base/str.h"
+#include "medseg/dataset/contamination.h"
 #include "medseg/evaluation/baselines.h"
+#include "medseg/evaluation/benchmark.h"
 #include "medseg/evaluation/evaluation_folder.h"
 #include "medseg/evaluation/evaluator.h"
 #include "medseg/report/scores_text.h"
@@ -24,8 +26,8 @@ constexpr std::int64_t kFailedAllowed = 10;  // or 1 %, if that is more
 
 struct EvaluateArguments {
   ModelOptions model;
-  std::filesystem::path manifest, out;
-  std::string split = "test", training_split = "train";
+  std::filesystem::path manifest, out, benchmark;
+  std::string split, training_split = "train";
   std::int64_t limit = 0, batch = kDefaultBatch;
   std::optional<std::int64_t> max_failed;
   std::string mode, history;
@@ -79,7 +81,24 @@ Enum chosen(const std::string& flag, const std::string& name, Enum otherwise) {
   return name.empty() ? otherwise : choice_named<Enum>(flag, name);
 }
 
+// What the benchmark file says stands where the command line is silent.
+EvaluateArguments with_benchmark(EvaluateArguments arguments,
+                                 const std::optional<BenchmarkOptions>& benchmark) {
+  if (benchmark) {
+    if (arguments.manifest.empty()) arguments.manifest = benchmark->manifest;
+    if (arguments.split.empty()) arguments.split = benchmark->split;
+    if (arguments.mode.empty()) arguments.mode = name_of(benchmark->mode);
+    if (arguments.model.max_new_tokens == 0)
+      arguments.model.max_new_tokens = benchmark->max_new_tokens;
+    arguments.keep_logits = arguments.keep_logits || benchmark->keep_logits;
+  }
+  if (arguments.manifest.empty()) throw ConfigError("--data", "missing");
+  if (arguments.split.empty()) arguments.split = "test";
+  return arguments;
+}
+
 EvaluationOptions evaluation_options(const EvaluateArguments& arguments,
+                                     const std::optional<BenchmarkOptions>& benchmark,
                                      const BundleOptions& bundle) {
   EvaluationOptions options;
   options.generation.max_new_tokens =
@@ -90,6 +109,11 @@ EvaluationOptions evaluation_options(const EvaluateArguments& arguments,
     throw ConfigError("--history",
                       "does not apply to --mode teacher-forced, which sees the reference answers");
   }
+  if (benchmark) {
+    if (arguments.history.empty()) options.history = benchmark->history;
+    options.question = benchmark->question;
+    if (options.mode == AnswerMode::kTeacherForced) options.forced_answer = benchmark->answer;
+  }
   options.limit = arguments.limit;
   options.batch = arguments.batch;
   options.precision = arguments.model.dtype();
@@ -97,21 +121,33 @@ EvaluationOptions evaluation_options(const EvaluateArguments& arguments,
   return options;
 }
 
+// What the bundle knows of its training.
+SeenInTraining seen_by(const std::filesystem::path& bundle, const Manifest& manifest,
+                       const std::string& split) {
+  const auto file = bundle / "trained_on.json";
+  std::optional<TrainedOn> trained;
+  if (std::filesystem::exists(file)) trained = read_trained_on(file);
+  return seen_in_training({&manifest, split}, trained);
+}
+
 std::string failures_text(const Evaluation& evaluation) {
   return str_cat(evaluation.failed.size(), " of the records could not be asked and count as ",
                  "failed; mend them and run again with --resume");
 }
 
-void evaluate_model(const EvaluateArguments& arguments, Comm& comm) {
+void evaluate_model(const EvaluateArguments& given, Comm& comm) {
   const SignalWatch watch(
       "\nstopping: the answers so far are kept, --resume goes on (again: at once)\n");
   comm.set_timeout(kTimeout);
+  std::optional<BenchmarkOptions> benchmark;
+  if (!given.benchmark.empty()) benchmark = read_benchmark(given.benchmark);
+  const auto arguments = with_benchmark(given, benchmark);
   if (arguments.model.bundle.empty()) throw ConfigError("--model", "missing");
   // Everything that can be refused without the model comes before it is opened.
   const Stopwatch stopwatch;
   const auto bundle_options = read_bundle_options(arguments.model.bundle);
   refuse_untrained(bundle_options, arguments.model.bundle, BundleUse::kAnswers);
-  auto options = evaluation_options(arguments, bundle_options);
+  auto options = evaluation_options(arguments, benchmark, bundle_options);
   const Manifest manifest = Manifest::read(arguments.manifest);
   const auto records = chosen_records(manifest, arguments.split, arguments.limit).size();
   options.max_failed = arguments.max_failed.value_or(
@@ -127,8 +163,11 @@ void evaluate_model(const EvaluateArguments& arguments, Comm& comm) {
   options.answered = folder.answered();
   options.on_record = [&](const std::vector<Prediction>& record) { folder.add(record); };
   const Evaluation evaluation = evaluate(bundle, manifest, arguments.split, cache, options);
-  folder.finish(evaluation, stopwatch.seconds());
+  SeenInTraining seen;
+  if (comm.leads()) seen = seen_by(arguments.model.bundle, manifest, arguments.split);
+  folder.finish(evaluation, stopwatch.seconds(), seen);
   if (!comm.leads()) return;
+  log_info(leakage_statement(seen));
   log_info("wrote " + (arguments.out / "predictions.jsonl").string() + ", " +
            (arguments.out / "scores.json").string() + "; peak memory " +
            gigabytes_text(peak_memory_bytes()));
@@ -154,8 +193,11 @@ void add_evaluate(CLI::App& app) {
   auto* command =
       app.add_subcommand("evaluate", "Ask every question of a split, score words and masks");
   add_model_options(*command, arguments->model, /*model_required=*/false);
-  command->add_option("--data", arguments->manifest, "manifest.jsonl")->required();
-  command->add_option("--split", arguments->split, "split to ask");
+  command->add_option("--data", arguments->manifest, "manifest.jsonl");
+  command->add_option("--split", arguments->split, "split to ask; default: test");
+  command->add_option("--benchmark", arguments->benchmark,
+                      "file of configs/eval/: its data, split, questions and mode, where no flag "
+                      "says otherwise");
   command->add_option("--out", arguments->out, "folder for predictions.jsonl and scores.json")
       ->required();
   command->add_option("--limit", arguments->limit,
@@ -192,7 +234,9 @@ void add_evaluate(CLI::App& app) {
   command->add_flag("--json", arguments->json, "scores as one JSON object");
   command->footer(
       "Example: medseg evaluate --model runs/demo/best --data data/demo/manifest.jsonl --split "
-      "test --out runs/demo/test");
+      "test --out runs/demo/test\n"
+      "         medseg evaluate --model runs/demo/best --benchmark configs/eval/medseg-qa.json "
+      "--data data/demo/manifest.jsonl --out runs/demo/qa");
   command->callback([arguments] {
     if (arguments->limit < 0)
       throw ConfigError("--limit", str_cat(arguments->limit, " is out of range"));
@@ -209,7 +253,9 @@ void add_evaluate(CLI::App& app) {
     }
     with_all_processes([&](Comm& comm) {
       if (!arguments->baselines) return evaluate_model(*arguments, comm);
-      if (comm.leads()) score_what_needs_no_training(*arguments);
+      if (!arguments->benchmark.empty())
+        throw ConfigError("--benchmark", "does not apply to --baselines");
+      if (comm.leads()) score_what_needs_no_training(with_benchmark(*arguments, std::nullopt));
     });
   });
 }

@@ -33,6 +33,8 @@ Json to_json(const EvaluationFacts& facts) {
           {"model_hash", facts.model_hash},
           {"mode", name_of(facts.mode)},
           {"history", name_of(facts.history)},
+          {"question", facts.question},
+          {"forced_answer", facts.forced_answer},
           {"decoding", "greedy"},
           {"precision", facts.precision},
           {"max_new_tokens", facts.max_new_tokens},
@@ -109,6 +111,8 @@ EvaluationFacts facts_of(const fs::path& manifest, const std::string& split, con
           .model_hash = hash_of_bundle(model),
           .mode = options.mode,
           .history = options.history,
+          .question = options.question,
+          .forced_answer = options.forced_answer,
           .precision = precision,
           .max_new_tokens = options.generation.max_new_tokens,
           .limit = options.limit,
@@ -221,7 +225,8 @@ void EvaluationFolder::add(const std::vector<Prediction>& record) {
   unsynced_ = false;
 }
 
-void EvaluationFolder::finish(const Evaluation& evaluation, double seconds) {
+void EvaluationFolder::finish(const Evaluation& evaluation, double seconds,
+                              const SeenInTraining& seen) {
   if (comm_.leads()) {
     write_file(path_ / kPredictions, lines_of(evaluation.predictions));
     write_file(path_ / "scores.json", scores_json(evaluation.scores) + "\n");
@@ -236,6 +241,7 @@ void EvaluationFolder::finish(const Evaluation& evaluation, double seconds) {
     for (const auto& failed : evaluation.failed)
       facts["quarantined"].push_back(
           {{"id", failed.id}, {"line", failed.line}, {"what", failed.what}});
+    facts["leakage"] = leakage_json(seen);
     facts["seconds"] = seconds;
     facts["peak_memory_bytes"] = peak_memory_bytes();
     facts["medseg"] = std::string(version());

@@ -22,7 +22,7 @@ class Asked {
         turns_(answered_turns(*work.record)),
         dialogue_(bundle, features_of(manifest, work, cache), options.generation) {
     answers_.work = work;
-    if (!turns_.empty()) dialogue_.begin(turns_.front()->question);
+    if (!turns_.empty()) dialogue_.begin(asked(turns_.front()->question, options_));
   }
 
   Dialogue* answering() { return dialogue_.is_answering() ? &dialogue_ : nullptr; }
@@ -33,7 +33,7 @@ class Asked {
       take(dialogue_.end());
       if (is_done()) break;
       try {
-        dialogue_.begin(turns_[answers_.predictions.size()]->question);
+        dialogue_.begin(asked(turns_[answers_.predictions.size()]->question, options_));
       } catch (const DataError& error) {
         answers_.failure = error.what();
         add_failed_turns(*answers_.work.record, answers_.predictions.size(), answers_.predictions);
@@ -87,6 +87,18 @@ class Asked {
 };
 
 }  // namespace
+
+std::string asked(const std::string& question, const EvaluationOptions& options) {
+  const std::string slot = "{question}";
+  const auto at = options.question.find(slot);
+  if (at == std::string::npos) return options.question;
+  // The image stays in front of whatever the template puts before the question.
+  const bool shows = question.starts_with(kImagePlace);
+  const auto words = shows ? trim(question.substr(std::string(kImagePlace).size())) : question;
+  auto text = options.question;
+  text.replace(at, slot.size(), words);
+  return shows ? str_cat(kImagePlace, "\n", text) : text;
+}
 
 void add_failed_turns(const Record& record, std::size_t first,
                       std::vector<Prediction>& predictions) {

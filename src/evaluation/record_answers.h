@@ -35,6 +35,9 @@ void force_answers(const OpenBundle& bundle, const Manifest& manifest,
                    const std::vector<Work>& work, FeatureCache& cache,
                    const EvaluationOptions& options, const AnswerSink& sink);
 
+/// A question as it is asked.
+std::string asked(const std::string& question, const EvaluationOptions& options);
+
 /// The turns of a record from `first` on, as not to be asked.
 void add_failed_turns(const Record& record, std::size_t first,
                       std::vector<Prediction>& predictions);

@@ -36,6 +36,8 @@ Json answer_json(const AnsweredQuestion& asked, std::size_t turn,
                              {"predicted_iou", mask.predicted_iou},
                              {"score", mask.score()},
                              {"area_pixels", mask.mask.area()}});
+    // Its score is below the threshold that was chosen on validation data: not drawn.
+    if (mask.below_threshold) json["masks"].back()["below_threshold"] = true;
     if (spacing_mm) {
       json["masks"].back()["area_mm2"] =
           static_cast<double>(mask.mask.area()) * (*spacing_mm)[0] * (*spacing_mm)[1];

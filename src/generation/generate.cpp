@@ -148,6 +148,8 @@ void Dialogue::draw_masks(const std::vector<at::Tensor>& states, Answer& answer)
     mask.mask = mask_from_logits(mask.logits);
     mask.predicted_iou = output.predicted_iou[row][0].item<double>();
     if (k < phrases.size()) mask.phrase = phrases[k];
+    mask.below_threshold = mask.score() < options_.mask_threshold;
+    if (mask.below_threshold) mask.mask = Mask(mask.mask.width, mask.mask.height);
   }
 }
 

@@ -1,6 +1,7 @@
 #include "medseg/generation/generate.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -217,6 +218,19 @@ TEST_F(Generate, SideBySideEveryDialogueHasTheBitsThatItHasAlone) {
         expect_same(dialogues[i]->end(), alone[2 * i + turn]);
     }
   }
+}
+
+TEST_F(Generate, AMaskBelowTheThresholdStaysEmpty) {
+  make_it_draw(2);
+  const Answer all = first_answer();
+  ASSERT_FALSE(all.masks.empty());
+  options_.mask_threshold = std::nextafter(all.masks[0].score(), 2.0);
+  const Answer fewer = first_answer();
+  ASSERT_EQ(fewer.masks.size(), all.masks.size()) << "the words stay";
+  EXPECT_TRUE(fewer.masks[0].below_threshold);
+  EXPECT_EQ(fewer.masks[0].mask.area(), 0);
+  options_.mask_threshold = all.masks[0].score();
+  EXPECT_EQ(first_answer().masks[0].mask, all.masks[0].mask);
 }
 
 TEST_F(Generate, LaterTurnsSeeAReplacedAnswer) {

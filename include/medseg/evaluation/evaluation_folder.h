@@ -17,6 +17,7 @@
 #include "medseg/base/clock.h"
 #include "medseg/base/file_lock.h"
 #include "medseg/comm/comm.h"
+#include "medseg/dataset/contamination.h"
 #include "medseg/evaluation/evaluator.h"
 
 namespace medseg {
@@ -31,6 +32,7 @@ struct EvaluationFacts {
   std::string model_hash;  ///< of its config.json and the sizes of its weight files
   AnswerMode mode = AnswerMode::kGenerate;
   History history = History::kOwn;
+  std::string question, forced_answer;  ///< as EvaluationOptions has them
   std::string precision;
   std::int64_t max_new_tokens = 0;
   std::int64_t limit = 0;
@@ -59,7 +61,8 @@ class EvaluationFolder {
   /// Appends one record's predictions.
   void add(const std::vector<Prediction>& record);
   /// Rank 0 writes the whole: predictions in order, scores.json, evaluation.json.
-  void finish(const Evaluation& evaluation, double seconds);
+  /// `seen`: what of the split the model was trained on.
+  void finish(const Evaluation& evaluation, double seconds, const SeenInTraining& seen);
   ~EvaluationFolder();
 
  private:

@@ -40,6 +40,11 @@ struct EvaluationOptions {
   /// Within a record the model's own earlier answers are the history, as for a user, or the
   /// reference's.
   History history = History::kOwn;
+  /// How a question is asked; {question} stands for the manifest's.
+  std::string question = "{question}";
+  /// The answer that kTeacherForced gives to every turn with masks, asked on its own; each mask of
+  /// the turn takes the answer's first `[SEG]`. "": the reference's answers, as one dialogue.
+  std::string forced_answer;
   std::int64_t limit = 0;  ///< records, spread evenly over the split; 0 is all
   std::int64_t batch = 1;  ///< dialogues that are answered side by side
   at::ScalarType precision = at::kBFloat16;

@@ -17,6 +17,7 @@ namespace medseg {
 struct GenerationOptions {
   std::int64_t max_new_tokens = 128;
   std::int64_t max_seg = 16;  ///< after so many `[SEG]` the token is no longer chosen
+  double mask_threshold = 0;  ///< a mask whose score is below it stays empty
 };
 
 struct GeneratedMask {
@@ -27,6 +28,7 @@ struct GeneratedMask {
   std::int64_t position = 0;   ///< in T, of the state that predicted its `[SEG]`
   double seg_probability = 0;  ///< softmax probability of `[SEG]` at its step
   double predicted_iou = 0;
+  bool below_threshold = false;  ///< GenerationOptions::mask_threshold has emptied `mask`
 
   double score() const;  ///< seg_probability · predicted_iou clamped to [0, 1]
 };
