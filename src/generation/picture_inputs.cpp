@@ -10,6 +10,7 @@
 #include "medseg/base/hash.h"
 #include "medseg/base/str.h"
 #include "medseg/image/codec.h"
+#include "medseg/volume/dicom.h"
 #include "medseg/volume/volume.h"
 
 namespace medseg {
@@ -62,7 +63,7 @@ bool is_second_half(const fs::path& file) { return !nifti_header_of(file).empty(
 
 void add_folder(const fs::path& folder, std::vector<PictureInput>& inputs) {
   const auto files = files_in(folder);
-  if (holds_dicom(files)) {
+  if (holds_dicom(files) && !holds_single_images(folder)) {
     inputs.push_back({folder, true, folder.filename().string()});
     return;
   }

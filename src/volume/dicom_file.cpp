@@ -1,5 +1,6 @@
 #include "dicom_file.h"
 
+#include <algorithm>
 #include <cmath>
 #include <mutex>
 
@@ -47,6 +48,21 @@ void read_into(DcmDataset& data, std::span<const std::uint8_t> bytes, E_Transfer
   data.transferEnd();
   if (condition.bad() && condition != EC_EndOfStream)
     throw DataError(where, "damaged DICOM data set");
+}
+
+/// DCMTK 3.6.7 never comes back from a marker TEM in front of a JPEG frame's head
+/// (dcmjpeg/libsrc/djcodecd.cc, scanJpegDataForBitDepth). Nobody writes one.
+bool hangs_dcmtk(std::span<const std::uint8_t> jpeg) {
+  std::size_t at = 0;
+  while (at + 4 < jpeg.size() && jpeg[at] == 0xff) {
+    const std::uint8_t marker = jpeg[at + 1];
+    if (marker == 0x01) return true;
+    const bool alone = marker >= 0xd0 && marker <= 0xd9;
+    const bool reserved = marker >= 0x02 && marker <= 0xbf;
+    const std::size_t length = static_cast<std::size_t>(jpeg[at + 2] << 8 | jpeg[at + 3]);
+    at += alone || reserved ? 2 : length + 2;
+  }
+  return false;
 }
 
 }  // namespace
@@ -157,6 +173,8 @@ DicomItem DicomFile::data() const { return DicomItem(data_.get()); }
 void DicomFile::fail(const std::string& what) const { throw DataError(where_, what); }
 
 std::unique_ptr<DcmDataset> DicomFile::decompressed() const {
+  if (std::any_of(structure_.fragments.begin(), structure_.fragments.end(), hangs_dcmtk))
+    fail("damaged JPEG stream");
   auto whole = std::make_unique<DcmDataset>();
   read_into(*whole, structure_.dataset, dcmtk_syntax(structure_), where_);
   const OFCondition condition = whole->chooseRepresentation(EXS_LittleEndianExplicit, nullptr);

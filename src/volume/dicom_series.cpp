@@ -8,6 +8,7 @@
 #include "dicom_tags.h"
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/volume/dicom.h"
 #include "readers.h"
 
 namespace medseg {
@@ -68,19 +69,9 @@ void check_alike(const std::vector<DicomSeriesFile>& files, const std::string& w
   }
 }
 
-}  // namespace
-
-std::vector<PlacedFrame> DicomSeries::places() const {
-  std::vector<PlacedFrame> all;
-  for (const auto& file : files) all.push_back(file.place);
-  return all;
-}
-
-DicomSeries dicom_series(const fs::path& folder) {
-  const std::string where = folder.string();
+/// Series by UID; `other` are the modalities of files without an image.
+std::map<std::string, FoundSeries> series_in(const fs::path& folder, std::set<std::string>& other) {
   std::map<std::string, FoundSeries> found;
-  std::set<std::string> other;  // modalities of files without an image
-  bool folders = false;
   for (const auto& path : files_of(folder)) {
     {
       const MappedFile file(path);
@@ -108,6 +99,22 @@ DicomSeries dicom_series(const fs::path& folder) {
     }
     series.files.push_back(std::move(one));
   }
+  return found;
+}
+
+}  // namespace
+
+std::vector<PlacedFrame> DicomSeries::places() const {
+  std::vector<PlacedFrame> all;
+  for (const auto& file : files) all.push_back(file.place);
+  return all;
+}
+
+DicomSeries dicom_series(const fs::path& folder) {
+  const std::string where = folder.string();
+  std::set<std::string> other;
+  auto found = series_in(folder, other);
+  bool folders = false;
   if (found.empty()) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(folder, error))
@@ -143,6 +150,14 @@ DicomSeries dicom_series(const fs::path& folder) {
         "its images do not say where they lie: they count along axis 2 by their numbers");
   }
   return series;
+}
+
+bool holds_single_images(const fs::path& folder) {
+  std::set<std::string> other;
+  const auto found = series_in(folder, other);
+  return found.size() > 1 && std::all_of(found.begin(), found.end(), [](const auto& series) {
+           return series.second.files.size() == 1;
+         });
 }
 
 }  // namespace medseg

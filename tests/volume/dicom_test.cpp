@@ -184,6 +184,19 @@ TEST(Dicom, HugeAndContradictorySizesAllocateNothing) {
   EXPECT_THAT(error_of(dicom_bytes(inner)), HasSubstr("contradictory lengths"));
 }
 
+TEST(Dicom, AJpegStreamThatDcmtkNeverLeavesIsRefused) {
+  std::string bytes =
+      dicom_bytes(std::string("\x02\0\x10\0UI\x16\0", 8) + "1.2.840.10008.1.2.4.70");
+  bytes += number(0x28, 2, 1) + number(0x28, 0x10, 2) + number(0x28, 0x11, 2) +
+           number(0x28, 0x100, 8) + number(0x28, 0x101, 8);
+  bytes += std::string("\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff", 12);
+  bytes += std::string("\xfe\xff\0\xe0\0\0\0\0", 8);  // an empty offset table
+  bytes += std::string("\xfe\xff\0\xe0\x0a\0\0\0", 8);
+  bytes += std::string("\xff\xd8\xff\x01\xff\x01\xff\x01\xff\x01", 10);  // markers TEM
+  bytes += std::string("\xfe\xff\xdd\xe0\0\0\0\0", 8);
+  EXPECT_THAT(error_of(bytes), HasSubstr("damaged JPEG stream"));
+}
+
 class DicomSegmentation : public TempFolderTest {};
 
 TEST_F(DicomSegmentation, GoesBackToTheSeriesAndIsReadAgain) {

@@ -19,6 +19,10 @@ namespace medseg {
 /// grey. \throws DataError naming the file.
 std::optional<Image> read_dicom_colour(const std::filesystem::path& path, std::int64_t frame = 0);
 
+/// A folder of DICOM images that are each a series of their own: radiographs, not slices of one
+/// scan. \throws DataError on a damaged file.
+bool holds_single_images(const std::filesystem::path& folder);
+
 /// Slice `index` along `axis` of labels laid on the voxels of `grid`, as `slice_along` of them: a
 /// DICOM SEG holds only the slices that are not empty. Both turned to the nearest RAS axes; what
 /// `labels` does not cover is 0. Nothing where a label lies between voxels of `grid`, or outside.
