@@ -36,14 +36,14 @@ void serve(const ServeArguments& arguments) {
   AskedModel model(arguments.model);
   ServedCounts counts;
   const auto body_most = static_cast<std::size_t>(arguments.body_mb) << 20;
-  HttpServer server(arguments.http, make_api(model, counts, std::move(tokens), body_most),
-                    [&](const HttpAccess& access) {
-                      counts.add_request(access);
-                      if (!arguments.access_log) return;
-                      log_info(str_cat(access.peer, " ", access.method, " ", access.path, " ",
-                                       access.status, " ", access.bytes, " bytes ",
-                                       fixed(access.seconds, 3), " s"));
-                    });
+  HttpServer server(
+      arguments.http, make_api(model, counts, std::move(tokens), body_most),
+      [&](const HttpAccess& access) {
+        counts.add_request(access);
+        if (!arguments.access_log) return;
+        log_info(str_cat(access.peer, " ", access.method, " ", access.path, " ", access.status, " ",
+                         access.bytes, " bytes ", fixed(access.seconds, 3), " s"));
+      });
   // A program that starts the server reads its address here.
   std::cout << server.url() << std::endl;
   log_info(str_cat("serves ", model.name(), " at ", server.url(), "; Ctrl-C ends it"));

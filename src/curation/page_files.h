@@ -10,6 +10,6 @@
 namespace medseg {
 
 /// By path: "/", "/page/app.js", …
-const std::map<std::string, StaticFile>& page_files();
+const std::map<std::string, StaticFile>& curation_page_files();
 
 }  // namespace medseg

@@ -345,7 +345,7 @@ Router review_routes(ReviewStore& store, const Readers& readers) {
   add("PUT", "/api/records/{position}/draft", &ReviewApi::draft, kDraftBytes);
   add("POST", "/api/records/{position}/decisions", &ReviewApi::decide, kDecisionBytes);
   add("GET", "/api/agreement", &ReviewApi::agreement);
-  for (const auto& [path, file] : page_files()) router.add_file(path, file);
+  for (const auto& [path, file] : curation_page_files()) router.add_file(path, file);
   router.on_failure = [](const HttpRequest& request, const std::string& what) {
     log_warning("review: " + request.path + ": " + what);
   };

@@ -51,8 +51,7 @@ void stream_chat(AskedModel& model, ServedCounts& counts, const ChatRequest& req
   } catch (const AskedModel::Stopped&) {
     return;
   } catch (const HttpError& error) {  // the head is sent: the fault comes as an event
-    stream.write(
-        server_sent_event(error_reply(error.status(), error.code(), error.reason()).body));
+    stream.write(server_sent_event(error_reply(error.status(), error.code(), error.reason()).body));
   }
   stream.write(server_sent_event("[DONE]"));
 }
@@ -72,8 +71,8 @@ HttpReply chat(AskedModel& model, ServedCounts& counts, const HttpRequest& reque
   const auto served = model.chat(asked);
   counts.add_answers(served);
   const auto& answered = served.answered.back();
-  return json_reply(completion_json(new_id(), model.name(), answered,
-                                    masks_json(served, answered, asked.notes)));
+  return json_reply(
+      completion_json(new_id(), model.name(), answered, masks_json(served, answered, asked.notes)));
 }
 
 HttpReply segment(AskedModel& model, ServedCounts& counts, const HttpRequest& request) {
@@ -90,8 +89,8 @@ Router make_api(AskedModel& model, ServedCounts& counts, std::optional<BearerTok
   Router router;
   if (tokens) {
     router.guard([tokens = *tokens](const HttpRequest& request) -> std::optional<HttpReply> {
-      const bool open = request.path == "/health" || request.path == "/" ||
-                        request.path.starts_with("/page/");
+      const bool open =
+          request.path == "/health" || request.path == "/" || request.path.starts_with("/page/");
       if (open || tokens.admits(request)) return std::nullopt;
       auto reply = error_reply(401, "invalid_token", "Authorization: a bearer token is needed");
       reply.headers.emplace_back("WWW-Authenticate", "Bearer");
@@ -107,10 +106,8 @@ Router make_api(AskedModel& model, ServedCounts& counts, std::optional<BearerTok
   const auto started = static_cast<std::int64_t>(std::time(nullptr));
   router.add("GET", "/v1/models", [&model, started](const HttpRequest&) {
     Json json = {{"object", "list"}, {"data", Json::array()}};
-    json["data"].push_back({{"id", model.name()},
-                            {"object", "model"},
-                            {"created", started},
-                            {"owned_by", "medseg"}});
+    json["data"].push_back(
+        {{"id", model.name()}, {"object", "model"}, {"created", started}, {"owned_by", "medseg"}});
     return json_reply(json);
   });
   router.add("GET", "/health", [](const HttpRequest&) { return json_reply({{"status", "ok"}}); });
@@ -120,7 +117,7 @@ Router make_api(AskedModel& model, ServedCounts& counts, std::optional<BearerTok
     reply.body = counts.text();
     return reply;
   });
-  for (const auto& [path, file] : page_files()) router.add_file(path, file);
+  for (const auto& [path, file] : serving_page_files()) router.add_file(path, file);
   router.on_failure = [](const HttpRequest& request, const std::string& what) {
     log_warning(str_cat(request.method, " ", request.path, " failed: ", what));
   };

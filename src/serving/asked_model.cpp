@@ -89,8 +89,6 @@ ServedAnswers AskedModel::chat(const ChatRequest& request,
   return work_->chat(request, on_text);
 }
 
-ServedAnswers AskedModel::segment(const SegmentRequest& request) {
-  return work_->segment(request);
-}
+ServedAnswers AskedModel::segment(const SegmentRequest& request) { return work_->segment(request); }
 
 }  // namespace medseg

@@ -119,7 +119,8 @@ void read_messages(const json& messages, ChatRequest& request) {
     if (!message.contains("content")) refuse(where + ".content", "missing");
     auto text = trim(read_content(message["content"], where + ".content", request));
     if (role == "system" || role == "developer") {
-      request.notes.push_back("the " + role + " message does not apply: the bundle's template is "
+      request.notes.push_back("the " + role +
+                              " message does not apply: the bundle's template is "
                               "used as the model was trained with it");
     } else if (role == "user") {
       if (asked) refuse(where + ".role", "two questions behind each other; expected an answer");
@@ -144,7 +145,8 @@ void note_sampling(const json& body, ChatRequest& request) {
     if (body.contains(key) && !body[key].is_null() && !body[key].empty())
       refuse(key, "not supported");
   }
-  for (const char* key : {"temperature", "top_p", "presence_penalty", "frequency_penalty", "seed"}) {
+  for (const char* key :
+       {"temperature", "top_p", "presence_penalty", "frequency_penalty", "seed"}) {
     if (!body.contains(key) || body[key].is_null()) continue;
     const bool greedy = std::string(key) == "temperature" && body[key] == 0;
     if (!greedy) request.notes.push_back(std::string(key) + " does not apply: answers are greedy");
@@ -174,8 +176,8 @@ ChatRequest read_chat_request(const std::string& text) {
 
 SegmentRequest read_segment_request(const std::string& text) {
   const auto body = parsed(text);
-  const std::set<std::string> known = {"image", "questions", "slice",  "axis",
-                                       "modality", "window", "max_tokens"};
+  const std::set<std::string> known = {"image",    "questions", "slice",     "axis",
+                                       "modality", "window",    "max_tokens"};
   for (const auto& [key, value] : body.items()) {
     if (!known.contains(key)) refuse(key, "unknown key");
   }

@@ -30,9 +30,7 @@ void add_shown(const RecordImage& shown, Json& json) {
 
 Json usage_json(const Answer& answer) {
   const auto prompt = answer.prompt_tokens, made = static_cast<std::int64_t>(answer.ids.size());
-  return {{"prompt_tokens", prompt},
-          {"completion_tokens", made},
-          {"total_tokens", prompt + made}};
+  return {{"prompt_tokens", prompt}, {"completion_tokens", made}, {"total_tokens", prompt + made}};
 }
 
 }  // namespace
@@ -75,8 +73,8 @@ const char* finish_reason_of(const Answer& answer) {
   return answer.finish == Finish::kEos ? "stop" : "length";
 }
 
-Json completion_json(const std::string& id, const std::string& model,
-                     const AnsweredQuestion& asked, Json masks) {
+Json completion_json(const std::string& id, const std::string& model, const AnsweredQuestion& asked,
+                     Json masks) {
   const Json message = {
       {"role", "assistant"}, {"content", asked.answer.text}, {"medseg", std::move(masks)}};
   Json json = {{"id", id},

@@ -17,8 +17,7 @@ nlohmann::ordered_json segment_json(const ServedAnswers& served, const std::stri
 
 /// OpenAI's completion of one answer.
 nlohmann::ordered_json completion_json(const std::string& id, const std::string& model,
-                                       const AnsweredQuestion& asked,
-                                       nlohmann::ordered_json masks);
+                                       const AnsweredQuestion& asked, nlohmann::ordered_json masks);
 
 /// One chunk of a stream; `delta` is its news.
 nlohmann::ordered_json chunk_json(const std::string& id, const std::string& model,

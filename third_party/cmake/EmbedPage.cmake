@@ -1,5 +1,5 @@
-# cmake -D FOLDER=… -D HEADER=… -D OUT=… -P EmbedPage.cmake
-# The files of a web page as one C++ file: `page_files()` of HEADER. index.html is "/", every other
+# cmake -D FOLDER=… -D HEADER=… -D FUNCTION=… -D OUT=… -P EmbedPage.cmake
+# The files of a web page as one C++ file: `FUNCTION()` of HEADER. index.html is "/", every other
 # file "/page/NAME".
 set(types html "text/html; charset=utf-8" js "text/javascript; charset=utf-8"
   css "text/css; charset=utf-8" svg "image/svg+xml")
@@ -41,7 +41,7 @@ std::string text(const unsigned char* bytes, std::size_t count) {
 
 }  // namespace
 
-const std::map<std::string, StaticFile>& page_files() {
+const std::map<std::string, StaticFile>& ${FUNCTION}() {
   static const std::map<std::string, StaticFile> files = {
 ${rows}  };
   return files;

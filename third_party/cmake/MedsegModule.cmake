@@ -103,16 +103,20 @@ function(medseg_plugin name)
 endfunction()
 
 # medseg_page(NAME)
-#   src/NAME/page/* inside the program, as src/NAME/page_files.h declares them: the page is there
-#   wherever the program is.
+#   src/NAME/page/* inside the program, as NAME_page_files() of src/NAME/page_files.h: the page is
+#   there wherever the program is.
 function(medseg_page name)
+  if(NOT TARGET medseg_${name})
+    return()
+  endif()
   set(folder "${CMAKE_SOURCE_DIR}/src/${name}/page")
   set(script "${CMAKE_SOURCE_DIR}/third_party/cmake/EmbedPage.cmake")
   set(generated "${CMAKE_BINARY_DIR}/${name}_page.cpp")
   file(GLOB files CONFIGURE_DEPENDS "${folder}/*")
   add_custom_command(OUTPUT "${generated}"
     COMMAND "${CMAKE_COMMAND}" -D "FOLDER=${folder}"
-      -D "HEADER=${CMAKE_SOURCE_DIR}/src/${name}/page_files.h" -D "OUT=${generated}" -P "${script}"
+      -D "HEADER=${CMAKE_SOURCE_DIR}/src/${name}/page_files.h"
+      -D "FUNCTION=${name}_page_files" -D "OUT=${generated}" -P "${script}"
     DEPENDS ${files} "${script}" VERBATIM)
   target_sources(medseg_${name} PRIVATE "${generated}")
 endfunction()

@@ -30,8 +30,8 @@ class AskedModel {
   const std::string& name() const { return name_; }
 
   /// The answer to the last question. `on_text` gets words as they come; it ends the work by
-  /// returning false. \throws HttpError 400 on an image that cannot be read, a model that needs one,
-  /// a dialogue that is too long; Stopped if `on_text` ended it.
+  /// returning false. \throws HttpError 400 on an image that cannot be read, a model that needs
+  /// one, a dialogue that is too long; Stopped if `on_text` ended it.
   ServedAnswers chat(const ChatRequest& request,
                      const std::function<bool(const std::string&)>& on_text = {});
   ServedAnswers segment(const SegmentRequest& request);
