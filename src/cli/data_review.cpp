@@ -48,7 +48,7 @@ void serve(const ReviewCommand& command) {
   }
   if (readers.count(ReaderRole::kAdjudicator) == 0 && command.settings.readers > 1)
     log_warning("no adjudicator: disagreements will wait");
-  ReviewStore store(command.store, Manifest::read(command.manifest), command.settings);
+  ReviewStore store(command.store, command.manifest, command.settings);
   if (!is_loopback(command.http.host)) {
     log_warning(command.http.host +
                 " can be reached from other machines, and nothing is encrypted"

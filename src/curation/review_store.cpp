@@ -109,31 +109,37 @@ const std::vector<std::string>& reject_reasons() {
   return reasons;
 }
 
-ReviewStore::ReviewStore(const std::filesystem::path& path, const Manifest& manifest,
+ReviewStore::ReviewStore(const std::filesystem::path& path, const std::filesystem::path& manifest,
                          const ReviewSettings& settings)
     : database_(path, kReview), settings_(settings) {
   database_.execute(kTables);
-  const std::string digest = sha256_of_file(manifest.path());
+  const std::string digest = sha256_of_file(manifest);
   const auto known = database_.query("SELECT value FROM about WHERE key = 'manifest'");
   if (!known.empty()) {
     if (known[0].text(0) != digest) {
       throw DataError(path.string(), "holds the review of another manifest, or of " +
-                                         manifest.path().string() + " before it was changed");
+                                         manifest.string() + " before it was changed");
     }
     read_settings();
     return;
   }
   database_.transaction([&] {
     std::int64_t position = 0;
-    for (const auto& record : manifest.records()) {
-      database_.query("INSERT INTO records VALUES (?, ?, ?)",
-                      {position++, record.id, to_json_line(record)});
+    for (const auto& [number, text] : manifest_lines(manifest)) {
+      with_place(str_cat(manifest.string(), ":", number), [&, &line = text] {
+        const Record record = parse_record(line);
+        const std::string json = to_json_line(record);
+        database_.query("INSERT OR IGNORE INTO records VALUES (?, ?, ?)",
+                        {position++, record.id, json});
+        if (database_.changed_rows() == 0)
+          throw DataError("id", "\"" + record.id + "\" stands in an earlier line");
+      });
     }
     const auto about = [&](const char* key, const std::string& value) {
       database_.query("INSERT INTO about VALUES (?, ?)", {std::string(key), value});
     };
     about("manifest", digest);
-    about("folder", std::filesystem::absolute(manifest.path()).parent_path().string());
+    about("folder", std::filesystem::absolute(manifest).parent_path().string());
     about("readers", str_cat(settings.readers));
     about("same_dice", str_cat(settings.same_dice));
   });

@@ -84,8 +84,8 @@ class Review : public TempFolderTest {
     open();
   }
   void open() {
-    store_ = std::make_unique<ReviewStore>(
-        folder_ / "store.sqlite", Manifest::read(folder_ / "in/manifest.jsonl"), ReviewSettings{});
+    store_ = std::make_unique<ReviewStore>(folder_ / "store.sqlite", folder_ / "in/manifest.jsonl",
+                                           ReviewSettings{});
   }
   static ReviewDecision verdict(ReviewAction action, const std::string& reason = "") {
     ReviewDecision decision;
@@ -214,6 +214,19 @@ TEST_F(Review, DecisionsAndDraftsSurviveAndOnlyGrow) {
               ThrowsError<DataError>(::testing::_, "append-only"));
   write_file(folder_ / "in/manifest.jsonl", read_file(folder_ / "in/manifest.jsonl") + "\n");
   EXPECT_THAT([&] { open(); }, ThrowsError<DataError>(::testing::_, "another manifest"));
+}
+
+TEST_F(Review, ALineThatIsNoRecordIsNamed) {
+  const std::string good = manifest_lines(folder_ / "in/manifest.jsonl")[0].json;
+  write_file(folder_ / "twice.jsonl", good + "\n" + good + "\n");
+  EXPECT_THAT(
+      [&] { ReviewStore(folder_ / "other.sqlite", folder_ / "twice.jsonl", ReviewSettings{}); },
+      ThrowsError<DataError>((folder_ / "twice.jsonl").string() + ":2: id",
+                             "stands in an earlier line"));
+  write_file(folder_ / "twice.jsonl", good + "\n{\"id\": 7}\n");
+  EXPECT_THAT(
+      [&] { ReviewStore(folder_ / "other.sqlite", folder_ / "twice.jsonl", ReviewSettings{}); },
+      ThrowsError<DataError>(HasSubstr("twice.jsonl:2"), ::testing::_));
 }
 
 TEST_F(Review, ExportHoldsTheDecidedFormAndItsTrail) {

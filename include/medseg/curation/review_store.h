@@ -86,9 +86,10 @@ class ReviewConflict : public DataError {
 /// All members may be called from several threads.
 class ReviewStore {
  public:
-  /// Opens or makes the store of this manifest. \throws DataError where the file holds the review
-  /// of another one.
-  ReviewStore(const std::filesystem::path& path, const Manifest& manifest,
+  /// Opens or makes the store of this manifest, whose records are read one by one and only when the
+  /// store is new. \throws DataError where the file holds the review of another one, or at
+  /// "manifest:line" on a line that is no record or whose id stands in an earlier one.
+  ReviewStore(const std::filesystem::path& path, const std::filesystem::path& manifest,
               const ReviewSettings& settings);
   /// To read alone: the manifest's records stand in the store.
   explicit ReviewStore(const std::filesystem::path& path);
