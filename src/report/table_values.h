@@ -32,7 +32,6 @@ struct Value {
   bool best = false, within = false;
 };
 
-
 /// Marks runs and references against each other; one alone is not best of anything.
 void mark_best(std::vector<Value>& column, bool lower);
 
