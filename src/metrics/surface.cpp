@@ -1,6 +1,7 @@
 #include "medseg/metrics/surface.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -46,9 +47,17 @@ Cells cells_of(const PackedMask& mask, const GridBox& box, Dimensions dimensions
   for (std::int64_t z = box.low[0]; z < box.high[0]; ++z) {
     for (std::int64_t y = box.low[1]; y < box.high[1]; ++y) {
       const std::int64_t row = (z * size[1] + y) * size[2];
-      const std::int64_t out = cells.index(z - box.low[0] + deep, y - box.low[1] + 1, 1);
-      for (std::int64_t x = box.low[2]; x < box.high[2]; ++x)
-        cells.set[static_cast<std::size_t>(out + x - box.low[2])] = mask.at(row + x);
+      std::uint8_t* out =
+          cells.set.data() + cells.index(z - box.low[0] + deep, y - box.low[1] + 1, 1);
+      for (std::int64_t x = box.low[2]; x < box.high[2];) {  // to the end of a word at a time
+        const std::int64_t start = row + x;
+        const std::int64_t count = std::min(64 - (start & 63), box.high[2] - x);
+        const std::uint64_t bits =
+            mask.words()[static_cast<std::size_t>(start >> 6)] >> (start & 63);
+        for (std::int64_t k = 0; k < count; ++k) out[k] = static_cast<std::uint8_t>(bits >> k & 1U);
+        x += count;
+        out += count;
+      }
     }
   }
   return cells;
@@ -122,15 +131,26 @@ Surface surfels_of(const Cells& cells, const GridSpacing& spacing, Dimensions di
   for (unsigned code = 0; code < size_of.size(); ++code)
     size_of[code] = volume ? surfel_area(code, spacing) : contour_length(code, spacing);
   std::size_t corner = 0;
+  const std::size_t planes = volume ? 2 : 1;
   for (std::int64_t z = 0; z < surface.size[0]; ++z) {
     for (std::int64_t y = 0; y < surface.size[1]; ++y) {
+      // Of each plane the cells left of the corner: bit 2 above it, bit 0 below.
+      std::array<const std::uint8_t*, 2> rows{};
+      std::array<unsigned, 2> left{};
+      const auto pair_at = [&](std::size_t plane, std::int64_t x) {
+        const std::uint8_t* here = rows[plane] + x;
+        return static_cast<unsigned>(here[0] << 2 | here[cells.size[2]]);
+      };
+      for (std::size_t plane = 0; plane < planes; ++plane) {
+        rows[plane] = cells.set.data() + cells.index(z + static_cast<std::int64_t>(plane), y, 0);
+        left[plane] = pair_at(plane, 0);
+      }
       for (std::int64_t x = 0; x < surface.size[2]; ++x, ++corner) {
         unsigned code = 0;
-        for (std::int64_t dz = 0; dz <= (volume ? 1 : 0); ++dz) {
-          const std::uint8_t* here = cells.set.data() + cells.index(z + dz, y, x);
-          const std::uint8_t* below = here + cells.size[2];
-          code = code << 4 |
-                 static_cast<unsigned>(here[0] << 3 | here[1] << 2 | below[0] << 1 | below[1]);
+        for (std::size_t plane = 0; plane < planes; ++plane) {
+          const unsigned right = pair_at(plane, x + 1);
+          code = code << 4 | left[plane] << 1 | right;
+          left[plane] = right;
         }
         if (code == 0 || code + 1 == size_of.size()) continue;
         surface.elements[corner] = 1;
