@@ -1,6 +1,8 @@
 #include "medseg/image/rle.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
 
 #include "medseg/base/str.h"
@@ -42,19 +44,36 @@ std::int64_t read_count(const std::string& counts, std::size_t& position) {
   }
 }
 
-/// Runs go down the columns, masks along the rows: `rows` x `columns` bytes with the two exchanged,
-/// tile by tile, so that both sides stay in the cache.
+/// Eight words of eight bytes: byte j of word i changes places with byte i of word j.
+void transpose_8x8(std::array<std::uint64_t, 8>& rows) {
+  static_assert(std::endian::native == std::endian::little, "byte 0 of a word is its lowest");
+  const auto swap = [&](std::size_t a, std::size_t b, unsigned bits, std::uint64_t mask) {
+    const std::uint64_t other = ((rows[a] >> bits) ^ rows[b]) & mask;
+    rows[b] ^= other;
+    rows[a] ^= other << bits;
+  };
+  for (const std::size_t k : {0U, 1U, 2U, 3U}) swap(k, k + 4, 32, 0x00000000ffffffff);
+  for (const std::size_t k : {0U, 1U, 4U, 5U}) swap(k, k + 2, 16, 0x0000ffff0000ffff);
+  for (const std::size_t k : {0U, 2U, 4U, 6U}) swap(k, k + 1, 8, 0x00ff00ff00ff00ff);
+}
+
+/// Runs go down the columns, masks along the rows: `rows` x `columns` bytes with the two exchanged.
 std::vector<std::uint8_t> transposed(const std::uint8_t* bytes, std::size_t rows,
                                      std::size_t columns) {
-  constexpr std::size_t kTile = 32;
   std::vector<std::uint8_t> turned(rows * columns);
-  for (std::size_t y0 = 0; y0 < rows; y0 += kTile) {
-    for (std::size_t x0 = 0; x0 < columns; x0 += kTile) {
-      const std::size_t y1 = std::min(y0 + kTile, rows), x1 = std::min(x0 + kTile, columns);
-      for (std::size_t x = x0; x < x1; ++x) {
-        for (std::size_t y = y0; y < y1; ++y) turned[x * rows + y] = bytes[y * columns + x];
-      }
+  const std::size_t whole_rows = rows / 8 * 8, whole_columns = columns / 8 * 8;
+  std::array<std::uint64_t, 8> tile{};
+  for (std::size_t y = 0; y < whole_rows; y += 8) {
+    for (std::size_t x = 0; x < whole_columns; x += 8) {
+      for (std::size_t k = 0; k < 8; ++k) std::memcpy(&tile[k], bytes + (y + k) * columns + x, 8);
+      transpose_8x8(tile);
+      for (std::size_t k = 0; k < 8; ++k)
+        std::memcpy(turned.data() + (x + k) * rows + y, &tile[k], 8);
     }
+  }
+  for (std::size_t y = 0; y < rows; ++y) {
+    const std::size_t first = y < whole_rows ? whole_columns : 0;
+    for (std::size_t x = first; x < columns; ++x) turned[x * rows + y] = bytes[y * columns + x];
   }
   return turned;
 }

@@ -1,6 +1,7 @@
 #include "medseg/metrics/surface.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -46,9 +47,17 @@ Cells cells_of(const PackedMask& mask, const GridBox& box, Dimensions dimensions
   for (std::int64_t z = box.low[0]; z < box.high[0]; ++z) {
     for (std::int64_t y = box.low[1]; y < box.high[1]; ++y) {
       const std::int64_t row = (z * size[1] + y) * size[2];
-      const std::int64_t out = cells.index(z - box.low[0] + deep, y - box.low[1] + 1, 1);
-      for (std::int64_t x = box.low[2]; x < box.high[2]; ++x)
-        cells.set[static_cast<std::size_t>(out + x - box.low[2])] = mask.at(row + x);
+      std::uint8_t* out =
+          cells.set.data() + cells.index(z - box.low[0] + deep, y - box.low[1] + 1, 1);
+      for (std::int64_t x = box.low[2]; x < box.high[2];) {  // to the end of a word at a time
+        const std::int64_t start = row + x;
+        const std::int64_t count = std::min(64 - (start & 63), box.high[2] - x);
+        const std::uint64_t bits =
+            mask.words()[static_cast<std::size_t>(start >> 6)] >> (start & 63);
+        for (std::int64_t k = 0; k < count; ++k) out[k] = static_cast<std::uint8_t>(bits >> k & 1U);
+        x += count;
+        out += count;
+      }
     }
   }
   return cells;
@@ -122,15 +131,26 @@ Surface surfels_of(const Cells& cells, const GridSpacing& spacing, Dimensions di
   for (unsigned code = 0; code < size_of.size(); ++code)
     size_of[code] = volume ? surfel_area(code, spacing) : contour_length(code, spacing);
   std::size_t corner = 0;
+  const std::size_t planes = volume ? 2 : 1;
   for (std::int64_t z = 0; z < surface.size[0]; ++z) {
     for (std::int64_t y = 0; y < surface.size[1]; ++y) {
+      // Of each plane the cells left of the corner: bit 2 above it, bit 0 below.
+      std::array<const std::uint8_t*, 2> rows{};
+      std::array<unsigned, 2> left{};
+      const auto pair_at = [&](std::size_t plane, std::int64_t x) {
+        const std::uint8_t* here = rows[plane] + x;
+        return static_cast<unsigned>(here[0] << 2 | here[cells.size[2]]);
+      };
+      for (std::size_t plane = 0; plane < planes; ++plane) {
+        rows[plane] = cells.set.data() + cells.index(z + static_cast<std::int64_t>(plane), y, 0);
+        left[plane] = pair_at(plane, 0);
+      }
       for (std::int64_t x = 0; x < surface.size[2]; ++x, ++corner) {
         unsigned code = 0;
-        for (std::int64_t dz = 0; dz <= (volume ? 1 : 0); ++dz) {
-          const std::uint8_t* here = cells.set.data() + cells.index(z + dz, y, x);
-          const std::uint8_t* below = here + cells.size[2];
-          code = code << 4 |
-                 static_cast<unsigned>(here[0] << 3 | here[1] << 2 | below[0] << 1 | below[1]);
+        for (std::size_t plane = 0; plane < planes; ++plane) {
+          const unsigned right = pair_at(plane, x + 1);
+          code = code << 4 | left[plane] << 1 | right;
+          left[plane] = right;
         }
         if (code == 0 || code + 1 == size_of.size()) continue;
         surface.elements[corner] = 1;
@@ -141,14 +161,84 @@ Surface surfels_of(const Cells& cells, const GridSpacing& spacing, Dimensions di
   return surface;
 }
 
+// The elements of an image's surface row by row: rims hold few, so that the nearest one is found
+// sooner in a few rows than by a distance for every cell.
+class RowIndex {
+ public:
+  explicit RowIndex(const Surface& surface)
+      : begin_(static_cast<std::size_t>(surface.size[1]) + 1), height_(surface.size[1]) {
+    std::size_t cell = 0;
+    for (std::int64_t y = 0; y < height_; ++y) {
+      for (std::int64_t x = 0; x < surface.size[2]; ++x, ++cell) {
+        if (surface.elements[cell] != 0) columns_.push_back(static_cast<double>(x));
+      }
+      begin_[static_cast<std::size_t>(y) + 1] = columns_.size();
+    }
+  }
+
+  // The square of the distance to the nearest element; infinite where there is none.
+  double square_to(std::int64_t y, std::int64_t x, const GridSpacing& spacing) const {
+    double best = kInfinite;
+    for (std::int64_t apart = 0; apart < height_; ++apart) {
+      const double down = spacing[1] * static_cast<double>(apart);
+      if (down * down >= best) break;
+      for (const std::int64_t row : {y - apart, y + apart}) {
+        if (row < 0 || row >= height_) continue;
+        const double side = spacing[2] * nearest_in_row(row, static_cast<double>(x));
+        best = std::min(best, down * down + side * side);
+      }
+    }
+    return best;
+  }
+
+ private:
+  double nearest_in_row(std::int64_t row, double x) const {
+    const auto first =
+        columns_.begin() + static_cast<std::ptrdiff_t>(begin_[static_cast<std::size_t>(row)]);
+    const auto last =
+        columns_.begin() + static_cast<std::ptrdiff_t>(begin_[static_cast<std::size_t>(row) + 1]);
+    const auto right = std::lower_bound(first, last, x);
+    double nearest = right == last ? kInfinite : *right - x;
+    if (right != first) nearest = std::min(nearest, x - *(right - 1));
+    return nearest;
+  }
+
+  std::vector<std::size_t> begin_;  // of each row, and behind the last
+  std::vector<double> columns_;
+  std::int64_t height_;
+};
+
+// The square of the distance of each element of `from`, cell by cell, to the nearest of `to`.
+std::vector<double> element_squares(const Surface& from, const Surface& to,
+                                    const GridSpacing& spacing) {
+  std::vector<double> found;
+  if (to.size[0] > 1) {
+    const auto squares = squared_distances(to.elements, to.size, spacing);
+    for (std::size_t i = 0; i < squares.size(); ++i) {
+      if (from.elements[i] != 0) found.push_back(squares[i]);
+    }
+    return found;
+  }
+  const RowIndex index(to);
+  std::size_t cell = 0;
+  for (std::int64_t y = 0; y < from.size[1]; ++y) {
+    for (std::int64_t x = 0; x < from.size[2]; ++x, ++cell) {
+      if (from.elements[cell] != 0) found.push_back(index.square_to(y, x, spacing));
+    }
+  }
+  return found;
+}
+
 // Each element of `from` with its distance to the nearest element of `to`, ascending.
 std::vector<SurfaceElement> distances(const Surface& from, const Surface& to,
                                       const GridSpacing& spacing) {
-  const auto squares = squared_distances(to.elements, to.size, spacing);
+  const auto squares = element_squares(from, to, spacing);
   std::vector<SurfaceElement> elements;
-  for (std::size_t i = 0; i < squares.size(); ++i) {
+  elements.reserve(squares.size());
+  for (std::size_t i = 0; i < from.elements.size(); ++i) {
     if (from.elements[i] == 0) continue;
-    elements.push_back({std::sqrt(squares[i]), from.sizes.empty() ? 1.0 : from.sizes[i]});
+    elements.push_back(
+        {std::sqrt(squares[elements.size()]), from.sizes.empty() ? 1.0 : from.sizes[i]});
   }
   std::sort(elements.begin(), elements.end(), [](const auto& a, const auto& b) {
     return a.distance != b.distance ? a.distance < b.distance : a.size < b.size;

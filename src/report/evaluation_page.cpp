@@ -33,7 +33,7 @@ constexpr const char* kStyle =
     ".case img{width:100%;image-rendering:auto;display:block}"
     ".case p{margin:.3rem 0;white-space:pre-wrap;overflow-wrap:anywhere}"
     ".tag{border:1px solid #8886;border-radius:.6rem;padding:0 .5rem;font-size:.8rem}"
-    "@media(prefers-color-scheme:dark){.r0{fill:#56b4e9}.r1{fill:#e69f00}}";
+    "pre{max-height:none}@media(prefers-color-scheme:dark){.r0{fill:#56b4e9}.r1{fill:#e69f00}}";
 
 std::string shown(double value) {
   if (std::isnan(value)) return "–";

@@ -209,7 +209,8 @@ std::string line_chart_style() {
          ".chart .faint{opacity:.3;stroke-width:1}"
          ".chart text{font-size:11px;fill:currentColor;opacity:.7}"
          ".chart circle{fill:none;stroke-width:2}"
-         ".key{white-space:nowrap;margin-left:.8em}.key i{font-style:normal;opacity:.7}"
+         ".key{display:inline-block;overflow-wrap:anywhere;margin-left:.8em}.key "
+         "i{font-style:normal;opacity:.7}"
          ".key::before{content:\"\";display:inline-block;width:.8em;height:.2em;"
          "background:var(--key);vertical-align:middle;margin-right:.3em}" +
          colours(kLight) + "@media(prefers-color-scheme:dark){" + colours(kDark) + "}";

@@ -11,10 +11,10 @@ namespace {
 constexpr const char* kStyle =
     "body{font:15px/1.45 system-ui,sans-serif;margin:0 auto;padding:1rem;max-width:1120px;"
     "color:#1c2126;background:#fff}"
-    "h1{font-size:1.3rem}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}"
+    "h1{font-size:1.3rem;overflow-wrap:anywhere}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}"
     ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:"
     "1rem}"
-    "figure{margin:0}figcaption{font-size:.85rem}"
+    ".charts>*{min-width:0}figure{margin:0}figcaption{font-size:.85rem}"
     ".tiles{display:flex;flex-wrap:wrap;gap:.6rem 2rem}.tiles div "
     "b{display:block;font-size:1.25rem}"
     "table{border-collapse:collapse;font-size:.85rem}"
