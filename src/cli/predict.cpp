@@ -158,6 +158,8 @@ void add_predict(CLI::App& app) {
                       "something; without it all are asked about, one after another");
   command->add_flag("--consistent", arguments->consistent,
                     "keeps a piece of a volume's mask only where a neighbouring slice supports it");
+  command->add_flag("--rtstruct", arguments->structures,
+                    "of a DICOM series: contours as rtstruct.dcm, beside seg.dcm");
   command->add_option(
       "--mask-format", arguments->mask_format,
       join(choice_names<MaskVolumeFormat>(), " | ") + " for the masks of volumes; default: nii.gz");
