@@ -29,8 +29,8 @@ nilearn=$assets/nilearn/nilearn/datasets/data/mni_icbm152
 pyradiomics=$assets/pyradiomics/pyradiomics-3.0.1/data
 
 # records NAME SUBJECT SPLIT WINDOW MODALITY IMAGE AXIS COUNT STEP SOURCE LICENCE < MASKS
-# One record a slice, with a question that nobody answered. MASKS are JSON members of "masks", one a line, the same for every slice: the
-# annotation leaves out what a slice does not show.
+# One record a slice, with a question that nobody answered. MASKS are JSON members of "masks", one a
+# line, the same for every slice: the annotation leaves out what a slice does not show.
 records() {
   awk -v name="$1" -v subject="$2" -v part="$3" -v window="$4" -v modality="$5" -v image="$6" \
     -v axis="$7" -v count="$8" -v step="$9" -v source="${10}" -v licence="${11}" '
@@ -90,10 +90,11 @@ atlas_masks() {
 }
 
 tissue_masks() {
-  printf '"gm": {"label": "grey matter", "file": "%s", "threshold": 127, "kind": "probability"}\n' \
-    "${nilearn}_gm_tal_nlin_sym_09a_converted.nii.gz"
-  printf '"wm": {"label": "white matter", "file": "%s", "threshold": 127, "kind": "probability"}\n' \
-    "${nilearn}_wm_tal_nlin_sym_09a_converted.nii.gz"
+  local kind='"threshold": 127, "kind": "probability"'
+  printf '"gm": {"label": "grey matter", "file": "%s", %s}\n' \
+    "${nilearn}_gm_tal_nlin_sym_09a_converted.nii.gz" "$kind"
+  printf '"wm": {"label": "white matter", "file": "%s", %s}\n' \
+    "${nilearn}_wm_tal_nlin_sym_09a_converted.nii.gz" "$kind"
 }
 
 tumour_mask() { # FILE LABEL

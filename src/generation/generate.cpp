@@ -180,6 +180,7 @@ void Dialogue::begin(const std::string& question,
                                         "model's ",
                                         language.options().max_positions));
   }
+  pending->answer.prompt_tokens = length;
   pending->stops = stop_ids(tokenizer, bundle_.conversation());
   if (bundle_.model->has_grounding()) pending->seg = bundle_.options.special_tokens.at(kSegToken);
   const auto state = feed_prompt(prompt);
@@ -255,6 +256,11 @@ Answer Dialogue::ask(const std::string& question,
   begin(question, on_text);
   while (answering_) advance({this});
   return end();
+}
+
+void Dialogue::remember(const std::string& question, const std::string& answer) {
+  turns_.push_back({turns_.empty() ? bundle_.first_question(question) : question,
+                    without_image_placeholder(answer)});
 }
 
 void Dialogue::replace_last_answer(const std::string& answer) {

@@ -1,32 +1,20 @@
 #include "medseg/report/runs_table.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
-#include <optional>
 #include <set>
 
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
 #include "table_text.h"
+#include "table_values.h"
 
 namespace medseg {
 namespace {
 
 using nlohmann::json;
 using Entries = std::vector<BenchmarkScores>;
-using Names = std::vector<std::string>;
 
-const std::map<std::string, std::string> kTitles = {{"dice", "Dice"},
-                                                    {"iou", "IoU"},
-                                                    {"giou", "gIoU"},
-                                                    {"ciou", "cIoU"},
-                                                    {"seg_count_accuracy", "[SEG] count exact"},
-                                                    {"name_accuracy", "right name"},
-                                                    {"false_positive_rate", "false positives"},
-                                                    {"hd95_monai", "HD95, mm"},
-                                                    {"nsd_deepmind", "NSD"},
-                                                    {"ap50", "AP50"}};
 const std::map<std::string, Names> kMainMetrics = {
     {"lisa",
      {"dice", "giou", "ciou", "seg_count_accuracy", "name_accuracy", "false_positive_rate"}},
@@ -36,47 +24,6 @@ const Names kGroupMetrics = {
     "dice", "giou", "iou", "mdice", "miou", "dsc", "nsd", "dice_ignore_empty", "hd95"};
 const Names kCounts = {"n", "turns", "missed", "absent", "spurious", "failed"};
 
-std::string title_of(const std::string& metric) {
-  const auto found = kTitles.find(metric);
-  return found == kTitles.end() ? metric : found->second;
-}
-
-bool lower_is_better(const std::string& metric) {
-  static const Names kParts = {"hd", "asd", "assd", "false_positive", "ece", "fp", "fn"};
-  return std::any_of(kParts.begin(), kParts.end(), [&](const std::string& part) {
-    return metric.starts_with(part) || metric.find("_" + part) != std::string::npos;
-  });
-}
-
-const json* at(const json& object, const Names& path) {
-  const json* here = &object;
-  for (const auto& key : path) {
-    if (!here->is_object() || !here->contains(key)) return nullptr;
-    here = &(*here)[key];
-  }
-  return here;
-}
-
-// An infinity stands as the text "inf".
-std::optional<double> number_at(const json& object, const Names& path) {
-  const json* value = at(object, path);
-  if (value == nullptr) return std::nullopt;
-  if (value->is_number()) return value->get<double>();
-  if (*value == "inf") return std::numeric_limits<double>::infinity();
-  return std::nullopt;
-}
-
-std::string shown(std::optional<double> value) {
-  if (!value) return "";
-  if (std::isinf(*value)) return "inf";
-  return fixed(*value, std::abs(*value) >= 1000 ? 1 : 3);
-}
-
-std::string count_shown(const json& scores, const std::string& key) {
-  const json* value = at(scores, {key});
-  return value != nullptr && value->is_number() ? value->dump() : "";
-}
-
 // In the order in which they first come.
 Names different(const Entries& entries, std::string BenchmarkScores::*member) {
   Names names;
@@ -85,32 +32,6 @@ Names different(const Entries& entries, std::string BenchmarkScores::*member) {
       names.push_back(entry.*member);
   }
   return names;
-}
-
-struct Value {
-  std::optional<double> value, low, high;
-  RowKind kind = RowKind::kRun;
-  bool best = false, within = false;
-};
-
-// Of runs and references; one alone is not best of anything.
-void mark(std::vector<Value>& column, bool lower) {
-  const auto competes = [](const Value& one) {
-    return one.value && one.kind != RowKind::kBaseline;
-  };
-  if (std::count_if(column.begin(), column.end(), competes) < 2) return;
-  const Value* best = nullptr;
-  for (const auto& one : column) {
-    if (!competes(one)) continue;
-    if (best == nullptr || (lower ? *one.value < *best->value : *one.value > *best->value))
-      best = &one;
-  }
-  const Value first = *best;
-  for (auto& one : column) {
-    if (!competes(one)) continue;
-    one.best = *one.value == *first.value;
-    one.within = !one.best && first.low && *one.value >= *first.low && *one.value <= *first.high;
-  }
 }
 
 class RunsTable {
@@ -142,7 +63,8 @@ class RunsTable {
     std::set<std::string> names;
     for (const auto& entry : entries_) {
       if (entry.kind == RowKind::kReference) continue;
-      if (const json* name = at(entry.scores, {"protocol"}); name != nullptr && name->is_string())
+      if (const json* name = value_at(entry.scores, {"protocol"});
+          name != nullptr && name->is_string())
         names.insert(name->get<std::string>());
     }
     if (names.size() > 1) {
@@ -155,7 +77,7 @@ class RunsTable {
   Names known_metrics() const {
     Names names;
     for (const auto& entry : entries_) {
-      const json* metrics = at(entry.scores, {"metrics"});
+      const json* metrics = value_at(entry.scores, {"metrics"});
       if (metrics == nullptr) continue;
       for (const auto& item : metrics->items()) {
         if (std::find(names.begin(), names.end(), item.key()) == names.end())
@@ -250,7 +172,7 @@ class RunsTable {
 
   std::string rules() const {
     for (const auto& entry : entries_) {
-      const json* rules = at(entry.scores, {"rules"});
+      const json* rules = value_at(entry.scores, {"rules"});
       if (rules != nullptr && rules->is_string()) return ": " + rules->get<std::string>();
     }
     return "";
@@ -292,7 +214,7 @@ class RunsTable {
       for (const auto& metric : metrics_) {
         std::vector<Value> column;
         for (const auto& run : runs_) column.push_back(value_of(run, benchmark, metric));
-        mark(column, lower_is_better(metric));
+        mark_best(column, lower_is_better(metric));
         add_column(rows, head_of(benchmark, title_of(metric)), column);
       }
     }
@@ -320,11 +242,14 @@ class RunsTable {
       auto& row = rows[r + 1];
       if (format_ == TableFormat::kCsv) {
         const char* const note = one.best ? "best" : one.within ? "within" : "";
-        row.insert(row.end(), {{shown(one.value)}, {shown(one.low)}, {shown(one.high)}, {note}});
+        row.insert(
+            row.end(),
+            {{shown_number(one.value)}, {shown_number(one.low)}, {shown_number(one.high)}, {note}});
         continue;
       }
-      std::string text = shown(one.value);
-      if (one.value && one.low) text += " (" + shown(one.low) + " to " + shown(one.high) + ")";
+      std::string text = shown_number(one.value);
+      if (one.value && one.low)
+        text += " (" + shown_number(one.low) + " to " + shown_number(one.high) + ")";
       row.push_back({text, one.best, one.within});
     }
   }
@@ -342,7 +267,7 @@ class RunsTable {
       for (const auto& benchmark : benchmarks_) {
         const auto* entry = entry_of(run, benchmark);
         for (const auto& count : kCounts)
-          row.push_back({entry == nullptr ? "" : count_shown(entry->scores, count)});
+          row.push_back({entry == nullptr ? "" : shown_count(entry->scores, count)});
       }
     }
     return rows;
@@ -352,7 +277,7 @@ class RunsTable {
   Names group_metrics(const char* group) const {
     std::set<std::string> known;
     for (const auto& entry : entries_) {
-      const json* groups = at(entry.scores, {group});
+      const json* groups = value_at(entry.scores, {group});
       if (groups == nullptr || !groups->is_object()) continue;
       for (const auto& [name, values] : groups->items()) {
         if (!values.is_object()) continue;
@@ -372,7 +297,7 @@ class RunsTable {
     std::set<std::string> names;
     for (const auto& run : runs_) {
       const auto* entry = entry_of(run, benchmark);
-      const json* groups = entry == nullptr ? nullptr : at(entry->scores, {group});
+      const json* groups = entry == nullptr ? nullptr : value_at(entry->scores, {group});
       if (groups == nullptr || !groups->is_object() || groups->empty()) continue;
       shown_entries.push_back(entry);
       for (const auto& item : groups->items()) names.insert(item.key());
@@ -407,7 +332,7 @@ class RunsTable {
     std::vector<std::vector<Value>> by_metric(metrics.size());
     for (const auto* entry : shown_entries) {
       if (row[1].text.empty()) {
-        const json* n = at(entry->scores, {group, name, "n"});
+        const json* n = value_at(entry->scores, {group, name, "n"});
         if (n != nullptr && n->is_number()) row[1].text = n->dump();
       }
       for (std::size_t m = 0; m < measures(*entry, metrics); ++m)
@@ -415,12 +340,12 @@ class RunsTable {
             {number_at(entry->scores, {group, name, metrics[m]}), {}, {}, entry->kind});
     }
     for (std::size_t m = 0; m < metrics.size(); ++m)
-      mark(by_metric[m], lower_is_better(metrics[m]));
+      mark_best(by_metric[m], lower_is_better(metrics[m]));
     std::vector<std::size_t> next(metrics.size());
     for (const auto* entry : shown_entries) {
       for (std::size_t m = 0; m < measures(*entry, metrics); ++m) {
         const Value& one = by_metric[m][next[m]++];
-        row.push_back({shown(one.value), one.best, false});
+        row.push_back({shown_number(one.value), one.best, false});
       }
     }
     return row;
@@ -444,7 +369,7 @@ Entries references_of(const json& list, const std::string& where, const Names& b
   const auto references = parse_references(list, where);
   for (std::size_t i = 0; i < references.size(); ++i) {
     const std::string here = str_cat(where, "[", i, "]");
-    const json* named = at(references[i].scores, {"benchmark"});
+    const json* named = value_at(references[i].scores, {"benchmark"});
     if (named != nullptr && !named->is_string())
       throw DataError(here, "benchmark: expected a text, got " + named->dump());
     if (named == nullptr && benchmarks.size() != 1) {

@@ -39,6 +39,7 @@ struct Answer {
   std::vector<std::string> phrases;  ///< `<p>` texts
   std::vector<GeneratedMask> masks;  ///< one per `[SEG]` of the text
   Finish finish = Finish::kLength;
+  std::int64_t prompt_tokens = 0;  ///< of the dialogue up to the answer, image tokens included
   double seconds = 0;
 };
 
@@ -78,6 +79,8 @@ class Dialogue {
   /// The answer with its masks. \pre begun, and not is_answering()
   Answer end();
 
+  /// A turn that was answered elsewhere: later questions see it.
+  void remember(const std::string& question, const std::string& answer);
   /// Later questions see `answer` in place of what the model said last.
   void replace_last_answer(const std::string& answer);
 
