@@ -23,7 +23,7 @@ struct PredictArguments {
   PictureOptions picture;  ///< its file is one of `images` after another
   std::vector<fs::path> images;
   std::string slices, mask_format;
-  bool consistent = false;
+  bool consistent = false, structures = false;
   std::vector<std::string> questions;
   fs::path out;
 };
@@ -45,6 +45,8 @@ void check_options(const PredictArguments& arguments, const std::vector<PictureI
   const std::string none = "no --image is a volume of several slices";
   unused("--slices", !volumes && !arguments.slices.empty(), none);
   unused("--consistent", !volumes && arguments.consistent, none);
+  unused("--rtstruct", arguments.picture.slice && arguments.structures, one);
+  unused("--rtstruct", !volumes && arguments.structures, none);
   unused("--mask-format", !volumes && !arguments.mask_format.empty(), none);
 }
 
@@ -94,6 +96,7 @@ void predict_volume(const PredictArguments& arguments, const PictureInput& input
   questions.axis = arguments.picture.axis;
   questions.slices = arguments.slices;
   questions.consistent = arguments.consistent;
+  questions.structures = arguments.structures;
   if (!arguments.mask_format.empty())
     questions.format = choice_named<MaskVolumeFormat>("--mask-format", arguments.mask_format);
   questions.questions = arguments.questions;
@@ -155,6 +158,8 @@ void add_predict(CLI::App& app) {
                       "something; without it all are asked about, one after another");
   command->add_flag("--consistent", arguments->consistent,
                     "keeps a piece of a volume's mask only where a neighbouring slice supports it");
+  command->add_flag("--rtstruct", arguments->structures,
+                    "of a DICOM series: contours as rtstruct.dcm, beside seg.dcm");
   command->add_option(
       "--mask-format", arguments->mask_format,
       join(choice_names<MaskVolumeFormat>(), " | ") + " for the masks of volumes; default: nii.gz");

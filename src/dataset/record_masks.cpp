@@ -5,6 +5,7 @@
 #include "medseg/base/str.h"
 #include "medseg/dataset/manifest.h"
 #include "medseg/volume/dicom.h"
+#include "medseg/volume/dicom_structures.h"
 #include "volume_cache.h"
 
 namespace medseg {
@@ -24,6 +25,27 @@ std::string grid_text(const Volume& volume) {
                  ", ", fixed(volume.affine[2][3], 2), ")");
 }
 
+/// The record's slice of a region of an RTSTRUCT, whose contours lie on the image's slices.
+Volume structure_slice(const Manifest& manifest, const Record& record, const fs::path& file,
+                       const MaskSource& source) {
+  if (!source.value)
+    throw DataError(file.string(), "an RTSTRUCT needs \"value\": the number of a region");
+  const fs::path image = file_of(manifest, record.image);
+  if (!volume_format(image))
+    throw DataError(file.string(), "an RTSTRUCT, but the image is no volume");
+  const auto cached = cached_volume(image, record.slice->volume);
+  const VoxelMask mask = read_dicom_structure(file, *source.value, cached->turned);
+  Volume labels;
+  labels.size = mask.size;
+  labels.affine = cached->turned.affine;
+  labels.voxels.reserve(mask.voxels.size());
+  for (const auto voxel : mask.voxels)
+    labels.voxels.push_back(voxel != 0 ? static_cast<float>(*source.value) : 0.0F);
+  if (record.slice->index >= labels.size[static_cast<std::size_t>(record.slice->axis)])
+    throw DataError(file.string(), str_cat("slice ", record.slice->index, " is out of range"));
+  return slice_along(labels, record.slice->axis, record.slice->index);
+}
+
 /// The record's slice of a label volume that lies on the grid of its image.
 Volume label_slice(const Manifest& manifest, const Record& record, const fs::path& file,
                    const MaskSource& source) {
@@ -31,6 +53,7 @@ Volume label_slice(const Manifest& manifest, const Record& record, const fs::pat
     throw DataError(file.string(),
                     "a label volume; the record needs a \"slice\" to be taken of it");
   }
+  if (is_dicom_structures(file)) return structure_slice(manifest, record, file, source);
   const bool is_segmentation = volume_format(file) == VolumeFormat::kDicomSegmentation;
   // Segments may overlap, so each is read by itself.
   const auto index = is_segmentation && !source.page ? source.value : source.page;

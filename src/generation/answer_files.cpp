@@ -55,7 +55,7 @@ bool is_answer_file(const std::string& name) {
     }
   }
   return name == "answer.json" || name == "overlay.png" || name == "seg.dcm" ||
-         name == kSliceJournal;
+         name == "rtstruct.dcm" || name == kSliceJournal;
 }
 
 void write_answers(const fs::path& out, const fs::path& picture, const RecordImage& image,

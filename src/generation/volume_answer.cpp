@@ -17,7 +17,7 @@
 #include "medseg/generation/answer_files.h"
 #include "medseg/image/codec.h"
 #include "medseg/image/overlay.h"
-#include "medseg/volume/dicom_segmentation.h"
+#include "medseg/volume/dicom_structures.h"
 #include "medseg/volume/slice_masks.h"
 
 namespace medseg {
@@ -131,6 +131,10 @@ std::optional<SliceRange> parse_slices(const std::string& text) {
 VolumeAnswer::VolumeAnswer(VolumeQuestions questions) : questions_(std::move(questions)) {
   if (!questions_.slices.empty()) parse_slices(questions_.slices);
   refuse_foreign_folder(questions_.out, is_answer_file);
+  const auto format = volume_format(questions_.file);
+  if (questions_.structures && format != VolumeFormat::kDicomFolder &&
+      format != VolumeFormat::kDicom)
+    throw ConfigError("--rtstruct", questions_.file.string() + " is no DICOM");
   stored_ = read_volume(questions_.file, questions_.volume);
   turned_ = to_canonical(stored_);
   stored_.voxels = {};
@@ -286,6 +290,10 @@ void VolumeAnswer::add_segments(const std::vector<PhraseMask>& all, const fs::pa
     const auto numbers =
         write_dicom_segmentation(questions_.out / "seg.dcm", questions_.file, questions_.volume,
                                  segments, "medseg " + model.filename().string());
+    if (questions_.structures) {
+      write_dicom_structures(questions_.out / "rtstruct.dcm", questions_.file, questions_.volume,
+                             segments);
+    }
     std::size_t next = 0;
     for (auto& turn : json["turns"]) {
       for (auto& mask : turn["masks"]) mask["segment"] = numbers[next++];

@@ -3,15 +3,11 @@
 #include <cmath>
 #include <set>
 
-#include <dcmtk/config/osconfig.h>
-#include <dcmtk/dcmdata/dcostrmf.h>
-#include <dcmtk/dcmdata/dctk.h>
-
 #include "dicom_codes.h"
-#include "dicom_frames.h"
-#include "dicom_series.h"
+#include "dicom_source.h"
 #include "dicom_tags.h"
 #include "dicom_text.h"
+#include "dicom_write.h"
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
 #include "medseg/base/hash.h"
@@ -23,116 +19,6 @@ namespace medseg {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// One slice of the source, where its frame came from.
-struct SourceFrame {
-  fs::path path;
-  std::string class_uid, instance_uid;
-  std::size_t frame = 0;  ///< counted from 0
-  PlacedFrame place;
-};
-
-struct Source {
-  std::vector<SourceFrame> slices;  ///< as `read_volume` orders them
-  bool multi_frame = false;
-  int rows = 0, columns = 0;
-  double step_mm = 1;
-};
-
-Source source_of(const fs::path& path, std::optional<std::int64_t> index) {
-  std::vector<SourceFrame> all;
-  Source source;
-  bool placed = true;
-  const auto add_frames = [&](const fs::path& file_path) {
-    const DicomFile file(file_path);
-    const auto format = dicom_pixel_format(file);
-    const auto frames = dicom_frames(file, format);
-    placed = frames.placed;
-    source.multi_frame = format.frames > 1 || file.data().has(kNumberOfFrames);
-    source.rows = format.rows, source.columns = format.columns;
-    for (std::size_t i = 0; i < frames.places.size(); ++i) {
-      all.push_back({file_path, file.data().text(kSopClass), file.data().text(kSopInstance), i,
-                     frames.places[i]});
-    }
-  };
-  if (fs::is_directory(path)) {
-    const auto series = dicom_series(path);
-    if (series.files.size() == 1) {
-      add_frames(series.files[0].path);
-    } else {
-      source.rows = series.files[0].format.rows, source.columns = series.files[0].format.columns;
-      for (const auto& file : series.files) {
-        placed = placed && file.placed;
-        all.push_back({file.path, file.class_uid, file.instance_uid, 0, file.place});
-      }
-    }
-  } else {
-    add_frames(path);
-  }
-  if (!placed) {
-    throw DataError(path.string(),
-                    "does not say where its images lie, so no DICOM SEG can refer to it");
-  }
-  std::vector<PlacedFrame> places;
-  for (const auto& frame : all) places.push_back(frame.place);
-  const auto stack = stack_frames(places, index, path.string());
-  for (const auto frame : stack.frames) source.slices.push_back(all[frame]);
-  source.step_mm = std::hypot(stack.affine[0][2], stack.affine[1][2], stack.affine[2][2]);
-  return source;
-}
-
-void put(DcmItem& item, const DcmTagKey& tag, const std::string& value) {
-  const auto condition = item.putAndInsertOFStringArray(tag, OFString(value.c_str()));
-  MEDSEG_CHECK(condition.good(), std::string("DICOM attribute: ") + condition.text());
-}
-
-void put_number(DcmItem& item, const DcmTagKey& tag, int value) {
-  const auto condition = item.putAndInsertUint16(tag, static_cast<Uint16>(value));
-  MEDSEG_CHECK(condition.good(), std::string("DICOM attribute: ") + condition.text());
-}
-
-DcmItem& add_item(DcmItem& item, const DcmTagKey& sequence) {
-  DcmItem* added = nullptr;
-  const auto condition = item.findOrCreateSequenceItem(sequence, added, -2);
-  MEDSEG_CHECK(condition.good() && added != nullptr, "DICOM sequence");
-  return *added;
-}
-
-void put_code(DcmItem& item, const DcmTagKey& sequence, const std::string& value,
-              const std::string& scheme, const std::string& meaning) {
-  DcmItem& code = add_item(item, sequence);
-  put(code, DCM_CodeValue, value);
-  put(code, DCM_CodingSchemeDesignator, scheme);
-  put(code, DCM_CodeMeaning, meaning);
-}
-
-/// What the standard repeats of patient, study and frame of reference.
-void copy_context(const DicomItem& from, DcmItem& to) {
-  static const std::vector<DcmTagKey> kRequired = {DCM_PatientName,
-                                                   DCM_PatientID,
-                                                   DCM_PatientBirthDate,
-                                                   DCM_PatientSex,
-                                                   DCM_StudyDate,
-                                                   DCM_StudyTime,
-                                                   DCM_ReferringPhysicianName,
-                                                   DCM_StudyID,
-                                                   DCM_AccessionNumber,
-                                                   DCM_PositionReferenceIndicator};
-  static const std::vector<DcmTagKey> kOptional = {DCM_SpecificCharacterSet, DCM_PatientAge,
-                                                   DCM_StudyDescription, DCM_StudyInstanceUID,
-                                                   DCM_FrameOfReferenceUID};
-  const auto copy = [&](const DcmTagKey& tag) {
-    DcmElement* element = nullptr;
-    if (from.get()->findAndGetElement(tag, element).bad() || element == nullptr) return false;
-    auto* same = OFstatic_cast(DcmElement*, element->clone());
-    if (to.insert(same, OFTrue).bad()) delete same;
-    return true;
-  };
-  for (const auto& tag : kRequired) {
-    if (!copy(tag)) to.insertEmptyElement(tag);
-  }
-  for (const auto& tag : kOptional) copy(tag);
-}
 
 void put_segment(DcmItem& data, int number, const DicomSegment& segment,
                  const std::string& algorithm, const std::string& uid) {
@@ -180,7 +66,7 @@ std::string ds_list(const std::array<double, N>& values) {
   return text;
 }
 
-void put_shared(DcmItem& data, const Source& source) {
+void put_shared(DcmItem& data, const DicomSource& source) {
   DcmItem& shared = add_item(data, DCM_SharedFunctionalGroupsSequence);
   const auto& place = source.slices.front().place;
   put(add_item(shared, DCM_PlaneOrientationSequence), DCM_ImageOrientationPatient,
@@ -191,7 +77,7 @@ void put_shared(DcmItem& data, const Source& source) {
   put(measures, DCM_PixelSpacing, ds_list(std::array<double, 2>{place.row_mm, place.column_mm}));
 }
 
-void put_frame(DcmItem& data, int segment, std::uint32_t place_index, const SourceFrame& from,
+void put_frame(DcmItem& data, int segment, std::uint32_t place_index, const DicomSourceFrame& from,
                bool multi_frame) {
   DcmItem& frame = add_item(data, DCM_PerFrameFunctionalGroupsSequence);
   DcmItem& derivation = add_item(frame, DCM_DerivationImageSequence);
@@ -212,7 +98,7 @@ void put_frame(DcmItem& data, int segment, std::uint32_t place_index, const Sour
              segment);
 }
 
-void put_references(DcmItem& data, const Source& source, const std::string& series) {
+void put_references(DcmItem& data, const DicomSource& source, const std::string& series) {
   DcmItem& reference = add_item(data, DCM_ReferencedSeriesSequence);
   put(reference, DCM_SeriesInstanceUID, series);
   std::set<std::string> seen;
@@ -248,7 +134,7 @@ std::vector<int> write_dicom_segmentation(const fs::path& path, const fs::path& 
                                           std::optional<std::int64_t> index,
                                           const std::vector<DicomSegment>& segments,
                                           const std::string& algorithm) {
-  const Source source = source_of(source_path, index);
+  const DicomSource source = dicom_source(source_path, index);
   const std::array<std::int64_t, 3> size = {source.columns, source.rows,
                                             static_cast<std::int64_t>(source.slices.size())};
   std::vector<int> numbers;
@@ -267,15 +153,11 @@ std::vector<int> write_dicom_segmentation(const fs::path& path, const fs::path& 
   const std::string seed = series + algorithm + content.text();
   DcmFileFormat file;
   DcmItem& data = *file.getDataset();
-  copy_context(first.data(), data);
+  copy_context(first.data(), data, seed);
   OFString date, time;
   DcmDate::getCurrentDate(date);
   DcmTime::getCurrentTime(time, OFTrue, OFFalse);
   const std::string day = date.c_str(), hour = time.c_str();
-  // A source without them is no proper one, but its voxels are.
-  for (const auto& tag : {DCM_StudyInstanceUID, DCM_FrameOfReferenceUID}) {
-    if (!data.tagExistsWithValue(tag)) put(data, tag, dicom_uid(seed + tag.toString().c_str()));
-  }
   put(data, DCM_SOPClassUID, UID_SegmentationStorage);
   put(data, DCM_SOPInstanceUID, dicom_uid(seed + "instance"));
   put(data, DCM_Modality, "SEG");
@@ -331,16 +213,7 @@ std::vector<int> write_dicom_segmentation(const fs::path& path, const fs::path& 
   element->putUint8Array(bytes.data(), static_cast<unsigned long>(bytes.size()));
   data.insert(element, OFTrue);
 
-  // Beside it first: a reader never sees half a file.
-  const fs::path beside = path.string() + ".part";
-  fs::create_directories(path.parent_path().empty() ? "." : path.parent_path());
-  const auto condition = file.saveFile(OFFilename(beside.c_str()), EXS_LittleEndianExplicit);
-  std::error_code error;
-  if (condition.good()) fs::rename(beside, path, error);
-  if (condition.bad() || error) {
-    fs::remove(beside, error);
-    throw DataError(path.string(), "cannot be written");
-  }
+  save_dicom(file, path);
   return numbers;
 }
 

@@ -69,6 +69,15 @@ void put_slice(VoxelMask& canonical, int axis, std::int64_t index, const Mask& s
   });
 }
 
+void replace_slice(VoxelMask& canonical, int axis, std::int64_t index, const Mask& seen) {
+  const SliceWalk walk(canonical.size, axis, index);
+  MEDSEG_CHECK(seen.width == walk.width && seen.height == walk.height,
+               "a mask of another size than its slice");
+  walk.each([&](std::size_t pixel, std::size_t voxel) {
+    canonical.voxels[voxel] = seen.pixels[pixel] != 0 ? 1 : 0;
+  });
+}
+
 Mask slice_of(const VoxelMask& canonical, int axis, std::int64_t index) {
   const SliceWalk walk(canonical.size, axis, index);
   Mask seen(walk.width, walk.height);

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "medseg/dataset/manifest.h"
+#include "medseg/volume/dicom_structures.h"
+#include "support/temp_folder.h"
 
 namespace medseg {
 namespace {
@@ -57,6 +59,21 @@ TEST(DicomRecord, FaultsNameTheFile) {
   };
   EXPECT_THAT(error_of(record_of("series", 1, 7)), HasSubstr("no segment 7; known are 1, 2"));
   EXPECT_THAT(error_of(record_of("sagittal", 1, 1)), HasSubstr("on another grid than its image"));
+}
+
+TEST(DicomRecord, RegionsOfAnRtstructLieOnTheSlicesToo) {
+  const TempFolder folder("dicom-record");
+  const auto series = std::filesystem::path(MEDSEG_SOURCE_DIR) / "tests/golden/dicom/series";
+  VoxelMask mask(read_volume(series).size);
+  for (const std::size_t voxel : {26U, 27U, 28U, 31U, 33U}) mask.voxels[voxel] = 1;  // a bow
+  write_dicom_structures(folder / "rt.dcm", series, std::nullopt, {{"bow", mask}});
+  const auto file = (folder / "rt.dcm").string();
+  auto manifest = record_of("series", 1, 1, file);
+  EXPECT_EQ(load_mask(manifest, manifest.records()[0], {"m0"}, 5, 4).area(), 5);
+  manifest = record_of("series", 2, 1, file);
+  EXPECT_EQ(load_mask(manifest, manifest.records()[0], {"m0"}, 5, 4).area(), 0);
+  manifest = record_of("series", 2, 9, file);
+  EXPECT_THROW(load_mask(manifest, manifest.records()[0], {"m0"}, 5, 4), DataError);
 }
 
 TEST(DicomRecord, AFileOfOneImageNeedsNoSlice) {

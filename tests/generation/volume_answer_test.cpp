@@ -8,7 +8,7 @@
 #include "medseg/generation/answer_files.h"
 #include "medseg/generation/picture_inputs.h"
 #include "medseg/image/codec.h"
-#include "medseg/volume/morphology.h"
+#include "medseg/volume/dicom_structures.h"
 #include "support/temp_folder_fixture.h"
 
 namespace medseg {
@@ -155,6 +155,7 @@ TEST_F(VolumeAnswers, ADicomSeriesGetsASegmentation) {
   auto asked = questions();
   asked.file = series;
   asked.window = "hu(-1024, 976)";
+  asked.structures = true;
   VolumeAnswer(asked).run(by_brightness, "models/some", "asker");
   const auto json = answer();
   EXPECT_EQ(json["turns"][0]["masks"][0]["segment"], 1);
@@ -162,6 +163,8 @@ TEST_F(VolumeAnswers, ADicomSeriesGetsASegmentation) {
   const Volume mask = to_canonical(read_volume(folder_ / "out/mask-0-0.nii.gz"));
   EXPECT_EQ(labels.voxels, mask.voxels);
   EXPECT_TRUE(same_grid(labels, mask));
+  const VoxelMask drawn = read_dicom_structure(folder_ / "out/rtstruct.dcm", 1, mask);
+  EXPECT_EQ(mask.voxels, (std::vector<float>{drawn.voxels.begin(), drawn.voxels.end()}));
   for (const char* secret : {"Doe", "SECRET"}) {
     for (const char* file : {"answer.json", "slices.jsonl"}) {
       EXPECT_EQ(read_file(folder_ / "out" / file).find(secret), std::string::npos) << file;

@@ -153,6 +153,12 @@ TEST(Overlay, EnlargesSmallPicturesAndAddsALegend) {
   EXPECT_FALSE(inside[0] == inside[1] && inside[1] == inside[2]);
   EXPECT_GT(draw_overlay(image, {{mask, "lung"}}, 120).height, 120);
   EXPECT_EQ(draw_overlay(image, {}, 1).width, 100);
+  // Pixels twice as high as wide, and the other way round: shapes are true in the overlay.
+  const Image tall = draw_overlay(image, {{mask, ""}}, 1, 2.0);
+  EXPECT_EQ(tall.width, image.width);
+  EXPECT_EQ(tall.height, 2 * image.height);
+  EXPECT_EQ(draw_overlay(image, {}, 1, 0.25).width, 4 * image.width);
+  EXPECT_EQ(draw_overlay(image, {}, 1, 1.001).height, image.height);
 }
 
 }  // namespace

@@ -18,9 +18,9 @@ struct PictureInput {
 
 /// The files that were named. A folder that holds DICOM files is one series, unless each is a
 /// series of its own; of any other folder its images and volumes in the order of their names, other
-/// files left out. Names are those of the
-/// files without their ending, or with it where two would be equal. \throws DataError naming what
-/// is not there, is neither image nor volume, or a folder with nothing to ask about.
+/// files left out. Names are those of the files without their ending, or with it where two would be
+/// equal. \throws DataError naming what is not there, is neither image nor volume, or a folder with
+/// nothing to ask about.
 std::vector<PictureInput> picture_inputs(const std::vector<std::filesystem::path>& named);
 
 /// What an answer depends on, as one hash: how it is answered (`asker`), the questions, and the

@@ -36,6 +36,7 @@ struct VolumeQuestions {
   /// "": all; "auto": from the first to the last slice that shows something; "A:B": A to B - 1.
   std::string slices;
   bool consistent = false;  ///< drops pieces that no neighbouring slice supports
+  bool structures = false;  ///< rtstruct.dcm beside seg.dcm
   MaskVolumeFormat format = MaskVolumeFormat::kNiftiGz;
   std::vector<std::string> questions;
   std::filesystem::path out;

@@ -16,6 +16,9 @@ namespace medseg {
 /// \pre in range, of the slice's size.
 void put_slice(VoxelMask& canonical, int axis, std::int64_t index, const Mask& seen);
 
+/// The same, but what the slice held before is gone.
+void replace_slice(VoxelMask& canonical, int axis, std::int64_t index, const Mask& seen);
+
 /// The mask of that slice in the same view. \pre in range.
 Mask slice_of(const VoxelMask& canonical, int axis, std::int64_t index);
 
