@@ -71,6 +71,7 @@ Baselines score_baselines(const Manifest& manifest, const std::string& training_
       const auto add = [&](ScoreBoard& board, const auto& answer) {
         auto own = scored;
         for (std::size_t i = 0; i < own.targets.size(); ++i) own.predicted.push_back(answer(i));
+        clear_ignored(own, manifest, *record, *turn, image.width, image.height);
         board.add(own);
       };
       add(mean_mask, [&](std::size_t i) {

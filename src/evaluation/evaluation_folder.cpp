@@ -90,7 +90,9 @@ std::string lines_of(const std::vector<Prediction>& predictions) {
 
 // The weights themselves may be many gigabytes: their sizes must do.
 std::string hash_of_bundle(const fs::path& bundle) {
-  std::vector<std::string> parts = {read_file(bundle / "config.json")};
+  auto config = Json::parse(read_file(bundle / "config.json"), nullptr, /*allow_exceptions=*/false);
+  if (config.is_object()) config.erase("thresholds");  // they change no answer
+  std::vector<std::string> parts = {config.dump()};
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(bundle, error)) {
     const auto name = entry.path().filename().string();

@@ -10,6 +10,7 @@
 #include "medseg/base/str.h"
 #include "medseg/bundle/open_bundle.h"
 #include "medseg/dataset/turns.h"
+#include "medseg/evaluation/replay_predictions.h"
 
 namespace medseg {
 namespace {
@@ -193,6 +194,19 @@ std::vector<JoinedTurn> join_predictions(const std::vector<Prediction>& predicti
   return joined;
 }
 
+void clear_ignored(ScoredTurn& scored, const Manifest& manifest, const Record& record,
+                   const RecordTurn& turn, int width, int height) {
+  const auto ignored = ignored_pixels(manifest, record, turn, width, height);
+  if (!ignored) return;
+  for (auto* masks : {&scored.reference, &scored.predicted}) {
+    for (auto& mask : *masks) {
+      for (std::size_t i = 0; i < mask.pixels.size(); ++i) {
+        if (ignored->pixels[i] != 0) mask.pixels[i] = 0;
+      }
+    }
+  }
+}
+
 ScoredTurn failed_turn(const Manifest& manifest, const Record& record, const RecordTurn& turn) {
   ScoredTurn scored;
   try {
@@ -226,6 +240,7 @@ Scores score_predictions(const std::vector<Prediction>& predictions, const Manif
     const std::string where = str_cat(manifest.path().string(), ":", record->line);
     auto turn = expected_turn(manifest, *record, *joined.turn, image.width, image.height);
     add_prediction(turn, *joined.prediction, where, image.width, image.height);
+    clear_ignored(turn, manifest, *record, *joined.turn, image.width, image.height);
     board.add(turn);
   }
   return board.scores();

@@ -52,6 +52,11 @@ ScoredTurn failed_turn(const Manifest& manifest, const Record& record, const Rec
 void add_prediction(ScoredTurn& turn, const Prediction& prediction, const std::string& where,
                     int width, int height);
 
+/// Clears the pixels that count neither way (ignored_pixels) from references and predictions.
+/// \throws DataError.
+void clear_ignored(ScoredTurn& scored, const Manifest& manifest, const Record& record,
+                   const RecordTurn& turn, int width, int height);
+
 /// One turn of a split and what was predicted for it.
 struct JoinedTurn {
   const Record* record = nullptr;
