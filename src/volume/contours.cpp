@@ -71,9 +71,9 @@ void flip_within(const Contour& contour, Mask& mask) {
     for (std::size_t i = 0; i + 1 < crossings.size(); i += 2) {
       const double from = std::clamp(std::ceil(crossings[i]), 0.0, 1e9);
       for (int x = static_cast<int>(from); x < mask.width && x < crossings[i + 1]; ++x) {
-        auto& pixel = mask.pixels[static_cast<std::size_t>(y) *
-                                      static_cast<std::size_t>(mask.width) +
-                                  static_cast<std::size_t>(x)];
+        auto& pixel =
+            mask.pixels[static_cast<std::size_t>(y) * static_cast<std::size_t>(mask.width) +
+                        static_cast<std::size_t>(x)];
         pixel = pixel == 0 ? 1 : 0;
       }
     }

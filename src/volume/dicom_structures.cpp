@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::string_view kStructureClass = "1.2.840.10008.5.1.4.1.1.481.3";
 constexpr DicomTag kRegions{0x3006, 0x0020}, kRegionNumber{0x3006, 0x0022},
-    kRegionContours{0x3006, 0x0039}, kReferencedRegion{0x3006, 0x0084},
-    kContours{0x3006, 0x0040}, kGeometricType{0x3006, 0x0042}, kContourData{0x3006, 0x0050};
+    kRegionContours{0x3006, 0x0039}, kReferencedRegion{0x3006, 0x0084}, kContours{0x3006, 0x0040},
+    kGeometricType{0x3006, 0x0042}, kContourData{0x3006, 0x0050};
 
 /// grid_from_mm, RAS.
 std::array<std::array<double, 4>, 3> inverse(const std::array<std::array<double, 4>, 3>& g) {
@@ -73,9 +73,8 @@ std::pair<int, std::int64_t> slice_under(const DicomFile& file, const std::vecto
                                          const std::array<std::int64_t, 3>& size) {
   for (const int axis : {2, 1, 0}) {
     const auto a = static_cast<std::size_t>(axis);
-    const auto [low, high] =
-        std::minmax_element(points.begin(), points.end(),
-                            [&](const Point& p, const Point& q) { return p[a] < q[a]; });
+    const auto [low, high] = std::minmax_element(
+        points.begin(), points.end(), [&](const Point& p, const Point& q) { return p[a] < q[a]; });
     if ((*high)[a] - (*low)[a] > 0.1) continue;
     const auto slice = std::llround(((*low)[a] + (*high)[a]) / 2);
     if (std::abs((*low)[a] - static_cast<double>(slice)) > 0.25)

@@ -61,8 +61,8 @@ void put_region(DcmItem& data, int number, const DicomSegment& segment, const Di
   DcmItem& drawn = add_item(data, DCM_ROIContourSequence);
   put(drawn, DCM_ROIDisplayColor, "230\\159\\0");
   put(drawn, DCM_ReferencedROINumber, std::to_string(number));
-  const auto pixels = static_cast<std::size_t>(source.rows) *
-                      static_cast<std::size_t>(source.columns);
+  const auto pixels =
+      static_cast<std::size_t>(source.rows) * static_cast<std::size_t>(source.columns);
   for (std::size_t k = 0; k < source.slices.size(); ++k) {
     Mask slice(source.columns, source.rows);
     std::copy_n(segment.mask.voxels.begin() + static_cast<std::ptrdiff_t>(k * pixels), pixels,
