@@ -48,7 +48,8 @@ void convert_data(Asked& asked) {
     return;
   }
   auto& options = asked.options;
-  if (options.format.empty()) throw ConfigError("--from", "missing; `data convert --list` names all");
+  if (options.format.empty())
+    throw ConfigError("--from", "missing; `data convert --list` names all");
   if (options.out.empty()) throw ConfigError("--out", "missing; expected a folder");
   if (!asked.labels.empty()) options.labels = parse_labels("--labels", asked.labels);
   for (std::size_t i = 0; i < asked.shares.size(); ++i) options.shares[i] = asked.shares[i];
@@ -76,26 +77,31 @@ void add_data_convert(CLI::App& data) {
                       "pairs: names of images, as 'images/{case}.png'; also {subject} {split}");
   command->add_option("--masks", options.masks,
                       "pairs: names of masks, as 'masks/{case}_{label}.png'");
-  command->add_option("--labels", asked->labels,
-                      "pairs: names of label values, \"1=liver,2=tumour\", or of the one structure");
+  command->add_option(
+      "--labels", asked->labels,
+      "pairs: names of label values, \"1=liver,2=tumour\", or of the one structure");
   command->add_option("--modality", options.modality, "ct, mr, us, xray, … for every record");
   command->add_option("--source", options.source, "what the records say of their source");
   command->add_option("--licence", options.licence, "what the records say of their licence");
-  command->add_option("--splits", asked->shares,
-                      "shares of subjects for train, val, test where the source has no splits")
+  command
+      ->add_option("--splits", asked->shares,
+                   "shares of subjects for train, val, test where the source has no splits")
       ->expected(3)
       ->default_str("0.7 0.1 0.2");
   command->add_option("--seed", options.seed, "of splits, questions and subsets")
       ->capture_default_str();
-  command->add_option("--limit", options.limit,
-                      "a subset of so many images, stratified by split and structure")
+  command
+      ->add_option("--limit", options.limit,
+                   "a subset of so many images, stratified by split and structure")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--absent", options.absent,
-                      "questions about absent structures, for each about a present one")
+  command
+      ->add_option("--absent", options.absent,
+                   "questions about absent structures, for each about a present one")
       ->check(CLI::Range(0.0, 10.0))
       ->capture_default_str();
-  command->add_option("--min-area", options.min_area,
-                      "pixels; smaller structures are neither asked for nor denied")
+  command
+      ->add_option("--min-area", options.min_area,
+                   "pixels; smaller structures are neither asked for nor denied")
       ->check(CLI::Range(1, 1 << 28))
       ->capture_default_str();
   command->add_option("--turns", options.turns, "most questions of a record")

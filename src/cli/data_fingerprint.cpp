@@ -41,8 +41,8 @@ void propose(const Asked& asked) {
   }
   read_train_config(parse_json(text, asked.out.string()));  // what is written can be read
   write_file(asked.out, text);
-  std::cout << asked.out.string() << ": written for "
-            << fixed(question.memory_gb * 1e9 / kGiB, 1) << " GiB" << memory_note << "\n";
+  std::cout << asked.out.string() << ": written for " << fixed(question.memory_gb * 1e9 / kGiB, 1)
+            << " GiB" << memory_note << "\n";
   if (!there) {
     std::cout << "note: there is no bundle " << asked.model
               << ": lengths and memory were not measured (--model)\n";

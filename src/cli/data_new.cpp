@@ -10,8 +10,8 @@ namespace medseg {
 void add_data_new(CLI::App& data) {
   auto out = std::make_shared<std::filesystem::path>();
   auto scans = std::make_shared<int>(0);
-  auto* command =
-      data.add_subcommand("new", "Write a small set that trains, a record of each form, to be edited");
+  auto* command = data.add_subcommand(
+      "new", "Write a small set that trains, a record of each form, to be edited");
   command->add_option("folder", *out, "folder to be made")->required();
   command
       ->add_option("--scans", *scans,

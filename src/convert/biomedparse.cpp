@@ -1,5 +1,5 @@
-// BiomedParse's names: train/IMG_MODALITY_SITE.png, train_mask/IMG_MODALITY_SITE_TARGET.png with '+'
-// for blanks in TARGET; the same for test.
+// BiomedParse's names: train/IMG_MODALITY_SITE.png, train_mask/IMG_MODALITY_SITE_TARGET.png with
+// '+' for blanks in TARGET; the same for test.
 // BiomedParse README.md and datasets/create-customer-datasets
 #include <algorithm>
 #include <cctype>
@@ -15,10 +15,17 @@
 namespace medseg {
 namespace {
 
-const std::vector<std::pair<std::string, std::string>> kModalities = {
-    {"CT", "ct"},          {"MRI", "mr"},         {"MR", "mr"},       {"ultrasound", "us"},
-    {"X-Ray", "xray"},     {"xray", "xray"},      {"fundus", "fundus"}, {"endoscope", "endoscopy"},
-    {"pathology", "pathology"}, {"OCT", "oct"},   {"dermoscopy", "dermoscopy"}};
+const std::vector<std::pair<std::string, std::string>> kModalities = {{"CT", "ct"},
+                                                                      {"MRI", "mr"},
+                                                                      {"MR", "mr"},
+                                                                      {"ultrasound", "us"},
+                                                                      {"X-Ray", "xray"},
+                                                                      {"xray", "xray"},
+                                                                      {"fundus", "fundus"},
+                                                                      {"endoscope", "endoscopy"},
+                                                                      {"pathology", "pathology"},
+                                                                      {"OCT", "oct"},
+                                                                      {"dermoscopy", "dermoscopy"}};
 
 std::string modality_of(const std::string& word) {
   for (const auto& [name, modality] : kModalities) {
@@ -55,8 +62,7 @@ void read_set(const SourceFiles& files, const std::string& folder, const std::st
     draft.record.split = set;
     if (parts.size() >= 3) {
       draft.record.modality = modality_of(parts[parts.size() - 2]);
-      draft.record.subject = case_of(
-          join({parts.begin(), parts.end() - 2}, "_"));
+      draft.record.subject = case_of(join({parts.begin(), parts.end() - 2}, "_"));
     }
     drafts.emplace(stem_of(name), std::move(draft));
   }
@@ -110,8 +116,10 @@ void read_biomedparse(Reading& reading) {
     draft.looked_for.clear();
     for (const auto& [label, yes] : drawn[kind(draft)]) draft.looked_for.push_back(label);
   }
-  reading.note("subjects: names of images without their last of several numbers; check them if slices of one "
-               "person are named otherwise");
+  reading.note(
+      "subjects: names of images without their last of several numbers; check them if slices of "
+      "one "
+      "person are named otherwise");
 }
 
 void write_biomedparse(Exporter& exporter) {
@@ -128,8 +136,8 @@ void write_biomedparse(Exporter& exporter) {
     const std::string stem = word + "_" + modality + "_unknown";
     exporter.write_image(picture, set + "/" + stem + ".png");
     for (const auto& one : exporter.masks_by_label(picture)) {
-      exporter.write_mask(one.mask, set + "_mask/" + stem + "_" +
-                                        exporter.file_word(one.label, '+') + ".png");
+      exporter.write_mask(
+          one.mask, set + "_mask/" + stem + "_" + exporter.file_word(one.label, '+') + ".png");
     }
   }
   exporter.note("BiomedParse has no validation split: val stands in train; sites are \"unknown\"");

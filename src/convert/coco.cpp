@@ -37,8 +37,11 @@ std::string split_of_file(const std::string& name) {
 class CocoFile {
  public:
   CocoFile(const SourceFiles& files, std::string name, const JsonItem& root, Reading& reading)
-      : files_(files), near_(name.substr(0, name.rfind('/') + 1)),
-        split_(split_of_file(name.substr(name.rfind('/') + 1))), root_(root), reading_(reading) {}
+      : files_(files),
+        near_(name.substr(0, name.rfind('/') + 1)),
+        split_(split_of_file(name.substr(name.rfind('/') + 1))),
+        root_(root),
+        reading_(reading) {}
 
   void read() {
     for (const auto& category : root_.at("categories").items()) {
@@ -135,14 +138,14 @@ class CocoFile {
 }  // namespace
 
 void read_coco(Reading& reading) {
-  for_each_json(reading, [&](const SourceFiles& files, const std::string& name,
-                             const JsonItem& root) {
-    const bool coco = root.json().is_object() && root.json().contains("images") &&
-                      root.json().contains("annotations");
-    if (!coco) return false;
-    CocoFile(files, name, root, reading).read();
-    return true;
-  });
+  for_each_json(reading,
+                [&](const SourceFiles& files, const std::string& name, const JsonItem& root) {
+                  const bool coco = root.json().is_object() && root.json().contains("images") &&
+                                    root.json().contains("annotations");
+                  if (!coco) return false;
+                  CocoFile(files, name, root, reading).read();
+                  return true;
+                });
 }
 
 void write_coco(Exporter& exporter) {

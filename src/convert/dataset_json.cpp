@@ -45,21 +45,25 @@ std::vector<LabelValues> labels_of_dataset(const JsonItem& dataset) {
     if (!background && lower(label.label) != "ignore") labels.push_back(std::move(label));
   }
   if (labels.empty()) dataset.at("labels").fail("names no structure");
-  std::sort(labels.begin(), labels.end(), [](const LabelValues& a, const LabelValues& b) {
-    return a.values < b.values;
-  });
+  std::sort(labels.begin(), labels.end(),
+            [](const LabelValues& a, const LabelValues& b) { return a.values < b.values; });
   return labels;
+}
+
+std::optional<int> ignored_of_dataset(const JsonItem& dataset) {
+  const auto value = dataset.at("labels").find("ignore");
+  if (!value || !value->json().is_number()) return std::nullopt;
+  return static_cast<int>(value->whole(0, 65535));
 }
 
 std::string modality_named(const std::string& name) {
   const std::string word = lower(name);
   static const std::vector<std::pair<std::string, std::string>> words = {
-      {"noNorm", ""},      {"pet", "pet"},       {"mri", "mr"},    {"mr", "mr"},
-      {"flair", "mr"},     {"t1", "mr"},         {"t2", "mr"},     {"adc", "mr"},
-      {"dwi", "mr"},       {"ultrasound", "us"}, {"us", "us"},     {"x-ray", "xray"},
-      {"xray", "xray"},    {"cxr", "xray"},      {"derm", "dermoscopy"},
-      {"fundus", "fundus"}, {"endo", "endoscopy"}, {"oct", "oct"}, {"path", "pathology"},
-      {"ct", "ct"}};
+      {"noNorm", ""},        {"pet", "pet"},       {"mri", "mr"},          {"mr", "mr"},
+      {"flair", "mr"},       {"t1", "mr"},         {"t2", "mr"},           {"adc", "mr"},
+      {"dwi", "mr"},         {"ultrasound", "us"}, {"us", "us"},           {"x-ray", "xray"},
+      {"xray", "xray"},      {"cxr", "xray"},      {"derm", "dermoscopy"}, {"fundus", "fundus"},
+      {"endo", "endoscopy"}, {"oct", "oct"},       {"path", "pathology"},  {"ct", "ct"}};
   for (const auto& [part, modality] : words) {
     if (word == part || (part.size() > 2 && word.find(part) != std::string::npos)) return modality;
     if (part.size() == 2 && (word.starts_with(part + "_") || word.starts_with(part + " ")))

@@ -27,8 +27,7 @@ Exporter::Exporter(const fs::path& manifest, fs::path folder)
       ExportPicture picture;
       const std::string word = file_word(record.id);
       picture.name = word;
-      for (int n = 2; !names.insert(picture.name).second; ++n)
-        picture.name = str_cat(word, "_", n);
+      for (int n = 2; !names.insert(picture.name).second; ++n) picture.name = str_cat(word, "_", n);
       picture.split = record.split;
       picture.modality = record.modality;
       picture.subject = record.subject;

@@ -29,9 +29,9 @@ class JsonItem {
   const nlohmann::json& json() const { return *value_; }
   const std::string& where() const { return where_; }
 
-  JsonItem at(const char* key) const;                   ///< \throws DataError if it is missing
-  std::optional<JsonItem> find(const std::string& key) const;  ///< absent or null: nothing
-  std::vector<JsonItem> items() const;                  ///< of a list
+  JsonItem at(const char* key) const;  ///< \throws DataError if it is missing
+  std::optional<JsonItem> find(const std::string& key) const;     ///< absent or null: nothing
+  std::vector<JsonItem> items() const;                            ///< of a list
   std::vector<std::pair<std::string, JsonItem>> entries() const;  ///< of an object, by key
   std::string text() const;
   std::string text_or_number() const;  ///< ids are either

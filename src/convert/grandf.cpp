@@ -47,8 +47,8 @@ std::vector<Phrase> phrases_of(const JsonItem& item, const std::string& caption,
     if (phrase.begin >= phrase.end) grounding.at("token_positives").expected("[start, end]");
     phrase.mask = Mask(width, height);
     for (const auto& rle : grounding.at("rle_masks").items())
-      phrase.mask = mask_union(
-          phrase.mask, pixels_of(outline_of(rle, label), width, height, rle.where()));
+      phrase.mask =
+          mask_union(phrase.mask, pixels_of(outline_of(rle, label), width, height, rle.where()));
     phrases.push_back(std::move(phrase));
   }
   std::sort(phrases.begin(), phrases.end(),
@@ -81,25 +81,23 @@ void read_item(const SourceFiles& files, const std::string& name, const JsonItem
   }
   answer += caption.substr(at);
   if (tidy(answer).empty()) item.at("caption").expected("a text");
-  add_turn(draft.record,
-           "Describe this image in detail and mark the parts that you name.", answer, masks);
+  add_turn(draft.record, "Describe this image in detail and mark the parts that you name.", answer,
+           masks);
   reading.add(std::move(draft));
 }
 
 }  // namespace
 
 void read_grandf(Reading& reading) {
-  for_each_json(reading,
-                [&](const SourceFiles& files, const std::string& name, const JsonItem& root) {
-                  const auto& json = root.json();
-                  if (!json.is_array() || json.empty() || !json[0].is_object() ||
-                      !json[0].contains("groundings"))
-                    return false;
-                  std::size_t number = 0;
-                  for (const auto& item : root.items())
-                    read_item(files, name, item, number++, reading);
-                  return true;
-                });
+  for_each_json(reading, [&](const SourceFiles& files, const std::string& name,
+                             const JsonItem& root) {
+    const auto& json = root.json();
+    if (!json.is_array() || json.empty() || !json[0].is_object() || !json[0].contains("groundings"))
+      return false;
+    std::size_t number = 0;
+    for (const auto& item : root.items()) read_item(files, name, item, number++, reading);
+    return true;
+  });
   reading.note("questions: GranDf has none; every caption answers one that asks for a description");
 }
 
@@ -112,9 +110,8 @@ struct Caption {
 };
 
 std::int64_t characters(const std::string& text) {
-  return std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
-  });
+  return std::count_if(text.begin(), text.end(),
+                       [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; });
 }
 
 Caption caption_of(const std::string& answer) {
@@ -161,11 +158,11 @@ void write_grandf(Exporter& exporter) {
           const Rle rle = encode_rle(exporter.mask_of(picture, *record, turn.masks[i]));
           groundings[first] = {
               {"token_positives", {begin, end}},
-              {"rle_masks",
-               {{{"size", {rle.height, rle.width}}, {"counts", rle.counts}}}}};
+              {"rle_masks", {{{"size", {rle.height, rle.width}}, {"counts", rle.counts}}}}};
           exporter.count_masks(1);
         }
-        list.push_back({{"file_name", name}, {"caption", caption.text}, {"groundings", groundings}});
+        list.push_back(
+            {{"file_name", name}, {"caption", caption.text}, {"groundings", groundings}});
       }
     }
   }

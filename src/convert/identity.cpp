@@ -48,8 +48,8 @@ bool carries_text(const fs::path& path) {
     return head.find(std::string("Exif\0", 5)) != std::string::npos ||
            head.find("\xff\xfe") != std::string::npos;
   }
-  const bool nifti = head.size() > 348 && (head.compare(344, 3, "n+1") == 0 ||
-                                           head.compare(344, 3, "ni1") == 0);
+  const bool nifti =
+      head.size() > 348 && (head.compare(344, 3, "n+1") == 0 || head.compare(344, 3, "ni1") == 0);
   // db_name, descrip, aux_file of NIfTI-1.
   if (nifti) return has_letters(head, 14, 18) || has_letters(head, 148, 104);
   return false;
@@ -109,11 +109,10 @@ std::vector<std::string> identity_report(const std::vector<Record>& records,
                       "numbers for names");
     lines.push_back(line);
   }
-  lines.push_back(str_cat(
-      "files: ", with_text, " of ", files.size(),
-      " images looked at carry texts of their own (DICOM, EXIF, PNG or NIfTI texts); ",
-      with_text > 0 ? "none is read into the manifest, but the files keep them"
-                    : "heads of gzipped files were not opened"));
+  lines.push_back(str_cat(with_text, " of ", files.size(), " image files carry texts of their own",
+                          with_text > 0
+                              ? " (DICOM, EXIF, PNG, NIfTI): not read, but the files keep them"
+                              : "; gzipped ones were not opened"));
   if (!reading.left_out_keys().empty())
     lines.push_back("keys never read: " + join(reading.left_out_keys(), ", "));
   return lines;

@@ -48,9 +48,8 @@ std::int64_t area_of(const LabelValues& label, const Counts& counts) {
 Mask mask_of_values(const Volume& slice, const std::vector<int>& values) {
   Volume chosen = slice;
   for (auto& voxel : chosen.voxels) {
-    const bool wanted =
-        std::isfinite(voxel) &&
-        std::find(values.begin(), values.end(), std::llround(voxel)) != values.end();
+    const bool wanted = std::isfinite(voxel) && std::find(values.begin(), values.end(),
+                                                          std::llround(voxel)) != values.end();
     voxel = wanted ? 1.0F : 0.0F;
   }
   return axial_mask(chosen, 0);
@@ -83,7 +82,7 @@ class Slices {
         const bool named = std::any_of(names_.begin(), names_.end(), [&](const LabelValues& name) {
           return area_of(name, {{value, 1}}) > 0;
         });
-        if (!named) unnamed.insert(value);
+        if (!named && value != reading_.ignored()) unnamed.insert(value);
       }
     }
     for (const auto value : unnamed)
@@ -119,8 +118,8 @@ class Slices {
     for (std::size_t i = 0; i < shown.size(); i += every) all.push_back(shown[i]);
     RandomStream random(reading_.options().seed, "empty slices of " + one_.name);
     random.shuffle(empty);
-    const auto wanted = static_cast<std::size_t>(static_cast<double>(all.size()) *
-                                                 reading_.options().absent / 4);
+    const auto wanted =
+        static_cast<std::size_t>(static_cast<double>(all.size()) * reading_.options().absent / 4);
     empty.resize(std::min(empty.size(), wanted));
     all.insert(all.end(), empty.begin(), empty.end());
     std::sort(all.begin(), all.end());
@@ -152,6 +151,7 @@ class Slices {
       source.label = name.label;
       source.file = one_.labels;
       if (!name.values.empty()) source.value = name.values.front();
+      source.ignore = reading_.ignored();
       const std::string id = next_mask_id(record);
       record.masks[id] = source;
       draft.areas[id] = area;

@@ -72,8 +72,8 @@ Mask crop_mask(const JsonItem& shape, const std::vector<Point>& points, int widt
   fs::remove(scratch);
   const double left = std::round(points.front().first), top = std::round(points.front().second);
   Mask mask(width, height);
-  const bool inside = left >= 0 && top >= 0 && left + crop.width <= width &&
-                      top + crop.height <= height;
+  const bool inside =
+      left >= 0 && top >= 0 && left + crop.width <= width && top + crop.height <= height;
   if (!inside) text.fail("a mask that reaches beyond the image");
   const int x0 = static_cast<int>(left), y0 = static_cast<int>(top);
   for (int y = 0; y < crop.height; ++y) {
@@ -104,7 +104,8 @@ void add_shape(Draft& draft, const JsonItem& shape, int width, int height, Readi
     source.polygons = {flat(points)};
   } else if (type == "rectangle" && points.size() == 2) {
     const auto& [a, b] = std::pair(points[0], points[1]);
-    source.polygons = {{a.first, a.second, b.first, a.second, b.first, b.second, a.first, b.second}};
+    source.polygons = {
+        {a.first, a.second, b.first, a.second, b.first, b.second, a.first, b.second}};
   } else if (type == "circle" && points.size() == 2) {
     source.polygons = {circle(points[0], points[1])};
   } else {
@@ -128,8 +129,8 @@ void read_file(const SourceFiles& files, const std::string& name, const JsonItem
   // labelme writes the path from the JSON to the image, which may have moved: the name counts.
   std::string image = root.at("imagePath").text();
   std::replace(image.begin(), image.end(), '\\', '/');
-  draft.record.image = files.find(image.substr(image.rfind('/') + 1), near,
-                                  root.where() + "imagePath");
+  draft.record.image =
+      files.find(image.substr(image.rfind('/') + 1), near, root.where() + "imagePath");
   draft.record.id = stem_of(name);
   if (root.find("imageData")) reading.left_out_key("imageData (labelme)");
   const auto [width, height] = image_size(draft.record.image);
@@ -168,13 +169,11 @@ void write_labelme(Exporter& exporter) {
                         {"mask", base64(encode_png(one.mask))}});
       exporter.count_masks(1);
     }
-    const nlohmann::ordered_json json = {{"version", "5.4.1"},
-                                         {"flags", nlohmann::ordered_json::object()},
-                                         {"shapes", shapes},
-                                         {"imagePath", picture.name + ".png"},
-                                         {"imageData", nullptr},
-                                         {"imageHeight", picture.height},
-                                         {"imageWidth", picture.width}};
+    const nlohmann::ordered_json json = {
+        {"version", "5.4.1"},         {"flags", nlohmann::ordered_json::object()},
+        {"shapes", shapes},           {"imagePath", picture.name + ".png"},
+        {"imageData", nullptr},       {"imageHeight", picture.height},
+        {"imageWidth", picture.width}};
     exporter.write_text(picture.name + ".json", json.dump(1) + "\n");
   }
   exporter.note("questions, answers and splits do not fit into labelme's form and are left out");

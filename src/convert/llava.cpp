@@ -1,5 +1,5 @@
-// LLaVA's conversations: a list of {"id", "image", "conversations"}; text only. `[SEG]` needs masks,
-// which this form has none for.
+// LLaVA's conversations: a list of {"id", "image", "conversations"}; text only. `[SEG]` needs
+// masks, which this form does not hold.
 // llava/train/train.py, LazySupervisedDataset
 #include "dialogue.h"
 #include "exporter.h"
@@ -61,10 +61,10 @@ void write_llava(Exporter& exporter) {
       for (const auto& turn : record->turns) {
         if (!turn.has_answer) continue;
         turns.push_back({{"from", "human"}, {"value", turn.question}});
-        turns.push_back(
-            {{"from", "gpt"},
-             {"value", tidy(replaced(replaced(replaced(turn.answer, kSegToken, ""), kPhraseOpen, ""),
-                                     kPhraseClose, ""))}});
+        turns.push_back({{"from", "gpt"},
+                         {"value", tidy(replaced(replaced(replaced(turn.answer, kSegToken, ""),
+                                                          kPhraseOpen, ""),
+                                                 kPhraseClose, ""))}});
       }
       if (turns.empty()) continue;
       any = true;

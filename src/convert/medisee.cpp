@@ -146,8 +146,9 @@ void read_medisee(Reading& reading) {
       throw DataError(source.string(), std::string("nothing of medisee found; expected ") +
                                            format_named("medisee").layout);
   }
-  reading.note("questions: the source's prompts, or one form where it has none; the answer \"It is "
-               "[SEG].\" is ours");
+  reading.note(
+      "questions: the source's prompts, or one form where it has none; the answer \"It is "
+      "[SEG].\" is ours");
 }
 
 void write_medisee(Exporter& exporter) {

@@ -1,4 +1,5 @@
-// MeCoVQA, of MedPLIB: LLaVA's conversations whose answers hold `<SEG>` and `<mask>path.png</mask>`.
+// MeCoVQA, of MedPLIB: LLaVA's conversations whose answers hold `<SEG>` and
+// `<mask>path.png</mask>`.
 // MedPLIB datasets/LazySupervisedDataset.py, extract_masks_fun
 #include "dialogue.h"
 #include "exporter.h"
@@ -16,7 +17,10 @@ class MedplibItem {
  public:
   MedplibItem(const SourceFiles& files, const std::string& file, const JsonItem& item,
               const std::map<std::string, std::string>& classes, Reading& reading)
-      : files_(files), near_(file.substr(0, file.rfind('/') + 1)), item_(item), classes_(classes),
+      : files_(files),
+        near_(file.substr(0, file.rfind('/') + 1)),
+        item_(item),
+        classes_(classes),
         reading_(reading) {}
 
   void read(const std::string& id) {
@@ -76,19 +80,18 @@ class MedplibItem {
 }  // namespace
 
 void read_medplib(Reading& reading) {
-  for_each_json(reading,
-                [&](const SourceFiles& files, const std::string& name, const JsonItem& root) {
-                  const auto& json = root.json();
-                  if (!json.is_array() || json.empty() || !json[0].is_object() ||
-                      !json[0].contains("conversations"))
-                    return false;
-                  const auto classes = sa_med2d_classes(files);
-                  std::size_t number = 0;
-                  for (const auto& item : root.items())
-                    MedplibItem(files, name, item, classes, reading)
-                        .read(numbered_id(name, number++));
-                  return true;
-                });
+  for_each_json(
+      reading, [&](const SourceFiles& files, const std::string& name, const JsonItem& root) {
+        const auto& json = root.json();
+        if (!json.is_array() || json.empty() || !json[0].is_object() ||
+            !json[0].contains("conversations"))
+          return false;
+        const auto classes = sa_med2d_classes(files);
+        std::size_t number = 0;
+        for (const auto& item : root.items())
+          MedplibItem(files, name, item, classes, reading).read(numbered_id(name, number++));
+        return true;
+      });
 }
 
 void write_medplib(Exporter& exporter) {
@@ -110,9 +113,8 @@ void write_medplib(Exporter& exporter) {
         std::string question = turn.question;
         if (turns.empty() && question.find(kImagePlace) == std::string::npos)
           question = str_cat(kImagePlace, "\n", question);
-        std::string answer = replaced(
-            replaced(turn.answer, std::string(kPhraseOpen) + " ", ""),
-            std::string(" ") + kPhraseClose, "");
+        std::string answer = replaced(replaced(turn.answer, std::string(kPhraseOpen) + " ", ""),
+                                      std::string(" ") + kPhraseClose, "");
         if (!turn.masks.empty()) {
           const std::string name = str_cat("masks/", picture.name, "--", number++, ".png");
           exporter.write_mask(exporter.mask_of(picture, *record, turn.masks.front()), name);

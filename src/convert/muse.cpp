@@ -28,8 +28,8 @@ class MuseItem {
   void read(const std::string& id) {
     const auto questions = item_.at("questions").items(), answers = item_.at("answers").items();
     if (questions.size() != answers.size())
-      item_.at("answers").fail(str_cat("found ", answers.size(), " for ", questions.size(),
-                                       " questions"));
+      item_.at("answers").fail(
+          str_cat("found ", answers.size(), " for ", questions.size(), " questions"));
     std::vector<JsonItem> texts;
     if (const auto said = item_.find("text_answers")) texts = said->items();
     for (std::size_t i = 0; i < questions.size(); ++i) {
@@ -52,8 +52,7 @@ class MuseItem {
       const std::string label = rephrased ? rephrased->text() : one.at("category_name").text();
       if (label.empty()) one.expected("a name");
       const auto outline = one.at("segmentation");
-      const Mask mask =
-          pixels_of(outline_of(outline, label), width_, height_, outline.where());
+      const Mask mask = pixels_of(outline_of(outline, label), width_, height_, outline.where());
       if (mask.area() == 0) {
         reading_.skip("a question with an empty mask", outline.where());
         return;

@@ -33,7 +33,8 @@ NamePattern::NamePattern(const std::string& where, const std::string& text) {
     pieces_.push_back({Piece::Kind::kField, name, digits, may_be_empty});
     at = close + 1;
   }
-  if (pieces_.empty()) throw ConfigError(where, "expected a name pattern like \"images/{case}.png\"");
+  if (pieces_.empty())
+    throw ConfigError(where, "expected a name pattern like \"images/{case}.png\"");
 }
 
 bool NamePattern::has_field(const std::string& name) const {
@@ -44,7 +45,8 @@ bool NamePattern::has_field(const std::string& name) const {
 
 std::size_t NamePattern::literal_size() const {
   std::size_t size = 0;
-  for (const auto& piece : pieces_) size += piece.kind == Piece::Kind::kText ? piece.text.size() : 0;
+  for (const auto& piece : pieces_)
+    size += piece.kind == Piece::Kind::kText ? piece.text.size() : 0;
   return size;
 }
 

@@ -62,10 +62,11 @@ PairSource busi() {
 }
 
 PairSource covid_qu_ex() {
-  return pictures("xray", {{"{split}/{kind}/images/{case}.png",
-                            {one("{split}/{kind}/lung masks/{case}.png", "lungs"),
-                             one("{split}/{kind}/infection masks/{case}.png", "COVID-19 infection")},
-                            ""}});
+  return pictures("xray",
+                  {{"{split}/{kind}/images/{case}.png",
+                    {one("{split}/{kind}/lung masks/{case}.png", "lungs"),
+                     one("{split}/{kind}/infection masks/{case}.png", "COVID-19 infection")},
+                    ""}});
 }
 
 PairSource refuge() {
@@ -90,34 +91,33 @@ const std::map<std::string, PairSource>& sets() {
                                  "left adrenal gland"}),
                        {{"{split}/img/img{case#}.nii.gz", "{split}/label/label{case#}.nii.gz"}})},
       {"amos", amos()},
-      {"flare", volumes("ct",
-                        numbered({"liver", "right kidney", "spleen", "pancreas", "aorta",
-                                  "inferior vena cava", "right adrenal gland",
-                                  "left adrenal gland", "gallbladder", "esophagus", "stomach",
-                                  "duodenum", "left kidney"}),
-                        {{"images/{case}_0000.nii.gz", "labels/{case}.nii.gz"}})},
+      {"flare",
+       volumes("ct",
+               numbered({"liver", "right kidney", "spleen", "pancreas", "aorta",
+                         "inferior vena cava", "right adrenal gland", "left adrenal gland",
+                         "gallbladder", "esophagus", "stomach", "duodenum", "left kidney"}),
+               {{"images/{case}_0000.nii.gz", "labels/{case}.nii.gz"}})},
       {"kits", volumes("ct", labels("1+2+3=kidney,2=kidney tumour,3=kidney cyst"),
                        {{"{case}/imaging.nii.gz", "{case}/segmentation.nii.gz"}})},
       {"lits", volumes("ct", labels("1+2=liver,2=liver tumour"),
                        {{"volume-{case#}.nii", "segmentation-{case#}.nii"},
                         {"volume-{case#}.nii.gz", "segmentation-{case#}.nii.gz"}})},
-      {"brats",
-       volumes("mr",
-               labels("1+2+4=brain tumour,1=necrotic tumour core,2=peritumoural oedema,"
-                      "4=enhancing tumour"),
-               {{"{case}/{case}_{channel}.nii.gz", "{case}/{case}_seg.nii.gz"},
-                {"{case}/{case}_{channel}.nii", "{case}/{case}_seg.nii"}})},
+      {"brats", volumes("mr",
+                        labels("1+2+4=brain tumour,1=necrotic tumour core,2=peritumoural oedema,"
+                               "4=enhancing tumour"),
+                        {{"{case}/{case}_{channel}.nii.gz", "{case}/{case}_seg.nii.gz"},
+                         {"{case}/{case}_{channel}.nii", "{case}/{case}_seg.nii"}})},
       {"acdc", volumes("mr", numbered({"right ventricle", "myocardium", "left ventricle"}),
                        {{"{split}/{case}/{case}_frame{frame#}.nii.gz",
                          "{split}/{case}/{case}_frame{frame#}_gt.nii.gz"}})},
-      {"camus",
-       volumes("us", numbered({"left ventricle", "myocardium", "left atrium"}),
-               {{"{case}/{case}_{view}_{phase}.nii.gz", "{case}/{case}_{view}_{phase}_gt.nii.gz"}})},
-      {"isic", pictures("dermoscopy",
-                        {{"ISIC2018_Task1-2_{split}_Input/{case}.jpg",
-                          {one("ISIC2018_Task1_{split}_GroundTruth/{case}_segmentation.png",
-                               "skin lesion")},
-                          ""}})},
+      {"camus", volumes("us", numbered({"left ventricle", "myocardium", "left atrium"}),
+                        {{"{case}/{case}_{view}_{phase}.nii.gz",
+                          "{case}/{case}_{view}_{phase}_gt.nii.gz"}})},
+      {"isic",
+       pictures("dermoscopy", {{"ISIC2018_Task1-2_{split}_Input/{case}.jpg",
+                                {one("ISIC2018_Task1_{split}_GroundTruth/{case}_segmentation.png",
+                                     "skin lesion")},
+                                ""}})},
       {"kvasir",
        pictures("endoscopy", {{"images/{case}.jpg", {one("masks/{case}.jpg", "polyp")}, ""}})},
       {"busi", busi()},
@@ -125,10 +125,10 @@ const std::map<std::string, PairSource>& sets() {
        pictures("fundus", {{"{split}/images/{case#}_*.tif",
                             {one("{split}/1st_manual/{case#}_manual1.*", "retinal vessels")},
                             ""}})},
-      {"qata", pictures("xray", {{"{split}/Images/{case}.png",
-                                  {one("{split}/Ground-truths/mask_{case}.png",
-                                       "COVID-19 infection")},
-                                  ""}})},
+      {"qata",
+       pictures("xray", {{"{split}/Images/{case}.png",
+                          {one("{split}/Ground-truths/mask_{case}.png", "COVID-19 infection")},
+                          ""}})},
       {"covid-qu-ex", covid_qu_ex()},
       {"refuge", refuge()}};
   return all;
@@ -136,6 +136,8 @@ const std::map<std::string, PairSource>& sets() {
 
 }  // namespace
 
-void read_named_set(Reading& reading) { read_paired_files(sets().at(reading.options().format), reading); }
+void read_named_set(Reading& reading) {
+  read_paired_files(sets().at(reading.options().format), reading);
+}
 
 }  // namespace medseg

@@ -73,7 +73,9 @@ Image picture_of(const Scene& scene, bool with_dark, RandomStream& random) {
 /// NIfTI-1, int16, in RAS axes with voxels of 2 x 2 x 5 mm.
 std::string nifti(const std::function<std::int16_t(int, int, int)>& voxel) {
   std::string bytes(352, '\0');
-  const auto put = [&](std::size_t at, auto value) { std::memcpy(&bytes[at], &value, sizeof value); };
+  const auto put = [&](std::size_t at, auto value) {
+    std::memcpy(&bytes[at], &value, sizeof value);
+  };
   put(0, std::int32_t{348});
   const std::int16_t dim[8] = {3, kSide, kSide, kSlices, 1, 1, 1, 1};
   for (std::size_t i = 0; i < 8; ++i) put(40 + 2 * i, dim[i]);
@@ -210,8 +212,7 @@ class NewSet {
     dark.file = "masks/" + made.id + "-dark.png";
     write_png(folder_ / bright.file, mask_of(scene.bright));
     if (form != 3) write_png(folder_ / dark.file, mask_of(scene.dark));
-    say(made.id, form == 3 ? "an absent structure: an answer without [SEG]"
-                           : "masks as PNG files");
+    say(made.id, form == 3 ? "an absent structure: an answer without [SEG]" : "masks as PNG files");
   }
 
   static std::vector<double> outline(const Shape& shape) {

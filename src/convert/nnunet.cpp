@@ -1,5 +1,5 @@
 // nnU-Net raw: dataset.json, imagesTr/CASE_0000.nii.gz, labelsTr/CASE.nii.gz, and Ts.
-// nnunetv2/dataset_conversion/generate_dataset_json.py, nnunetv2/utilities/dataset_name_id_conversion.py
+// nnunetv2/dataset_conversion/generate_dataset_json.py
 #include <algorithm>
 #include <map>
 
@@ -36,7 +36,8 @@ void read_case(const SourceFiles& files, const Dataset& dataset, const std::stri
   const std::string name = stem.substr(0, stem.size() - 5);
   const std::string number = stem.substr(stem.size() - 4);
   const bool digits = number.find_first_not_of("0123456789") == std::string::npos;
-  const auto channel = digits ? static_cast<std::size_t>(std::stoi(number)) : dataset.channels.size();
+  const auto channel =
+      digits ? static_cast<std::size_t>(std::stoi(number)) : dataset.channels.size();
   const std::string channel_name =
       channel < dataset.channels.size() ? dataset.channels[channel] : number;
   const auto& wanted = reading.options().channel;
@@ -74,6 +75,7 @@ void read_dataset(const SourceFiles& files, const std::string& description, Read
   dataset.folder = description.substr(0, description.rfind('/') + 1);
   dataset.labels = labels_of_dataset(item);
   dataset.channels = channels_of_dataset(item);
+  reading.set_ignored(ignored_of_dataset(item));
   const auto ending = item.find("file_ending");
   dataset.ending = ending ? ending->text() : ".nii.gz";
   if (const auto licence = item.find("licence")) reading.set_licence(licence->text());
@@ -92,8 +94,7 @@ void read_dataset(const SourceFiles& files, const std::string& description, Read
 void read_nnunet(Reading& reading) {
   for (const auto& root : reading.options().sources) {
     const SourceFiles files(root, reading.options().out);
-    for (const auto& name : files.names_ending("dataset.json"))
-      read_dataset(files, name, reading);
+    for (const auto& name : files.names_ending("dataset.json")) read_dataset(files, name, reading);
   }
 }
 

@@ -86,8 +86,8 @@ MaskSource outline_of(const JsonItem& segmentation, const std::string& label) {
 
 Mask pixels_of(const MaskSource& source, int width, int height, const std::string& where) {
   return with_place(where, [&] {
-    Mask mask = source.rle ? decode_rle(*source.rle)
-                           : fill_polygons(source.polygons, width, height);
+    Mask mask =
+        source.rle ? decode_rle(*source.rle) : fill_polygons(source.polygons, width, height);
     if (mask.width != width || mask.height != height) {
       throw DataError(str_cat("a mask of ", mask.width, " x ", mask.height,
                               " pixels, but the image has ", width, " x ", height));

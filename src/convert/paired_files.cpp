@@ -4,10 +4,12 @@
 #include <map>
 #include <set>
 
+#include "gif.h"
 #include "label_slices.h"
 #include "mask_values.h"
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/image/codec.h"
 #include "medseg/volume/volume.h"
 
 namespace medseg {
@@ -40,7 +42,10 @@ class PairReader {
  public:
   PairReader(const PairSource& source, const PairLayout& layout, const SourceFiles& files,
              Reading& reading)
-      : source_(source), layout_(layout), files_(files), reading_(reading),
+      : source_(source),
+        layout_(layout),
+        files_(files),
+        reading_(reading),
         images_("--images", layout.images) {
     for (const auto& mask : layout.masks) masks_.emplace_back("--masks", mask.pattern);
   }
@@ -70,10 +75,10 @@ class PairReader {
 
   void find_shared() {
     for (const char* name : {"case", "subject", "split", "view", "phase", "frame", "kind", "set"}) {
-      const bool everywhere =
-          images_.has_field(name) &&
-          std::all_of(masks_.begin(), masks_.end(),
-                      [&](const NamePattern& mask) { return mask.has_field(name); });
+      const bool everywhere = images_.has_field(name) && std::all_of(masks_.begin(), masks_.end(),
+                                                                     [&](const NamePattern& mask) {
+                                                                       return mask.has_field(name);
+                                                                     });
       if (everywhere) shared_.emplace_back(name);
     }
     if (std::find(shared_.begin(), shared_.end(), "case") == shared_.end())
@@ -142,8 +147,8 @@ class PairReader {
     const std::string subject = field("subject").empty() ? field("case") : field("subject");
     std::string split = split_named(field("split"));
     if (split.empty()) split = layout_.split;
-    const std::string modality = layout_.modality ? layout_.modality(image.fields)
-                                                  : source_.modality;
+    const std::string modality =
+        layout_.modality ? layout_.modality(image.fields) : source_.modality;
     std::string id;
     for (const char* name : {"set", "subject", "kind", "case", "view", "phase", "frame", "channel"})
       if (!field(name).empty()) id += (id.empty() ? "" : "-") + field(name);
@@ -153,7 +158,8 @@ class PairReader {
         reading_.skip("a volume with several label files", image.name);
         return;
       }
-      const auto labels = labels_of(layout_.masks[masks.front().first], masks.front().second.fields);
+      const auto labels =
+          labels_of(layout_.masks[masks.front().first], masks.front().second.fields);
       if (labels.empty())
         throw ConfigError("--labels", "label volumes need names: --labels 1=liver,2=tumour");
       add_slices({id, path, files_.root() / masks.front().second.name, std::nullopt, subject, split,
@@ -169,10 +175,12 @@ class PairReader {
     draft.record.split = split;
     draft.looked_for = source_.looked_for;
     for (const auto& [i, mask] : masks) {
-      const fs::path file = files_.root() / mask.name;
+      fs::path file = files_.root() / mask.name;
       if (ends_with_any(mask.name, {".gif"})) {
-        reading_.skip("a GIF, which is not read: save masks as PNG", mask.name);
-        continue;
+        const Image drawn = read_gif(file);
+        file = reading_.folder() / "masks" / (id + ".png");
+        write_png(file, drawn);
+        reading_.note("GIF masks are written as PNG");
       }
       const auto labels = labels_of(layout_.masks[i], mask.fields);
       if (!add_mask_file(draft, file, labels, reading_))

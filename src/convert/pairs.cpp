@@ -12,13 +12,15 @@ namespace medseg {
 void read_pairs(Reading& reading) {
   const auto& options = reading.options();
   if (options.images.empty() || options.masks.empty())
-    throw ConfigError("--images", "pairs needs --images and --masks, as --images "
-                                  "'images/{case}.png' --masks 'masks/{case}_{label}.png'");
+    throw ConfigError("--images",
+                      "pairs needs --images and --masks, as --images "
+                      "'images/{case}.png' --masks 'masks/{case}_{label}.png'");
   PairSource source;
   source.layouts = {{options.images, {{options.masks, options.labels}}, ""}};
   source.modality = options.modality;
   if (options.modality.empty())
-    reading.note("modality: not stated; --modality ct (mr, us, xray, …) writes it into every record");
+    reading.note(
+        "modality: not stated; --modality ct (mr, us, xray, …) writes it into every record");
   read_paired_files(source, reading);
 }
 
@@ -30,8 +32,9 @@ void write_pairs(Exporter& exporter) {
       exporter.write_mask(one.mask, split + "/masks/" + picture.name + "--" +
                                         exporter.file_word(one.label) + ".png");
   }
-  exporter.note("read again: data convert --from pairs --images '{split}/images/{case}.png' --masks "
-                "'{split}/masks/{case}--{label}.png'");
+  exporter.note(
+      "read again: data convert --from pairs --images '{split}/images/{case}.png' --masks "
+      "'{split}/masks/{case}--{label}.png'");
 }
 
 }  // namespace medseg

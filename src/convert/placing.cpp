@@ -50,7 +50,9 @@ class Placing {
     return name.str();
   }
 
-  static std::string ending_of(const std::string& name) { return name.substr(stem_of(name).size()); }
+  static std::string ending_of(const std::string& name) {
+    return name.substr(stem_of(name).size());
+  }
 
   const ConvertOptions& options_;
   fs::path out_, folder_;

@@ -20,6 +20,59 @@ using nlohmann::json;
 constexpr int kDeepest = 64;
 constexpr std::size_t kMostValues = std::size_t{1} << 23;
 
+void append_utf8(std::string& text, std::uint32_t code) {
+  if (code < 0x80) {
+    text += static_cast<char>(code);
+  } else if (code < 0x800) {
+    text += static_cast<char>(0xc0 | code >> 6);
+    text += static_cast<char>(0x80 | (code & 0x3f));
+  } else if (code < 0x10000) {
+    text += static_cast<char>(0xe0 | code >> 12);
+    text += static_cast<char>(0x80 | (code >> 6 & 0x3f));
+    text += static_cast<char>(0x80 | (code & 0x3f));
+  } else {
+    text += static_cast<char>(0xf0 | (code >> 18 & 7));
+    text += static_cast<char>(0x80 | (code >> 12 & 0x3f));
+    text += static_cast<char>(0x80 | (code >> 6 & 0x3f));
+    text += static_cast<char>(0x80 | (code & 0x3f));
+  }
+}
+
+/// Texts of Python 2 have no encoding: UTF-8 where it is that, else Latin-1.
+std::string as_utf8(std::string_view bytes) {
+  std::string text(bytes);
+  const auto kept = json::error_handler_t::ignore, marked = json::error_handler_t::replace;
+  // A byte that is no UTF-8 is dropped by one and marked by the other.
+  if (json(text).dump(-1, ' ', false, kept) == json(text).dump(-1, ' ', false, marked)) return text;
+  std::string latin;
+  for (const char c : bytes) append_utf8(latin, static_cast<unsigned char>(c));
+  return latin;
+}
+
+/// Python's raw-unicode-escape: Latin-1 with \uXXXX and \UXXXXXXXX.
+std::string from_raw_escapes(std::string_view bytes) {
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const std::size_t digits = i + 1 < bytes.size() && bytes[i] == '\\'
+                                   ? (bytes[i + 1] == 'u'   ? 4U
+                                      : bytes[i + 1] == 'U' ? 8U
+                                                            : 0U)
+                                   : 0U;
+    std::uint32_t code = 0;
+    if (digits > 0 && i + 2 + digits <= bytes.size()) {
+      const char* first = bytes.data() + i + 2;
+      const auto parsed = std::from_chars(first, first + digits, code, 16);
+      if (parsed.ptr == first + digits && code < 0x110000 && (code < 0xd800 || code > 0xdfff)) {
+        append_utf8(text, code);
+        i += 1 + digits;
+        continue;
+      }
+    }
+    append_utf8(text, static_cast<unsigned char>(bytes[i]));
+  }
+  return text;
+}
+
 struct Value;
 using Ref = std::shared_ptr<Value>;
 
@@ -32,8 +85,7 @@ struct Value {
 
 class Unpickler {
  public:
-  Unpickler(std::string_view bytes, std::string where)
-      : bytes_(bytes), where_(std::move(where)) {}
+  Unpickler(std::string_view bytes, std::string where) : bytes_(bytes), where_(std::move(where)) {}
 
   json read() {
     while (true) {
@@ -73,8 +125,12 @@ class Unpickler {
     return value;
   }
 
-  void push(json plain) { stack_.push_back(std::make_shared<Value>(Value{{}, std::move(plain), {}})); }
-  void push_kind(Value::Kind kind) { stack_.push_back(std::make_shared<Value>(Value{kind, {}, {}})); }
+  void push(json plain) {
+    stack_.push_back(std::make_shared<Value>(Value{{}, std::move(plain), {}}));
+  }
+  void push_kind(Value::Kind kind) {
+    stack_.push_back(std::make_shared<Value>(Value{kind, {}, {}}));
+  }
 
   Ref pop() {
     if (stack_.empty()) fail("a value is missing");
@@ -112,7 +168,7 @@ class Unpickler {
     push(whole);
   }
 
-  void push_text(std::string_view text) { push(std::string(text)); }
+  void push_text(std::string_view text) { push(as_utf8(text)); }
 
   void push_quoted(const std::string& text) {
     if (text.size() < 2 || text.front() != text.back()) fail("no quoted text");
@@ -125,7 +181,7 @@ class Unpickler {
       const char next = text[++i];
       plain += next == 'n' ? '\n' : next == 't' ? '\t' : next;
     }
-    push(plain);
+    push(as_utf8(plain));
   }
 
   void push_float(std::uint64_t bits) {
@@ -154,13 +210,27 @@ class Unpickler {
   void step(char op) {
     using Kind = Value::Kind;
     switch (op) {
-      case '\x80': take(1); return;                      // PROTO
-      case '\x95': take(8); return;                      // FRAME
-      case '(': push_kind(Kind::kMark); return;
-      case '0': pop(); return;
-      case 'N': push(nullptr); return;
-      case '\x88': push(true); return;
-      case '\x89': push(false); return;
+      case '\x80':
+        take(1);
+        return;  // PROTO
+      case '\x95':
+        take(8);
+        return;  // FRAME
+      case '(':
+        push_kind(Kind::kMark);
+        return;
+      case '0':
+        pop();
+        return;
+      case 'N':
+        push(nullptr);
+        return;
+      case '\x88':
+        push(true);
+        return;
+      case '\x89':
+        push(false);
+        return;
       case 'I': {
         const std::string text = line();
         if (text == "00" || text == "01") {
@@ -170,10 +240,18 @@ class Unpickler {
         }
         return;
       }
-      case 'L': push_number(line()); return;
-      case 'J': push(static_cast<std::int32_t>(little(4))); return;
-      case 'K': push(little(1)); return;
-      case 'M': push(little(2)); return;
+      case 'L':
+        push_number(line());
+        return;
+      case 'J':
+        push(static_cast<std::int32_t>(little(4)));
+        return;
+      case 'K':
+        push(little(1));
+        return;
+      case 'M':
+        push(little(2));
+        return;
       case '\x8a': {  // LONG1
         const auto size = little(1);
         if (size > 8) fail("a number beyond 64 bits");
@@ -191,17 +269,44 @@ class Unpickler {
         push(number);
         return;
       }
-      case 'G': push_float(little(8)); return;
-      case 'S': push_quoted(line()); return;
-      case 'V': push_text(line()); return;
-      case 'T': case 'X': case 'B': push_text(take(little(4))); return;
-      case 'U': case '\x8c': case 'C': push_text(take(little(1))); return;
-      case '\x8d': push_text(take(little(8))); return;
-      case ']': push_kind(Kind::kList); return;
-      case ')': push_kind(Kind::kList); return;
-      case '}': push_kind(Kind::kDict); return;
-      case 'l': case 't': push_items(Kind::kList, pop_to_mark()); return;
-      case 'd': push_items(Kind::kDict, pop_to_mark()); return;
+      case 'G':
+        push_float(little(8));
+        return;
+      case 'S':
+        push_quoted(line());
+        return;
+      case 'V':
+        push(from_raw_escapes(line()));
+        return;
+      case 'T':
+      case 'X':
+      case 'B':
+        push_text(take(little(4)));
+        return;
+      case 'U':
+      case '\x8c':
+      case 'C':
+        push_text(take(little(1)));
+        return;
+      case '\x8d':
+        push_text(take(little(8)));
+        return;
+      case ']':
+        push_kind(Kind::kList);
+        return;
+      case ')':
+        push_kind(Kind::kList);
+        return;
+      case '}':
+        push_kind(Kind::kDict);
+        return;
+      case 'l':
+      case 't':
+        push_items(Kind::kList, pop_to_mark());
+        return;
+      case 'd':
+        push_items(Kind::kDict, pop_to_mark());
+        return;
       case 'a': {
         const Ref item = pop();
         add_to(Kind::kList, {item});
@@ -222,20 +327,37 @@ class Unpickler {
         add_to(Kind::kDict, items);
         return;
       }
-      case '\x85': case '\x86': case '\x87': {  // tuples of one to three
+      case '\x85':
+      case '\x86':
+      case '\x87': {  // tuples of one to three
         std::vector<Ref> items;
         for (int i = op - '\x85'; i >= 0; --i) items.insert(items.begin(), pop());
         push_items(Kind::kList, std::move(items));
         return;
       }
-      case 'p': remember(key_of(line())); return;
-      case 'q': remember(little(1)); return;
-      case 'r': remember(little(4)); return;
-      case '\x94': remember(memo_.size()); return;
-      case 'g': recall(key_of(line())); return;
-      case 'h': recall(little(1)); return;
-      case 'j': recall(little(4)); return;
-      default: break;
+      case 'p':
+        remember(key_of(line()));
+        return;
+      case 'q':
+        remember(little(1));
+        return;
+      case 'r':
+        remember(little(4));
+        return;
+      case '\x94':
+        remember(memo_.size());
+        return;
+      case 'g':
+        recall(key_of(line()));
+        return;
+      case 'h':
+        recall(little(1));
+        return;
+      case 'j':
+        recall(little(4));
+        return;
+      default:
+        break;
     }
     fail(str_cat("the opcode ", static_cast<int>(static_cast<unsigned char>(op)),
                  ", which plain data does not need"));

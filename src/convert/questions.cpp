@@ -13,12 +13,15 @@ namespace {
 using Templates = std::vector<const char*>;
 
 // "{x}" is the structure, "{is}" its verb, "{m}" the image.
-const Templates kQuestions = {
-    "Where {is} the {x} in this {m}?",       "Please outline the {x}.",
-    "Which part of this {m} {is} the {x}?",  "Mark the {x} in this {m}.",
-    "Can you show me the {x}?",              "Please segment the {x} in this {m}.",
-    "Does this {m} show the {x}, and where?"};
-const Templates kAnswers = {"The <p> {x} </p> [SEG] {is} marked.", "Here {is} the <p> {x} </p> [SEG].",
+const Templates kQuestions = {"Where {is} the {x} in this {m}?",
+                              "Please outline the {x}.",
+                              "Which part of this {m} {is} the {x}?",
+                              "Mark the {x} in this {m}.",
+                              "Can you show me the {x}?",
+                              "Please segment the {x} in this {m}.",
+                              "Does this {m} show the {x}, and where?"};
+const Templates kAnswers = {"The <p> {x} </p> [SEG] {is} marked.",
+                            "Here {is} the <p> {x} </p> [SEG].",
                             "It shows the <p> {x} </p> [SEG]."};
 const Templates kDenials = {"The {x} {is} not seen in this {m}.", "No {x} {is} seen here.",
                             "This {m} does not show the {x}."};
@@ -133,11 +136,16 @@ std::vector<Asked> all_turns(Structures& found, const std::string& image,
 }  // namespace
 
 std::string image_word(const Record& record) {
-  static const std::map<std::string, std::string> words = {
-      {"ct", "CT"},           {"mr", "MR"},         {"us", "ultrasound"},
-      {"xray", "X-ray"},      {"fundus", "fundus"}, {"endoscopy", "endoscopic"},
-      {"oct", "OCT"},         {"pet", "PET"},       {"dermoscopy", "dermoscopic"},
-      {"pathology", "pathology"}};
+  static const std::map<std::string, std::string> words = {{"ct", "CT"},
+                                                           {"mr", "MR"},
+                                                           {"us", "ultrasound"},
+                                                           {"xray", "X-ray"},
+                                                           {"fundus", "fundus"},
+                                                           {"endoscopy", "endoscopic"},
+                                                           {"oct", "OCT"},
+                                                           {"pet", "PET"},
+                                                           {"dermoscopy", "dermoscopic"},
+                                                           {"pathology", "pathology"}};
   const auto found = words.find(record.modality);
   const std::string kind = record.slice ? "slice" : "image";
   return found == words.end() ? kind : found->second + " " + kind;

@@ -20,8 +20,11 @@ constexpr std::int64_t kMostId = std::int64_t{1} << 53;
 class RefFolder {
  public:
   RefFolder(const SourceFiles& files, std::string folder, Reading& reading)
-      : files_(files), folder_(std::move(folder)), reading_(reading),
-        path_(files.root() / (folder_ + "instances.json")), json_(read_foreign_json(path_)) {
+      : files_(files),
+        folder_(std::move(folder)),
+        reading_(reading),
+        path_(files.root() / (folder_ + "instances.json")),
+        json_(read_foreign_json(path_)) {
     const JsonItem root(json_, path_.string() + ": ");
     for (const auto& image : root.at("images").items())
       images_.emplace(image.at("id").whole(0, kMostId), image);
@@ -62,8 +65,7 @@ class RefFolder {
       const std::string words = tidy(sentence.at("sent").text());
       if (words.empty()) sentence.at("sent").expected("an expression");
       Draft draft;
-      draft.record.id =
-          str_cat("ref-", ref.at("ref_id").whole(0, kMostId), "-", number++);
+      draft.record.id = str_cat("ref-", ref.at("ref_id").whole(0, kMostId), "-", number++);
       draft.record.image = found;
       draft.record.split = split.starts_with("test") ? "test" : split;
       draft.record.phrasing = split.starts_with("test") && split != "test" ? split : "";
@@ -100,8 +102,9 @@ void read_refcoco(Reading& reading) {
       throw DataError(source.string(), std::string("nothing of refcoco found; expected ") +
                                            format_named("refcoco").layout);
   }
-  reading.note("questions: the source's expressions; the answer \"It is [SEG].\" is ours; testA and "
-               "testB are both test, and stand in \"phrasing\"");
+  reading.note(
+      "questions: the source's expressions; the answer \"It is [SEG].\" is ours; testA and "
+      "testB are both test, and stand in \"phrasing\"");
 }
 
 }  // namespace medseg

@@ -72,15 +72,17 @@ void assign_splits(Reading& reading) {
   known.erase("");
   if (known.empty()) {
     deal(unsplit, options, splits);
-    reading.note(str_cat("splits: ", splits.size(), " subjects dealt ", options.shares[0], " : ",
-                         options.shares[1], " : ", options.shares[2], " with seed ", options.seed));
+    reading.note(str_cat("splits: ", splits.size(),
+                         splits.size() == 1 ? " subject dealt " : " subjects dealt ",
+                         options.shares[0], " : ", options.shares[1], " : ", options.shares[2],
+                         " with seed ", options.seed));
   } else {
     for (const auto& subject : unsplit) splits[subject] = "train";
     std::string line = "splits: the source's own";
     if (!known.contains("val") && training.size() >= 3 && options.shares[1] > 0) {
       const double part = options.shares[1] / (options.shares[0] + options.shares[1]);
-      const auto n = std::max<std::int64_t>(
-          1, std::llround(part * static_cast<double>(training.size())));
+      const auto n =
+          std::max<std::int64_t>(1, std::llround(part * static_cast<double>(training.size())));
       RandomStream random(options.seed, "splits");
       random.shuffle(training);
       for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) splits[training[i]] = "val";
@@ -118,8 +120,8 @@ void take_subset(Reading& reading) {
   for (auto& [name, members] : groups) {
     random.shuffle(members);
     for (std::size_t i = 0; i < members.size(); ++i) {
-      const double place = i == 0 ? -1.0 : static_cast<double>(i) /
-                                               static_cast<double>(members.size());
+      const double place =
+          i == 0 ? -1.0 : static_cast<double>(i) / static_cast<double>(members.size());
       order.emplace_back(place, members[i]);
     }
   }
@@ -129,8 +131,10 @@ void take_subset(Reading& reading) {
   std::sort(kept.begin(), kept.end());
   std::vector<Draft> subset;
   for (const auto i : kept) subset.push_back(std::move(drafts[i]));
-  reading.note(str_cat("subset: ", limit, " of ", drafts.size(), " pictures, stratified by split "
-                       "and rarest structure, seed ", reading.options().seed));
+  reading.note(str_cat("subset: ", limit, " of ", drafts.size(),
+                       " pictures, stratified by split "
+                       "and rarest structure, seed ",
+                       reading.options().seed));
   drafts = std::move(subset);
 }
 

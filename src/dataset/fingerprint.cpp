@@ -102,8 +102,7 @@ class Measuring {
       const double pixels = static_cast<double>(read.image.width) * read.image.height;
       for (const auto& turn : record->turns) {
         for (const auto& ids : turn.masks) {
-          const Mask mask =
-              load_mask(manifest_, *record, ids, read.image.width, read.image.height);
+          const Mask mask = load_mask(manifest_, *record, ids, read.image.width, read.image.height);
           shares_.push_back(static_cast<double>(mask.area()) / pixels);
         }
       }

@@ -12,8 +12,8 @@ void LeakSearch::add(std::size_t manifest, const Examined& record) {
   facts.image = record.image;
   facts.volume = record.volume;
   facts.begin = record.begin;
-  facts.split = splits_.emplace(record.split, static_cast<std::uint32_t>(splits_.size()))
-                    .first->second;
+  facts.split =
+      splits_.emplace(record.split, static_cast<std::uint32_t>(splits_.size())).first->second;
   facts.manifest = static_cast<std::uint16_t>(manifest);
   facts.slab = record.slab;
   facts_.push_back(facts);
@@ -22,9 +22,8 @@ void LeakSearch::add(std::size_t manifest, const Examined& record) {
 void LeakSearch::mark(std::vector<bool>& leaking, ShortHash Facts::*key, bool slab_counts) const {
   std::vector<std::uint32_t> order(facts_.size());
   std::iota(order.begin(), order.end(), 0U);
-  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-    return facts_[a].*key < facts_[b].*key;
-  });
+  std::sort(order.begin(), order.end(),
+            [&](std::uint32_t a, std::uint32_t b) { return facts_[a].*key < facts_[b].*key; });
   for (std::size_t first = 0; first < order.size();) {
     std::size_t end = first;
     bool several = false, slab = true;

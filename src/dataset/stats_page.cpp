@@ -66,10 +66,11 @@ class Page {
     const std::string name = manifest_.path().filename().string();
     const std::string folder = manifest_.path().parent_path().filename().string();
     const std::string title = folder.empty() ? name : folder + "/" + name;
-    out_ = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-           "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>" +
-           escaped(title) + "</title><style>" + kStyle + "</style></head><body>\n<h1>" +
-           escaped(title) + "</h1>\n";
+    out_ =
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+        "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>" +
+        escaped(title) + "</title><style>" + kStyle + "</style></head><body>\n<h1>" +
+        escaped(title) + "</h1>\n";
     counts();
     leaks();
     chart("Images by structure", &SplitStats::pairs_by_target, true);
@@ -141,15 +142,14 @@ class Page {
         const auto found = counts.find(rows[r].first);
         if (found == counts.end()) continue;
         const double width = 24.0 * static_cast<double>(found->second) / static_cast<double>(most);
-        out_ += str_cat("<span class=\"bar s", std::min<std::size_t>(i, 3), "\" style=\"width:",
-                        fixed(std::max(width, 0.1), 2), "rem\" title=\"", escaped(splits_[i]), " ",
-                        found->second, "\"></span>");
+        out_ += str_cat("<span class=\"bar s", std::min<std::size_t>(i, 3),
+                        "\" style=\"width:", fixed(std::max(width, 0.1), 2), "rem\" title=\"",
+                        escaped(splits_[i]), " ", found->second, "\"></span>");
       }
       out_ += "</td></tr>\n";
     }
     out_ += "</table></div>\n";
-    if (rows.size() > kMostRows)
-      out_ += str_cat("<p>and ", rows.size() - kMostRows, " more</p>\n");
+    if (rows.size() > kMostRows) out_ += str_cat("<p>and ", rows.size() - kMostRows, " more</p>\n");
   }
 
   void images(int most) {
@@ -167,7 +167,8 @@ class Page {
       }
     }
     if (count > 0)
-      out_ += "<h2>One image of each structure</h2>\n<div class=\"images\">\n" + figures + "</div>\n";
+      out_ +=
+          "<h2>One image of each structure</h2>\n<div class=\"images\">\n" + figures + "</div>\n";
   }
 
   std::string figure(const Record& record, const RecordTurn& turn) const {
@@ -181,9 +182,9 @@ class Page {
     const auto mark = question.find("<image>");
     if (mark != std::string::npos) question.erase(mark, 7);
     return str_cat("<figure><img alt=\"", escaped(record.id), "\" src=\"data:image/png;base64,",
-                   base64(png), "\"><figcaption>", escaped(record.id), " (",
-                   escaped(record.split), ")<br>", escaped(trim(question)), "<br>",
-                   escaped(turn.answer), "</figcaption></figure>\n");
+                   base64(png), "\"><figcaption>", escaped(record.id), " (", escaped(record.split),
+                   ")<br>", escaped(trim(question)), "<br>", escaped(turn.answer),
+                   "</figcaption></figure>\n");
   }
 
   const Manifest& manifest_;

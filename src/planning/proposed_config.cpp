@@ -10,10 +10,10 @@
 namespace medseg {
 namespace {
 
-constexpr std::int64_t kDialogues = 8;              // of an optimiser step
-constexpr std::int64_t kWide = 4096;                // max_tokens while nothing is measured
-constexpr std::int64_t kSmallModel = 1'000'000'000; // parameters of a language model
-constexpr double kImageBytes = 6e6;                 // features of one image, about
+constexpr std::int64_t kDialogues = 8;               // of an optimiser step
+constexpr std::int64_t kWide = 4096;                 // max_tokens while nothing is measured
+constexpr std::int64_t kSmallModel = 1'000'000'000;  // parameters of a language model
+constexpr double kImageBytes = 6e6;                  // features of one image, about
 
 std::string quoted(const std::string& text) { return nlohmann::json(text).dump(); }
 
@@ -41,9 +41,7 @@ class Text {
     first_ = false;
   }
   void why(const std::string& reason) { reasons_.push_back(reason); }
-  void key(const std::string& name, const std::string& value) {
-    add("\"" + name + "\": " + value);
-  }
+  void key(const std::string& name, const std::string& value) { add("\"" + name + "\": " + value); }
   void object(const std::string& name) { open("\"" + name + "\": {"); }
   std::string text() const { return text_ + "\n"; }
   void head(const std::string& line) { text_ += "// " + line + "\n"; }
@@ -73,8 +71,8 @@ struct Chosen {
 
 void choose_length(Chosen& chosen, const Fingerprint& found, const std::optional<Plan>& plan) {
   if (plan) {
-    chosen.max_tokens = std::max<std::int64_t>(
-        128, round_up(1.15 * static_cast<double>(plan->largest.tokens), 64));
+    chosen.max_tokens =
+        std::max<std::int64_t>(128, round_up(1.15 * static_cast<double>(plan->largest.tokens), 64));
     chosen.tokens_why = str_cat("the longest dialogue drawn has ", plan->largest.tokens,
                                 " tokens, the image's included; a seventh more, in steps of 64");
     return;
@@ -84,13 +82,11 @@ void choose_length(Chosen& chosen, const Fingerprint& found, const std::optional
                               found.in_tokens ? " tokens" : " words", " without its image");
 }
 
-void choose_batch(Chosen& chosen, const ConfigQuestion& question,
-                  const std::optional<Plan>& plan) {
+void choose_batch(Chosen& chosen, const ConfigQuestion& question, const std::optional<Plan>& plan) {
   const Proposal* best = nullptr;
   if (plan) {
     for (const auto& proposal : plan->proposals) {
-      const bool fits =
-          question.memory_gb <= 0 || proposal.peak_bytes <= question.memory_gb * 1e9;
+      const bool fits = question.memory_gb <= 0 || proposal.peak_bytes <= question.memory_gb * 1e9;
       const bool plain = proposal.activation_checkpointing == ActivationCheckpointing::kNone;
       const bool better = best == nullptr || plain ||
                           best->activation_checkpointing != ActivationCheckpointing::kNone;
@@ -100,10 +96,10 @@ void choose_batch(Chosen& chosen, const ConfigQuestion& question,
   if (best != nullptr) {
     chosen.batch = best->batch_size;
     chosen.accumulation = best->accumulation;
-    chosen.checkpointing =
-        best->activation_checkpointing != ActivationCheckpointing::kNone;
-    chosen.batch_why = str_cat("the largest micro-batch that fits: ",
-                               fixed(best->peak_bytes / 1e9, 2), " GB at the peak by `medseg plan`");
+    chosen.checkpointing = best->activation_checkpointing != ActivationCheckpointing::kNone;
+    chosen.batch_why =
+        str_cat("the largest micro-batch that fits: ", fixed(best->peak_bytes / 1e9, 2),
+                " GB at the peak by `medseg plan`");
     if (question.memory_gb > 0) chosen.batch_why += str_cat(", of ", fixed(question.memory_gb, 1));
   } else if (plan) {
     chosen.checkpointing = true;
@@ -135,9 +131,9 @@ Chosen choose(const Fingerprint& found, const ConfigQuestion& question,
                                           : static_cast<double>(chosen.commonest) /
                                                 static_cast<double>(chosen.rarest);
   chosen.balance = ratio > 4 ? 0.5 : ratio > 2 ? 0.25 : 0;
-  const double share = found.turns == 0 ? 0
-                                        : static_cast<double>(found.absent_turns) /
-                                              static_cast<double>(found.turns);
+  const double share =
+      found.turns == 0 ? 0
+                       : static_cast<double>(found.absent_turns) / static_cast<double>(found.turns);
   chosen.absent_weight = share > 0 ? std::clamp(std::round(0.2 / share * 10) / 10, 1.0, 3.0) : 1;
   const double wanted = static_cast<double>(found.pictures) * kImageBytes / 1e9;
   const double room = question.memory_gb > 0 ? 0.3 * question.memory_gb : 4.0;
@@ -149,7 +145,8 @@ void write_head(Text& text, const Fingerprint& found, const ConfigQuestion& ques
   const auto pixels = [](const Spread& one) {
     return str_cat(one.least, " to ", one.greatest, ", median ", one.median);
   };
-  text.head("Proposed by `medseg data fingerprint " + question.manifest + "`; edit what you know better.");
+  text.head("Proposed by `medseg data fingerprint " + question.manifest +
+            "`; edit what you know better.");
   text.head(str_cat("Records: ", counts(found.records_by_split), "; subjects: ",
                     counts(found.subjects_by_split), "; training images: ", found.pictures));
   text.head(str_cat("Sizes of ", found.images_read, " images: width ", pixels(found.width),
@@ -166,7 +163,8 @@ void write_head(Text& text, const Fingerprint& found, const ConfigQuestion& ques
   text.head("Modalities: " + counts(found.records_by_modality) +
             "; windows of volumes: " + counts(found.records_by_window));
   if (found.assumed_windows > 0) {
-    text.head(str_cat(found.assumed_windows, " of the images read have no \"window\": one is "
+    text.head(str_cat(found.assumed_windows,
+                      " of the images read have no \"window\": one is "
                       "assumed; `medseg data doctor` names them"));
   }
   if (!found.records_by_split.contains("val"))
@@ -183,8 +181,9 @@ void write_data(Text& text, const Fingerprint& found, const ConfigQuestion& ques
   if (found.records_by_split.contains("val")) text.key("validation", source("val"));
   text.why(chosen.tokens_why);
   text.key("max_tokens", str_cat(chosen.max_tokens));
-  text.why(str_cat("the commonest structure stands in ", chosen.commonest, " records, the rarest in ",
-                   chosen.rarest, " (", found.records_by_target.size(), " structures)"));
+  text.why(str_cat("the commonest structure stands in ", chosen.commonest,
+                   " records, the rarest in ", chosen.rarest, " (", found.records_by_target.size(),
+                   " structures)"));
   text.key("balance", str_cat(chosen.balance));
   text.why(str_cat(found.absent_turns, " of ", found.turns,
                    " turns are answered without a mask; a fifth is aimed at"));

@@ -51,12 +51,15 @@ class Hostile : public TempFolderTest {
 
 TEST_F(Hostile, WhatIsNoJson) {
   EXPECT_THAT(error("coco", "c.json", "{\"images\": [}"), HasSubstr("c.json: not JSON near byte"));
-  EXPECT_THAT(error("coco", "c.json", std::string(100000, '[')), HasSubstr("nested deeper than 64"));
-  EXPECT_THAT(error("coco", "c.json", "{\"a\":" + std::string(100, '[') + std::string(100, ']') + "}"),
+  EXPECT_THAT(error("coco", "c.json", std::string(100000, '[')),
               HasSubstr("nested deeper than 64"));
+  EXPECT_THAT(
+      error("coco", "c.json", "{\"a\":" + std::string(100, '[') + std::string(100, ']') + "}"),
+      HasSubstr("nested deeper than 64"));
   EXPECT_THAT(error("coco", "c.json", "{\"a\": 1e999}"), HasSubstr("beyond what a double holds"));
   EXPECT_THAT(error("coco", "c.json", "{\"a\": 1, \"a\": 2}"), HasSubstr("stands twice"));
-  EXPECT_THAT(error("coco", "c.json", "{}"), HasSubstr("nothing of coco found; expected JSON with"));
+  EXPECT_THAT(error("coco", "c.json", "{}"),
+              HasSubstr("nothing of coco found; expected JSON with"));
   EXPECT_THAT(error("coco", "c.json", std::string("\xff\xfe{\0}\0", 6)), HasSubstr("not JSON"));
 }
 
@@ -80,7 +83,8 @@ TEST_F(Hostile, CocoItemsThatAreWrong) {
   };
   const std::string where = "c.json: annotations[0].segmentation";
   EXPECT_THAT(said(R"("segmentation": "x")"), HasSubstr(where + ": expected a list, found \"x\""));
-  EXPECT_THAT(said(R"("segmentation": [[1, 2, 3]])"), HasSubstr(where + ": expected three or more"));
+  EXPECT_THAT(said(R"("segmentation": [[1, 2, 3]])"),
+              HasSubstr(where + ": expected three or more"));
   EXPECT_THAT(said(R"("segmentation": [[1, 2, "3", 4, 5, 6]])"),
               HasSubstr(where + "[0][2]: expected a number"));
   EXPECT_THAT(said(R"("segmentation": [[1, 1, 1e300, 1, 3, 3]])"), HasSubstr(where + ": polygon"));
@@ -108,16 +112,18 @@ TEST_F(Hostile, OtherFormatsNameTheirItems) {
                     R"([{"file_name": "a.png", "caption": "a dog", "groundings": {"dog":)"
                     R"({"token_positives": [2, 99], "rle_masks": []}}}])"),
               HasSubstr("g.json: [0].groundings[\"dog\"].token_positives[1]"));
-  EXPECT_THAT(error("muse", "m.json",
-                    R"([{"file_name": "a.png", "ann_list": [], "questions": ["q"], "answers": []}])"),
-              HasSubstr("m.json: [0].answers: found 0 for 1 questions"));
+  EXPECT_THAT(
+      error("muse", "m.json",
+            R"([{"file_name": "a.png", "ann_list": [], "questions": ["q"], "answers": []}])"),
+      HasSubstr("m.json: [0].answers: found 0 for 1 questions"));
   EXPECT_THAT(error("sa2va", "s.json", R"([{"image": "a.png", "mask": [[]], "text": ["t"]}])"),
               HasSubstr("s.json: [0].mask[0]: expected polygons"));
   EXPECT_THAT(error("labelme", "l.json",
                     R"({"imagePath": "a.png", "shapes": [{"label": "x", "shape_type": "mask",)"
                     R"("points": [[0, 0], [3, 3]], "mask": "AAAA"}]})"),
               HasSubstr("l.json: shapes[0].mask"));
-  EXPECT_THAT(error("reasonseg", "a.json", R"({"text": [], "shapes": [{"label": "target", "points": [[1]]}]})"),
+  EXPECT_THAT(error("reasonseg", "a.json",
+                    R"({"text": [], "shapes": [{"label": "target", "points": [[1]]}]})"),
               HasSubstr("a.json: shapes[0].points[0]: expected a point x, y"));
   EXPECT_THAT(error("medplib", "p.json",
                     R"([{"image": "a.png", "conversations": [{"from": "human", "value": "q"},)"
@@ -129,9 +135,10 @@ TEST_F(Hostile, OtherFormatsNameTheirItems) {
               HasSubstr("expected one [MASK-DECODE:path]"));
   EXPECT_THAT(error("nnunet", "dataset.json", R"({"labels": {"liver": -1}})"),
               HasSubstr("dataset.json: labels[\"liver\"]: expected a whole number"));
-  EXPECT_THAT(error("decathlon", "dataset.json",
-                    R"({"labels": {"1": "x"}, "training": [{"image": "../secret.png", "label": "y"}]})"),
-              HasSubstr("training[0].image"));
+  EXPECT_THAT(
+      error("decathlon", "dataset.json",
+            R"({"labels": {"1": "x"}, "training": [{"image": "../secret.png", "label": "y"}]})"),
+      HasSubstr("training[0].image"));
 }
 
 TEST_F(Hostile, PicklesAreNeverExecuted) {

@@ -117,7 +117,8 @@ TEST_F(RoundTrip, CaptionsOfGranDfAreTheAnswers) {
   const auto back = Manifest::read(there_and_back(options("grandf")));
   std::set<std::string> answers;
   for (const auto& record : back.records()) answers.insert(record.turns.front().answer);
-  EXPECT_TRUE(answers.contains("The <p> bright organ </p> [SEG] and the <p> dark organ </p> [SEG]."));
+  EXPECT_TRUE(
+      answers.contains("The <p> bright organ </p> [SEG] and the <p> dark organ </p> [SEG]."));
 }
 
 TEST_F(RoundTrip, LlavaKeepsTheWordsAlone) {

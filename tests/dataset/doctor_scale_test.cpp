@@ -58,7 +58,8 @@ TEST_F(ManyRecords, FindingsDoNotDependOnTheNumberOfThreads) {
   EXPECT_EQ(examine({folder_ / "manifest.jsonl"}, {3}).records, 1500);
   EXPECT_THAT(one, ::testing::Contains("707 duplicate-id id \"r3\" stands in line 4 too"));
   EXPECT_THAT(one, ::testing::Contains("6 warning image: only 1 grey value"));
-  EXPECT_THAT(one, ::testing::Contains("0 image-leak picture flat.png stands in splits test, train"));
+  EXPECT_THAT(one,
+              ::testing::Contains("0 image-leak picture flat.png stands in splits test, train"));
 }
 
 TEST_F(ManyRecords, AThousandFindingsOfAKindAreKeptAndTheRestCounted) {

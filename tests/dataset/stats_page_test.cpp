@@ -30,9 +30,10 @@ class StatsPage : public TempFolderTest {
         R"("<image>\nWhere is it?"},{"from":"gpt","value":"Here [SEG].","masks":["m"]},)"
         R"({"from":"human","value":"And?"},{"from":"gpt","value":"None."}]})"
         "\n";
-    write_file(folder_ / "manifest.jsonl",
-               R"({"id":"1","image":"a.png","modality":"ct","subject":"s1","split":"train",)" + tail +
-                   R"({"id":"2","image":"b.png","modality":"ct","subject":"s1","split":"val",)" + tail);
+    write_file(
+        folder_ / "manifest.jsonl",
+        R"({"id":"1","image":"a.png","modality":"ct","subject":"s1","split":"train",)" + tail +
+            R"({"id":"2","image":"b.png","modality":"ct","subject":"s1","split":"val",)" + tail);
     return Manifest::read(folder_ / "manifest.jsonl");
   }
 };

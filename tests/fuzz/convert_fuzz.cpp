@@ -18,8 +18,7 @@ namespace fs = std::filesystem;
 const fs::path& source() {
   static const fs::path folder = [] {
     const auto path = fs::temp_directory_path() / ("convert-fuzz-" + std::to_string(getpid()));
-    medseg::write_png(path / "src/a.png",
-                      medseg::Image{4, 4, 1, std::vector<std::uint8_t>(16, 7)});
+    medseg::write_png(path / "src/a.png", medseg::Image{4, 4, 1, std::vector<std::uint8_t>(16, 7)});
     medseg::write_file(path / "src/instances.json",
                        R"({"images":[{"id":1,"file_name":"a.png"}],"categories":[{"id":1,)"
                        R"("name":"x"}],"annotations":[{"id":1,"segmentation":[[0,0,3,0,3,3]]}]})");

@@ -32,9 +32,9 @@ struct ConvertOptions {
   std::string source, licence;
   std::uint64_t seed = 0;                          ///< of splits, questions and subsets
   std::array<double, 3> shares = {0.7, 0.1, 0.2};  ///< of subjects: train, val, test
-  std::int64_t limit = 0;    ///< most pictures, a subset stratified by split and structure; 0: all
-  bool copy = false;         ///< images and masks into `out`, else they stay where they are
-  bool pseudonyms = false;   ///< subjects, ids and copied files get numbers for names
+  std::int64_t limit = 0;   ///< most pictures, a subset stratified by split and structure; 0: all
+  bool copy = false;        ///< images and masks into `out`, else they stay where they are
+  bool pseudonyms = false;  ///< subjects, ids and copied files get numbers for names
   // of sources without questions
   double absent = 0.25;        ///< questions about absent structures, for each about a present one
   std::int64_t min_area = 30;  ///< pixels; smaller structures are neither asked for nor denied

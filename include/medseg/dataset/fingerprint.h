@@ -19,13 +19,13 @@ struct Spread {
 
 struct Fingerprint {
   std::map<std::string, std::int64_t> records_by_split, subjects_by_split;
-  std::int64_t pictures = 0;      ///< of the training split, as all below
-  std::int64_t images_read = 0;   ///< for sizes and areas: so many of them
+  std::int64_t pictures = 0;     ///< of the training split, as all below
+  std::int64_t images_read = 0;  ///< for sizes and areas: so many of them
   Spread width, height, mask_share;
   std::map<std::string, std::int64_t> records_by_modality, records_by_window;
-  std::int64_t assumed_windows = 0;  ///< of the images that were read
-  bool in_tokens = false;            ///< lengths; else in words
-  Spread length;                     ///< of a record's turns
+  std::int64_t assumed_windows = 0;        ///< of the images that were read
+  bool in_tokens = false;                  ///< lengths; else in words
+  Spread length;                           ///< of a record's turns
   std::int64_t turns = 0, most_turns = 0;  ///< in all, of one record
   std::int64_t absent_turns = 0, masks = 0, most_masks = 0;
   std::map<std::string, std::int64_t> records_by_target;
