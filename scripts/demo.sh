@@ -27,7 +27,7 @@ say "train -> runs/demo (10 minutes on 2 cores of one's own, 25 on busy ones)"
 say "evaluate on slices it has not seen -> runs/demo/test"
 [ -f runs/demo/test/scores.json ] ||
   $medseg evaluate --model runs/demo/best --data $manifest --split test \
-    --out runs/demo/test >/dev/null
+    --out runs/demo/test --resume >/dev/null
 [ -f runs/demo/test/baselines.json ] ||
   $medseg evaluate --baselines --model runs/demo-start --data $manifest --split test \
     --out runs/demo/test >/dev/null

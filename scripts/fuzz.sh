@@ -65,6 +65,7 @@ seeds() {
     nifti) cp "$golden"/volume/*.nii "$golden"/volume/*.nii.gz "$to" ;;
     nrrd) cp "$golden"/volume/*.nrrd "$to" ;;
     metaimage) cp "$golden"/formats/*.mha "$to" ;;
+    dicom) cp "$golden"/dicom/*.dcm "$to" ;;
     picture_header) cp "$golden"/image/*.{png,tif,bmp,jpg} "$to" ;;
     rle) printf '\x08\x0852203' >"$to/runs" ;;
     convert) cp tests/fuzz/convert_seeds/* "$to" ;;  # the first byte chooses the format

@@ -17,7 +17,8 @@ packages=(
   python3 python3-pip python3-numpy python3-setuptools python3-wheel
   # libraries (third_party/README.md has the reason for each)
   nlohmann-json3-dev libspdlog-dev libcli11-dev libopencv-imgcodecs-dev libpcre2-dev libutf8proc-dev
-  zlib1g-dev libssl-dev libgoogle-perftools-dev libgtest-dev libgmock-dev
+  zlib1g-dev libdcmtk-dev libopenjp2-7-dev libssl-dev libgoogle-perftools-dev libgtest-dev
+  libgmock-dev libboost-dev libcurl4-openssl-dev libsqlite3-dev
 )
 
 say() { printf 'setup: %s\n' "$*" >&2; }

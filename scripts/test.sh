@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Set up, build, run the tests: scripts/test.sh [unit|integration|gpu|all], all by default.
+# Set up, build, run the tests: scripts/test.sh [unit|integration|extra|gpu|all], all by default.
+# `extra` first installs what its tests need (scripts/extra_tools.sh); with `all` they skip
+# themselves where it is missing.
 # On a bare Debian 12 this is the one command that is needed; run again it does only what is
 # missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tier=${1:-all}
 scripts/setup.sh
+if [ "$tier" = extra ]; then scripts/extra_tools.sh; fi
 scripts/build.sh
 label=()
 if [ "$tier" != all ]; then label=(-L "^$tier\$"); fi

@@ -1,6 +1,10 @@
 #include "medseg/base/signals.h"
 
+#include <cerrno>
 #include <csignal>
+#include <cstring>
+
+#include <unistd.h>
 
 #include "medseg/base/str.h"
 
@@ -9,10 +13,18 @@ namespace {
 
 volatile std::sig_atomic_t noted = 0;
 
+const char* line_to_write = nullptr;
+
 struct sigaction before_int, before_term, before_limit;
 
 void note(int signal) {
   noted = signal;
+  if (line_to_write != nullptr) {  // write(2) may be called in a handler; a stream may not
+    const int before = errno;
+    [[maybe_unused]] const auto written =
+        ::write(STDERR_FILENO, line_to_write, std::strlen(line_to_write));
+    errno = before;
+  }
   struct sigaction at_once {};
   at_once.sa_handler = SIG_DFL;
   sigaction(SIGINT, &at_once, nullptr);
@@ -21,8 +33,9 @@ void note(int signal) {
 
 }  // namespace
 
-SignalWatch::SignalWatch() {
+SignalWatch::SignalWatch(const char* line) {
   noted = 0;
+  line_to_write = line;
   struct sigaction action {};
   action.sa_handler = note;
   action.sa_flags = SA_RESTART;
@@ -39,6 +52,7 @@ SignalWatch::~SignalWatch() {
   sigaction(SIGTERM, &before_term, nullptr);
   sigaction(SIGXFSZ, &before_limit, nullptr);
   noted = 0;
+  line_to_write = nullptr;
 }
 
 int caught_signal() { return noted; }

@@ -152,6 +152,7 @@ BundleOptions read_bundle_options(const std::filesystem::path& bundle) {
     throw CheckpointError(path, str_cat("not a bundle: \"format\" is not \"", kFormat, "\""));
   json.erase("format");
   json.erase("provenance");
+  json.erase("thresholds");  // bundle/thresholds.h
   BundleOptions options;
   raised_as<CheckpointError>(path, [&] { read_options(json, options); });
   return options;
@@ -168,7 +169,8 @@ void refuse_all_but_bundle(const std::filesystem::path& folder) {
     const bool weights = name.starts_with("model") &&
                          (name.ends_with(".safetensors") || name.ends_with(".index.json"));
     return bundle && (weights || name == "config.json" || name.starts_with("tokenizer") ||
-                      name == "added_tokens.json" || name == "special_tokens_map.json");
+                      name == "added_tokens.json" || name == "special_tokens_map.json" ||
+                      name == "trained_on.json");
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <optional>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -98,10 +99,14 @@ void bench(const BenchArguments& arguments) {
                                        did_you_mean(arguments.what, choice_names<BenchKind>())));
   }
   if (*kind == BenchKind::kTrain) return bench_train(arguments);
-  const bool loads = *kind == BenchKind::kLoad;
-  if (loads == arguments.files.empty())
+  const bool generates = *kind == BenchKind::kGenerate;
+  const bool needs_files = *kind == BenchKind::kLoad || generates;
+  const bool may_have_files = needs_files || *kind == BenchKind::kMetrics;
+  if (needs_files && arguments.files.empty())
     throw ConfigError("bench",
-                      loads ? "load needs a file of weights" : "only load and train take files");
+                      generates ? "generate needs a bundle" : "load needs a file of weights");
+  if (!may_have_files && !arguments.files.empty())
+    throw ConfigError("bench", "only load, generate, metrics and train take files");
   if (!arguments.overrides.empty()) throw ConfigError("bench", "--set is for train");
   if (arguments.threads > 0) at::set_num_threads(arguments.threads);
   const Bench timer(arguments);
@@ -120,6 +125,12 @@ void bench(const BenchArguments& arguments) {
     case BenchKind::kLoad:
       bench_load(timer, arguments.files);
       break;
+    case BenchKind::kMetrics:
+      bench_metrics(timer, arguments.files);
+      break;
+    case BenchKind::kGenerate:
+      bench_generate(timer, arguments.files);
+      break;
     case BenchKind::kTrain:  // has returned above
       break;
   }
@@ -133,7 +144,9 @@ void bench(const BenchArguments& arguments) {
 void Bench::measure(const std::string& name, const std::string& precision, std::int64_t pieces,
                     const std::function<void()>& work, bool warm_up) const {
   if (!wants(name, precision)) return;
-  const AutocastScope autocast(at::kCPU, precision_named("--precision", precision));
+  std::optional<AutocastScope> autocast;  // none for "stored" and "fp64": nothing is multiplied
+  if (const auto known = find_choice<Precision>(precision))
+    autocast.emplace(at::kCPU, dtype_of(*known));
   if (warm_up) work();  // fills caches and starts threads
   std::vector<double> times;
   for (int run = 0; run < arguments_.runs; ++run) {
@@ -200,13 +213,18 @@ void add_bench(CLI::App& app) {
       "sam_vit: SAM's ViT-B at 1024 pixels; language: a training pass of SmolLM2-135M's and "
       "TinyLlama-1.1B's sizes with and without activation checkpointing, frozen matrices in bf16, "
       "int8 or nf4, time and memory; load: every tensor of a weight file into "
-      "memory of its own; train: a few steps of a training config, part by part");
-  command->add_option("FILE", arguments->files, "weight files for load, the config for train");
+      "memory of its own; generate: reading and answering by a bundle's language model, "
+      "milliseconds a token; metrics: surface scores, overlap and run lengths of 200 pairs of "
+      "masks; train: a few steps of a training config, part by part");
+  command->add_option(
+      "FILE", arguments->files,
+      "weight files for load, bundles for generate, pairs of masks for metrics, the "
+      "config for train");
   command->add_option("--set", arguments->overrides, "a.b=value: changes the config of train")
       ->allow_extra_args(false);
   command->add_option("--only", arguments->only, "measurements whose name contains this");
-  command->add_option("--precision", arguments->precision, "fp32 or bf16 alone")
-      ->check(CLI::IsMember({"fp32", "bf16"}));
+  command->add_option("--precision", arguments->precision, "fp32 or bf16 alone (metrics: fp64)")
+      ->check(CLI::IsMember({"fp32", "bf16", "fp64"}));
   command->add_option("--runs", arguments->runs, "repetitions, after a warm-up but for load")
       ->check(CLI::Range(1, 1'000'000));
   command->add_option("--threads", arguments->threads, "0: as many as there are");

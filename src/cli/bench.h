@@ -11,19 +11,22 @@
 
 namespace medseg {
 
-enum class BenchKind { kGrounding, kSamVit, kLanguage, kLoad, kTrain };
+enum class BenchKind { kGrounding, kSamVit, kLanguage, kLoad, kMetrics, kTrain, kGenerate };
 template <>
 struct Choice<BenchKind> {
-  static constexpr ChoiceNames<BenchKind, 5> names = {{{BenchKind::kGrounding, "grounding"},
+  static constexpr ChoiceNames<BenchKind, 7> names = {{{BenchKind::kGrounding, "grounding"},
                                                        {BenchKind::kSamVit, "sam_vit"},
                                                        {BenchKind::kLanguage, "language"},
                                                        {BenchKind::kLoad, "load"},
-                                                       {BenchKind::kTrain, "train"}}};
+                                                       {BenchKind::kMetrics, "metrics"},
+                                                       {BenchKind::kTrain, "train"},
+                                                       {BenchKind::kGenerate, "generate"}}};
 };
 
 struct BenchArguments {
   std::string what = name_of(BenchKind::kGrounding);
-  std::vector<std::string> files;      ///< weight files of `load`; the config of `train`
+  std::vector<std::string>
+      files;  ///< weights of `load`, bundles of `generate`, the config of `train`
   std::vector<std::string> overrides;  ///< of the config
   std::string only;
   std::string precision;
@@ -57,6 +60,15 @@ class Bench {
 /// all until the last. There is no warm-up, as in a program that starts; the file itself may be in
 /// the system's cache.
 void bench_load(const Bench& bench, const std::vector<std::string>& files);
+
+/// Scores 200 pairs of masks of 512 x 512 pixels, own ones or those of a file (bytes, prediction
+/// and reference in turns): surfaces, overlap, run lengths, milliseconds a pair; then a volume of
+/// 512 x 512 x 300 with the memory that it took.
+void bench_metrics(const Bench& bench, const std::vector<std::string>& files);
+
+/// Reads prompts of 512 tokens and answers them with 64, one dialogue and eight side by side;
+/// milliseconds a token, for each bundle. The words are random, masks are not drawn.
+void bench_generate(const Bench& bench, const std::vector<std::string>& bundles);
 
 /// Trains for `runs` steps after two that are not counted. Prints time, peak memory, operations and
 /// share of the peak rate of matrix products for every part, as a table or as JSON lines.

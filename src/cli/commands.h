@@ -21,6 +21,7 @@ void add_table(CLI::App& app);
 void add_report(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_chat(CLI::App& app);
+void add_serve(CLI::App& app);
 void add_bench(CLI::App& app);
 
 }  // namespace medseg

@@ -14,6 +14,8 @@ void add_data(CLI::App& app) {
   add_data_doctor(*data);
   add_data_stats(*data);
   add_data_fingerprint(*data);
+  add_data_annotate(*data);
+  add_data_review(*data);
 }
 
 }  // namespace medseg

@@ -10,6 +10,8 @@ void add_data_convert(CLI::App& data);
 void add_data_export(CLI::App& data);  ///< in data_convert.cpp
 void add_data_new(CLI::App& data);
 void add_data_fingerprint(CLI::App& data);
+void add_data_annotate(CLI::App& data);
+void add_data_review(CLI::App& data);
 void add_data_demo(CLI::App& data);
 void add_data_doctor(CLI::App& data);
 void add_data_stats(CLI::App& data);

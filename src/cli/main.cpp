@@ -70,6 +70,7 @@ int run_cli(int argc, char** argv) {
   add_report(app);
   add_predict(app);
   add_chat(app);
+  add_serve(app);
   add_bench(app);
 
   try {

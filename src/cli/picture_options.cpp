@@ -5,10 +5,14 @@
 namespace medseg {
 
 void add_picture_options(CLI::App& command, PictureOptions& options, bool picture_required) {
-  auto* image = command.add_option(
-      "--image", options.file,
-      "image (PNG, JPEG, TIFF, BMP) or volume (NIfTI, NRRD, MetaImage) with --slice");
+  auto* image = command.add_option("--image", options.file,
+                                   "image (PNG, JPEG, TIFF, BMP, DICOM), or a volume (NIfTI, NRRD, "
+                                   "MetaImage, DICOM series folder) with --slice");
   if (picture_required) image->required();
+  add_view_options(command, options);
+}
+
+void add_view_options(CLI::App& command, PictureOptions& options) {
   command.add_option("--window", options.window,
                      "intensity window of a 16-bit image or a volume: ct-soft, or with bounds "
                      "\"mine(100, 4000)\"");
@@ -18,8 +22,10 @@ void add_picture_options(CLI::App& command, PictureOptions& options, bool pictur
                      "slice of a volume, counted from 0: from the feet along axis 2");
   command
       .add_option("--axis", options.axis,
-                  "of --slice: 0 from left to right, 1 from back to front, 2 from feet to head")
+                  "of slices: 0 from left to right, 1 from back to front, 2 from feet to head")
       ->check(CLI::Range(0, 2));
+  command.add_option("--volume", options.volume,
+                     "of a file with several volumes (4-D), counted from 0");
 }
 
 RecordImage open_named_picture(const PictureOptions& options) {

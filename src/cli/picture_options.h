@@ -8,8 +8,11 @@
 
 namespace medseg {
 
-/// --image, --window, --modality, --slice, --axis.
+/// --image, --window, --modality, --slice, --axis, --volume.
 void add_picture_options(CLI::App& command, PictureOptions& options, bool picture_required = true);
+
+/// The same without --image: how an image is shown.
+void add_view_options(CLI::App& command, PictureOptions& options);
 
 /// open_picture, whose notes become lines on stderr.
 RecordImage open_named_picture(const PictureOptions& options);

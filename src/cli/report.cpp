@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
+#include "medseg/evaluation/evaluated.h"
 #include "medseg/evaluation/evaluation_report.h"
 #include "medseg/report/protocol_text.h"
 #include "medseg/report/run_page.h"
@@ -15,7 +16,7 @@ namespace fs = std::filesystem;
 struct ReportArguments {
   std::vector<fs::path> folders;
   fs::path manifest;
-  std::string split = "test";
+  std::string split;
   std::size_t shown = 4;
 };
 
@@ -26,15 +27,18 @@ bool is_evaluation(const fs::path& folder) {
 void report_evaluations(const ReportArguments& arguments) {
   if (arguments.folders.size() > 2)
     throw ConfigError("report", "expected one evaluation or two beside each other");
-  if (arguments.manifest.empty()) {
-    throw ConfigError("--data",
-                      "missing; the manifest that was asked, for references and pictures "
-                      "(`medseg table` shows these scores without it)");
-  }
-  const Manifest manifest = Manifest::read(arguments.manifest);
   std::vector<EvaluationReport> reports;
-  for (const auto& folder : arguments.folders)
-    reports.push_back(report_evaluation(folder, manifest, arguments.split, arguments.shown));
+  for (const auto& folder : arguments.folders) {
+    const auto evaluation = read_evaluated(folder);
+    if (arguments.manifest.empty() && evaluation.facts.manifest.empty()) {
+      throw ConfigError("--data",
+                        "missing; the manifest that was asked, for references and pictures "
+                        "(`medseg table` shows these scores without it)");
+    }
+    const auto asked = open_asked(evaluation, arguments.manifest, arguments.split);
+    reports.push_back(report_evaluation(folder, asked.manifest, asked.split, arguments.shown));
+    reports.back().facts = evaluation.facts;
+  }
   nlohmann::ordered_json comparison;
   if (reports.size() == 2) comparison = comparison_json(reports[0].rows, reports[1].rows);
   const fs::path page = arguments.folders.front() / "report.html";
@@ -66,8 +70,12 @@ void add_report(CLI::App& app) {
                    "run folder: run.html is written into it; or what evaluate wrote: report.html "
                    "is written into the first")
       ->required();
-  command->add_option("--data", arguments->manifest, "of an evaluation: manifest.jsonl");
-  command->add_option("--split", arguments->split, "of an evaluation: split that was asked");
+  command->add_option(
+      "--data", arguments->manifest,
+      "of an evaluation: manifest.jsonl; without it the one that evaluation.json names");
+  command->add_option(
+      "--split", arguments->split,
+      "of an evaluation: split that was asked; else that of evaluation.json, else test");
   command->add_option("--cases", arguments->shown,
                       "of an evaluation: cases with pictures in each of worst, median and best");
   command->footer(

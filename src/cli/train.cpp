@@ -21,7 +21,22 @@ std::string command_text(const TrainArguments& arguments, const std::filesystem:
   return text + " --out " + out.string() + (arguments.resume ? " --resume" : "");
 }
 
-void run(const TrainArguments& arguments, Comm& comm) {
+// A run folder in the config's stead: its own config, with all that was set, and its own folder.
+TrainArguments with_run_folder(TrainArguments arguments) {
+  if (!std::filesystem::is_directory(arguments.config)) return arguments;
+  const auto config = arguments.config / "config.json";
+  if (!arguments.resume) {
+    throw ConfigError(
+        arguments.config.string(),
+        str_cat("a folder; to continue its run add --resume, to repeat it name ", config.string()));
+  }
+  if (arguments.out.empty()) arguments.out = arguments.config;
+  arguments.config = config;
+  return arguments;
+}
+
+void run(const TrainArguments& given, Comm& comm) {
+  const auto arguments = with_run_folder(given);
   const auto config = read_train_config(load_config(arguments.config, arguments.overrides));
   const auto out = arguments.out.empty() ? std::filesystem::path("runs") / arguments.config.stem()
                                          : arguments.out;
@@ -39,7 +54,11 @@ void add_train(CLI::App& app) {
   auto arguments = std::make_shared<TrainArguments>();
   auto* command =
       app.add_subcommand("train", "Train a model by a config file; results go to a run folder");
-  command->add_option("config", arguments->config, "file in configs/train/, or a run's config.json")
+  command
+      ->add_option(
+          "config", arguments->config,
+          "file in configs/train/, or a run's config.json; with --resume also a run folder, "
+          "which keeps all that was set")
       ->required();
   command
       ->add_option("--set", arguments->overrides,

@@ -6,6 +6,7 @@
 #include "medseg/base/str.h"
 #include "medseg/dataset/manifest.h"
 #include "medseg/image/codec.h"
+#include "medseg/volume/dicom.h"
 #include "volume_cache.h"
 
 namespace medseg {
@@ -41,17 +42,31 @@ RecordImage shown_slice(const Volume& volume, const Volume& slice, const Record&
   shown.image = axial_slice(slice, 0, chosen.window);
   shown.window = chosen.window;
   shown.assumed_window = chosen.assumed;
-  shown.notes = std::move(chosen.notes);
+  shown.notes = volume.notes;
+  shown.notes.insert(shown.notes.end(), chosen.notes.begin(), chosen.notes.end());
   const auto spacing = slice.spacing_mm();
   shown.spacing_mm = record.spacing_mm;
   if (!shown.spacing_mm) shown.spacing_mm = {{spacing[0], spacing[1]}};
   return shown;
 }
 
+/// A DICOM file of one image in colours.
+std::optional<RecordImage> colour_image(const fs::path& path, const Record& record) {
+  auto image = read_dicom_colour(path);
+  if (!image) return std::nullopt;
+  RecordImage shown;
+  shown.image = *std::move(image);
+  shown.spacing_mm = record.spacing_mm;
+  return shown;
+}
+
 RecordImage slice_image(const fs::path& path, VolumeFormat format, const Record& record) {
   if (!record.slice && format == VolumeFormat::kDicom) {
     const Volume stored = read_volume(path);
-    if (is_single_image(record, stored)) return shown_slice(stored, as_stored(stored), record);
+    if (is_single_image(record, stored)) {
+      if (auto coloured = colour_image(path, record)) return *std::move(coloured);
+      return shown_slice(stored, as_stored(stored), record);
+    }
   }
   if (!record.slice) {
     throw DataError(record.image.string() +

@@ -4,6 +4,7 @@
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
 #include "medseg/dataset/manifest.h"
+#include "medseg/volume/dicom.h"
 #include "volume_cache.h"
 
 namespace medseg {
@@ -25,17 +26,27 @@ std::string grid_text(const Volume& volume) {
 
 /// The record's slice of a label volume that lies on the grid of its image.
 Volume label_slice(const Manifest& manifest, const Record& record, const fs::path& file,
-                   std::optional<int> index) {
+                   const MaskSource& source) {
   if (!record.slice) {
     throw DataError(file.string(),
                     "a label volume; the record needs a \"slice\" to be taken of it");
   }
-  const Volume& labels =
-      cached_volume(file, index ? std::optional<std::int64_t>(*index) : std::nullopt)->turned;
+  const bool is_segmentation = volume_format(file) == VolumeFormat::kDicomSegmentation;
+  // Segments may overlap, so each is read by itself.
+  const auto index = is_segmentation && !source.page ? source.value : source.page;
+  const auto cached =
+      cached_volume(file, index ? std::optional<std::int64_t>(*index) : std::nullopt);
+  const Volume& labels = cached->turned;
   const fs::path image = file_of(manifest, record.image);
   if (volume_format(image)) {
-    const Volume& grid = cached_volume(image, record.slice->volume)->turned;
-    if (!same_grid(labels, grid)) {
+    const auto cached_image = cached_volume(image, record.slice->volume);
+    const Volume& grid = cached_image->turned;
+    const bool same = same_grid(labels, grid);
+    if (!same && is_segmentation) {
+      if (auto laid = slice_laid_on(labels, grid, record.slice->axis, record.slice->index))
+        return *std::move(laid);
+    }
+    if (!same) {
       throw DataError(file.string(), "a label volume on another grid than its image: " +
                                          grid_text(labels) + ", the image has " + grid_text(grid));
     }
@@ -91,7 +102,7 @@ const MaskSource& source_of(const Record& record, const std::string& id) {
 Mask read_source(const Manifest& manifest, const Record& record, const MaskSource& source,
                  int width, int height) {
   if (const auto volume = label_volume(manifest, source))
-    return label_mask(label_slice(manifest, record, *volume, source.page), source);
+    return label_mask(label_slice(manifest, record, *volume, source), source);
   if (!source.file.empty()) return read_mask(file_of(manifest, source.file), choice_of(source));
   if (source.rle) return decode_rle(*source.rle);
   return fill_polygons(source.polygons, width, height);
@@ -121,9 +132,9 @@ Mask load_ignored(const Manifest& manifest, const Record& record,
           all, with_place("masks." + id, [&] {
             Mask mask;
             if (const auto volume = label_volume(manifest, source)) {
-              mask =
-                  slice_mask(label_slice(manifest, record, *volume, source.page),
-                             [&](double voxel) { return std::llround(voxel) == *source.ignore; });
+              mask = slice_mask(label_slice(manifest, record, *volume, source), [&](double voxel) {
+                return std::llround(voxel) == *source.ignore;
+              });
             } else {
               const auto choice = choice_of(source);
               mask = ignored_of(read_mask_samples(file_of(manifest, source.file), choice), choice);

@@ -193,12 +193,34 @@ std::vector<JoinedTurn> join_predictions(const std::vector<Prediction>& predicti
   return joined;
 }
 
+ScoredTurn failed_turn(const Manifest& manifest, const Record& record, const RecordTurn& turn) {
+  ScoredTurn scored;
+  try {
+    const Image image = load_image(manifest, record);
+    scored = expected_turn(manifest, record, turn, image.width, image.height);
+  } catch (const DataError&) {  // the reason why it failed, as a rule
+    scored.modality = record.modality;
+    scored.phrasing = record.phrasing;
+    scored.targets = targets_of(record, turn);
+    Mask one(1, 1);
+    one.pixels[0] = 1;
+    scored.reference.assign(scored.targets.size(), one);
+    scored.asks_absent = turn.masks.empty() && !record.absent.empty();
+  }
+  scored.failed = true;
+  return scored;
+}
+
 Scores score_predictions(const std::vector<Prediction>& predictions, const Manifest& manifest,
                          const std::string& split, bool partial) {
   ScoreBoard board;
   const Record* record = nullptr;
   Image image;  // its size; read once a record, and only if anything was predicted
   for (const auto& joined : join_predictions(predictions, manifest, split, partial)) {
+    if (joined.prediction->failed) {
+      board.add(failed_turn(manifest, *joined.record, *joined.turn));
+      continue;
+    }
     if (joined.record != record) image = load_image(manifest, *joined.record);
     record = joined.record;
     const std::string where = str_cat(manifest.path().string(), ":", record->line);

@@ -10,6 +10,7 @@
 #include "medseg/base/str.h"
 #include "medseg/models/grounding.h"
 #include "medseg/models/llama.h"
+#include "medseg/models/part_names.h"
 #include "medseg/models/vision_tower.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/pipeline/preprocess.h"
@@ -19,14 +20,6 @@ namespace {
 
 at::Tensor id_tensor(const std::vector<std::int64_t>& ids) {
   return at::tensor(at::IntArrayRef(ids), at::kLong).unsqueeze(0);  // [1, T]
-}
-
-// [1, D] -> [V] in float32.
-at::Tensor next_logits(const Llama& language, const at::Tensor& state) {
-  const auto& weight = language.options().tied_head ? language.embed_tokens : language.head;
-  if (weight.scalar_type() != at::kFloat) return language.logits(state).squeeze(0).to(at::kFloat);
-  const AutocastScope exact(weight.device().type(), at::kFloat);
-  return language.logits(state.to(at::kFloat)).squeeze(0);
 }
 
 // The phrase of each `[SEG]`: the last `<p>` text since the `[SEG]` before.
@@ -69,7 +62,28 @@ void prepare_for_inference(OpenBundle& bundle, at::ScalarType precision) {
                   [](const std::string& name, const at::Tensor& tensor) {
                     return name.starts_with("layers.") && is_frozen_matrix(name, tensor);
                   });
+  if (!on_cpu || precision != at::kBFloat16) return;
+  // A third of a small model's numbers. Sums of products with them stay float32 (few_logits).
+  cast_parameters(*bundle.model, precision, [](const std::string& name, const at::Tensor& tensor) {
+    return (name == part::kEmbedding || name == part::kHead) && is_frozen_matrix(name, tensor);
+  });
 }
+
+struct Dialogue::Pending {
+  Pending(const Tokenizer& tokenizer, std::function<void(const std::string&)> on_text_)
+      : stream(tokenizer), on_text(std::move(on_text_)) {}
+
+  Answer answer;
+  Stopwatch watch;
+  // Of each [SEG]: the state that predicted it (src/README.md, choice 11).
+  std::vector<at::Tensor> states;
+  std::vector<Turn> turns;  // the dialogue with the question that is being answered
+  std::vector<std::int64_t> stops;
+  std::int64_t budget = 0;
+  std::int64_t seg = -1;
+  StreamingDecoder stream;
+  std::function<void(const std::string&)> on_text;
+};
 
 Dialogue::Dialogue(const OpenBundle& bundle, std::shared_ptr<const ImageFeatures> features,
                    const GenerationOptions& options)
@@ -80,6 +94,8 @@ Dialogue::Dialogue(const OpenBundle& bundle, std::shared_ptr<const ImageFeatures
   MEDSEG_CHECK(features_ != nullptr || !bundle.model->has_vision(),
                "Dialogue: no features of an image");
 }
+
+Dialogue::~Dialogue() = default;
 
 std::int64_t Dialogue::positions(const std::vector<std::int64_t>& ids, std::size_t count) const {
   const auto images =
@@ -132,13 +148,15 @@ void Dialogue::draw_masks(const std::vector<at::Tensor>& states, Answer& answer)
     mask.mask = mask_from_logits(mask.logits);
     mask.predicted_iou = output.predicted_iou[row][0].item<double>();
     if (k < phrases.size()) mask.phrase = phrases[k];
+    mask.below_threshold = mask.score() < options_.mask_threshold;
+    if (mask.below_threshold) mask.mask = Mask(mask.mask.width, mask.mask.height);
   }
 }
 
-Answer Dialogue::ask(const std::string& question,
+void Dialogue::begin(const std::string& question,
                      const std::function<void(const std::string&)>& on_text) {
+  MEDSEG_CHECK(pending_ == nullptr, "Dialogue: the last answer was not taken");
   const at::NoGradGuard no_grad;
-  const Stopwatch watch;
   const auto& tokenizer = *bundle_.tokenizer;
   const auto& language = bundle_.model->language();
   const bool shows_image = question.find(kImagePlace) != std::string::npos;
@@ -148,60 +166,106 @@ Answer Dialogue::ask(const std::string& question,
   if (shows_image && !bundle_.model->has_vision()) {
     throw DataError("question", "<image>, but the model has no vision tower: " + question);
   }
-  auto turns = turns_;
-  turns.push_back({turns_.empty() ? bundle_.first_question(question) : question, ""});
-  const auto prompt = render(turns, tokenizer, bundle_.conversation(), /*open_prompt=*/true).ids;
+  auto pending = std::make_unique<Pending>(tokenizer, on_text);
+  pending->turns = turns_;
+  pending->turns.push_back({turns_.empty() ? bundle_.first_question(question) : question, ""});
+  const auto prompt =
+      render(pending->turns, tokenizer, bundle_.conversation(), /*open_prompt=*/true).ids;
   const auto length = positions(prompt, prompt.size());
   const auto room = language.options().max_positions - length;
-  const auto budget = std::min(options_.max_new_tokens, room);
-  if (budget <= 0) {
+  pending->budget = std::min(options_.max_new_tokens, room);
+  if (pending->budget <= 0) {
     throw DataError("dialogue", str_cat(length,
                                         " tokens with the image leave no room for an answer in the "
                                         "model's ",
                                         language.options().max_positions));
   }
-  const auto stops = stop_ids(tokenizer, bundle_.conversation());
-  const auto seg =
-      bundle_.model->has_grounding() ? bundle_.options.special_tokens.at(kSegToken) : -1;
+  pending->answer.prompt_tokens = length;
+  pending->stops = stop_ids(tokenizer, bundle_.conversation());
+  if (bundle_.model->has_grounding()) pending->seg = bundle_.options.special_tokens.at(kSegToken);
+  const auto state = feed_prompt(prompt);
+  pending_ = std::move(pending);
+  answering_ = take(state, language.few_logits(state)[0]);
+}
 
-  Answer answer;
-  // Of each [SEG]: the state that predicted it (src/README.md, choice 11).
-  std::vector<at::Tensor> states;
-  StreamingDecoder stream(tokenizer);
-  at::Tensor state = feed_prompt(prompt);
-  for (;;) {
-    auto logits = next_logits(language, state);
-    if (seg >= 0 && static_cast<std::int64_t>(states.size()) >= options_.max_seg) {
-      logits[seg] = -std::numeric_limits<float>::infinity();
-    }
-    const auto next =
-        logits.argmax().item<std::int64_t>();  // the first, so the lowest id, of equal ones
-    answer.ids.push_back(next);
-    if (std::find(stops.begin(), stops.end(), next) != stops.end()) {
-      answer.finish = Finish::kEos;
-      break;
-    }
-    if (next == seg) {
-      states.push_back(state);
-      auto& mask = answer.masks.emplace_back();
-      mask.position = cache_.length() - 1;
-      mask.seg_probability = logits.softmax(0)[seg].item<double>();
-    }
-    if (on_text) on_text(stream.push(next));
-    if (static_cast<std::int64_t>(answer.ids.size()) >= budget) break;
-    state = feed({next});
+bool Dialogue::take(const at::Tensor& state, at::Tensor logits) {
+  auto& pending = *pending_;
+  auto& answer = pending.answer;
+  if (pending.seg >= 0 && static_cast<std::int64_t>(pending.states.size()) >= options_.max_seg) {
+    logits[pending.seg] = -std::numeric_limits<float>::infinity();
   }
-  if (on_text) on_text(stream.flush());
+  // The first, so the lowest id, of equal ones.
+  const auto next = logits.argmax().item<std::int64_t>();
+  answer.ids.push_back(next);
+  if (std::find(pending.stops.begin(), pending.stops.end(), next) != pending.stops.end()) {
+    answer.finish = Finish::kEos;
+    return false;
+  }
+  if (next == pending.seg) {
+    pending.states.push_back(state);
+    auto& mask = answer.masks.emplace_back();
+    mask.position = cache_.length() - 1;
+    mask.seg_probability = logits.softmax(0)[pending.seg].item<double>();
+  }
+  if (pending.on_text) pending.on_text(pending.stream.push(next));
+  return static_cast<std::int64_t>(answer.ids.size()) < pending.budget;
+}
 
+void Dialogue::advance(const std::vector<Dialogue*>& dialogues) {
+  if (dialogues.empty()) return;
+  const at::NoGradGuard no_grad;
+  const auto& model = *dialogues.front()->bundle_.model;
+  const auto& language = model.language();
+  std::vector<std::int64_t> ids;
+  std::vector<KvCache*> caches;
+  for (auto* dialogue : dialogues) {
+    MEDSEG_CHECK(dialogue->answering_ && dialogue->bundle_.model.get() == &model,
+                 "Dialogue::advance: a dialogue that is not answering, or of another model");
+    ids.push_back(dialogue->pending_->answer.ids.back());
+    caches.push_back(&dialogue->cache_);
+    dialogue->consumed_.push_back(ids.back());
+  }
+  const auto embeddings = language.embed(id_tensor(ids).to(model.device()))[0];
+  const auto states = language.decode(embeddings, caches);  // [R, D]
+  const auto logits = language.few_logits(states);          // [R, V]
+  for (std::size_t r = 0; r < dialogues.size(); ++r) {
+    const auto row = static_cast<std::int64_t>(r);
+    dialogues[r]->answering_ = dialogues[r]->take(states.narrow(0, row, 1), logits[row]);
+  }
+}
+
+Answer Dialogue::end() {
+  MEDSEG_CHECK(pending_ != nullptr && !answering_, "Dialogue: no answer to take");
+  const at::NoGradGuard no_grad;
+  const auto pending = std::move(pending_);
+  auto& answer = pending->answer;
+  if (pending->on_text) pending->on_text(pending->stream.flush());
   auto spoken = answer.ids;
   if (answer.finish == Finish::kEos) spoken.pop_back();
-  answer.text = trim(tokenizer.decode(spoken));
+  answer.text = trim(bundle_.tokenizer->decode(spoken));
   answer.phrases = phrases_of(answer.text);
-  draw_masks(states, answer);
-  turns.back().answer = without_image_placeholder(answer.text);
-  turns_ = std::move(turns);
-  answer.seconds = watch.seconds();
-  return answer;
+  draw_masks(pending->states, answer);
+  pending->turns.back().answer = without_image_placeholder(answer.text);
+  turns_ = std::move(pending->turns);
+  answer.seconds = pending->watch.seconds();
+  return std::move(answer);
+}
+
+Answer Dialogue::ask(const std::string& question,
+                     const std::function<void(const std::string&)>& on_text) {
+  begin(question, on_text);
+  while (answering_) advance({this});
+  return end();
+}
+
+void Dialogue::remember(const std::string& question, const std::string& answer) {
+  turns_.push_back({turns_.empty() ? bundle_.first_question(question) : question,
+                    without_image_placeholder(answer)});
+}
+
+void Dialogue::replace_last_answer(const std::string& answer) {
+  MEDSEG_CHECK(!turns_.empty(), "Dialogue: no answer to replace");
+  turns_.back().answer = without_image_placeholder(answer);
 }
 
 }  // namespace medseg

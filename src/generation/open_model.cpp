@@ -3,12 +3,15 @@
 #include <ATen/Parallel.h>
 
 #include "medseg/base/str.h"
+#include "medseg/bundle/thresholds.h"
 
 namespace medseg {
 
 GenerationOptions ModelOptions::generation(const OpenBundle& opened) const {
   GenerationOptions generation;
   generation.max_new_tokens = max_new_tokens > 0 ? max_new_tokens : opened.options.max_new_tokens;
+  if (const auto thresholds = read_thresholds(bundle))
+    generation.mask_threshold = thresholds->mask_score;
   return generation;
 }
 

@@ -12,12 +12,18 @@ Record record_of(const PictureOptions& options) {
   record.id = record.image = options.file;
   record.modality = options.modality;
   record.window = options.window;
-  const bool is_volume = std::filesystem::exists(options.file) && volume_format(options.file);
-  if (is_volume && !options.slice)
+  const bool exists = std::filesystem::exists(options.file);
+  const auto format = exists ? volume_format(options.file) : std::nullopt;
+  const bool may_be_image =
+      format == VolumeFormat::kDicom && read_volume(options.file).size[2] == 1;
+  if (format && !may_be_image && !options.slice)
     throw ConfigError("--slice", "missing: " + options.file.string() + " is a volume");
-  if (!is_volume && options.slice && std::filesystem::exists(options.file))
+  if (exists && !format && options.slice)
     throw ConfigError("--slice", options.file.string() + " is no volume");
-  if (options.slice) record.slice = {.axis = options.axis, .index = *options.slice, .volume = {}};
+  if (exists && !format && options.volume)
+    throw ConfigError("--volume", options.file.string() + " is no volume");
+  if (options.slice)
+    record.slice = {.axis = options.axis, .index = *options.slice, .volume = options.volume};
   return record;
 }
 

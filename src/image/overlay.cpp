@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include <opencv2/imgproc.hpp>
 
@@ -24,16 +25,41 @@ constexpr int kTintPercent = 35;
 constexpr int kLine = 22;  // height of a legend line
 constexpr int kMargin = 6;
 
-Image enlarge(const Image& image, int factor) {
-  Image large{image.width * factor, image.height * factor, image.channels, {}};
-  large.pixels.reserve(image.pixels.size() * static_cast<std::size_t>(factor * factor));
-  for (int y = 0; y < large.height; ++y) {
-    for (int x = 0; x < large.width; ++x) {
-      const std::uint8_t* from = image.at(x / factor, y / factor);
-      large.pixels.insert(large.pixels.end(), from, from + image.channels);
+/// Nearest pixel centre; whole factors repeat each as often.
+Image enlarge(const Image& image, int width, int height) {
+  Image large{width, height, image.channels, {}};
+  large.pixels.reserve(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) *
+                       static_cast<std::size_t>(image.channels));
+  const auto from = [](int at, int own, int target) {
+    return static_cast<int>((2 * static_cast<std::int64_t>(at) + 1) * own / (2 * target));
+  };
+  for (int y = 0; y < height; ++y) {
+    const int row = from(y, image.height, height);
+    for (int x = 0; x < width; ++x) {
+      const std::uint8_t* pixel = image.at(from(x, image.width, width), row);
+      large.pixels.insert(large.pixels.end(), pixel, pixel + image.channels);
     }
   }
   return large;
+}
+
+struct Extent {
+  int width = 0, height = 0;
+};
+
+Extent canvas_of(const Image& image, int min_side, double aspect) {
+  if (std::abs(aspect - 1) < 0.01) aspect = 1;  // nobody sees it, and whole factors stay sharp
+  const double width = image.width / std::min(aspect, 1.0);
+  const double height = image.height * std::max(aspect, 1.0);
+  const double side = std::min(width, height);
+  // A strip one pixel high must not become gigantic.
+  const int limit = std::max(1, static_cast<int>(8192 / std::max(width, height)));
+  const int factor = std::clamp(static_cast<int>(std::ceil(min_side / side)), 1, limit);
+  const double cut = std::min(1.0, 16384 / (factor * std::max(width, height)));
+  const auto whole = [&](double length) {
+    return std::max(1, static_cast<int>(std::lround(length * factor * cut)));
+  };
+  return {whole(width), whole(height)};
 }
 
 void draw(Image& canvas, const Mask& mask, const Colour& colour) {
@@ -79,20 +105,20 @@ void add_legend(Image& canvas, const std::vector<std::pair<std::string, Colour>>
 
 }  // namespace
 
-Image draw_overlay(const Image& image, const std::vector<OverlayMask>& masks, int min_side) {
+Image draw_overlay(const Image& image, const std::vector<OverlayMask>& masks, int min_side,
+                   double pixel_aspect) {
   MEDSEG_CHECK(image.width > 0 && image.height > 0, "nothing to draw on");
-  const int side = std::min(image.width, image.height);
-  // A strip one pixel high must not become gigantic.
-  const int limit = std::max(1, 8192 / std::max(image.width, image.height));
-  const int factor = std::clamp((min_side + side - 1) / side, 1, limit);
-  Image canvas = enlarge(to_rgb(image), factor);
+  MEDSEG_CHECK(pixel_aspect > 0, "pixel_aspect is not above 0");
+  const Extent extent = canvas_of(image, min_side, pixel_aspect);
+  Image canvas = enlarge(to_rgb(image), extent.width, extent.height);
+  const bool as_it_is = extent.width == image.width && extent.height == image.height;
   std::vector<std::pair<std::string, Colour>> legend;
   for (std::size_t i = 0; i < masks.size(); ++i) {
     const Mask& mask = masks[i].mask;
     MEDSEG_CHECK(mask.width == image.width && mask.height == image.height,
                  "mask and picture have different sizes");
     const Colour& colour = kPalette[i % kPalette.size()];
-    draw(canvas, factor == 1 ? mask : resize_nearest(mask, canvas.width, canvas.height), colour);
+    draw(canvas, as_it_is ? mask : resize_nearest(mask, extent.width, extent.height), colour);
     if (!masks[i].label.empty()) legend.emplace_back(masks[i].label, colour);
   }
   add_legend(canvas, legend);

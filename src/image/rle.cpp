@@ -1,5 +1,8 @@
 #include "medseg/image/rle.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "medseg/base/str.h"
 
 namespace medseg {
@@ -39,6 +42,35 @@ std::int64_t read_count(const std::string& counts, std::size_t& position) {
   }
 }
 
+/// Runs go down the columns, masks along the rows: `rows` x `columns` bytes with the two exchanged,
+/// tile by tile, so that both sides stay in the cache.
+std::vector<std::uint8_t> transposed(const std::uint8_t* bytes, std::size_t rows,
+                                     std::size_t columns) {
+  constexpr std::size_t kTile = 32;
+  std::vector<std::uint8_t> turned(rows * columns);
+  for (std::size_t y0 = 0; y0 < rows; y0 += kTile) {
+    for (std::size_t x0 = 0; x0 < columns; x0 += kTile) {
+      const std::size_t y1 = std::min(y0 + kTile, rows), x1 = std::min(x0 + kTile, columns);
+      for (std::size_t x = x0; x < x1; ++x) {
+        for (std::size_t y = y0; y < y1; ++y) turned[x * rows + y] = bytes[y * columns + x];
+      }
+    }
+  }
+  return turned;
+}
+
+/// The first place from `at` on whose byte is not `value`; `end` if there is none.
+std::size_t end_of_run(const std::uint8_t* bytes, std::size_t at, std::size_t end,
+                       std::uint8_t value) {
+  const std::uint64_t all = value * std::uint64_t{0x0101010101010101};
+  for (std::uint64_t eight = 0; at + 8 <= end; at += 8) {
+    std::memcpy(&eight, bytes + at, 8);
+    if (eight != all) break;
+  }
+  while (at < end && bytes[at] == value) ++at;
+  return at;
+}
+
 }  // namespace
 
 Rle encode_rle(const Mask& mask) {
@@ -51,21 +83,16 @@ Rle encode_rle(const Mask& mask) {
     before[index % 2] = run;
     ++index;
   };
-  std::int64_t run = 0;
+  const auto bytes = transposed(mask.pixels.data(), static_cast<std::size_t>(mask.height),
+                                static_cast<std::size_t>(mask.width));
   std::uint8_t current = 0;
-  const auto width = static_cast<std::size_t>(mask.width);
-  for (int x = 0; x < mask.width; ++x) {
-    for (int y = 0; y < mask.height; ++y, ++run) {
-      const std::uint8_t value =
-          mask.pixels[static_cast<std::size_t>(y) * width + static_cast<std::size_t>(x)];
-      if (value == current) continue;
-      end_run(run);
-      run = 0;
-      current = value;
-    }
+  for (std::size_t at = 0;;) {
+    const std::size_t end = end_of_run(bytes.data(), at, bytes.size(), current);
+    end_run(static_cast<std::int64_t>(end - at));
+    if (end == bytes.size()) return rle;
+    at = end;
+    current = bytes[at];
   }
-  end_run(run);
-  return rle;
 }
 
 Mask decode_rle(const Rle& rle) {
@@ -90,17 +117,15 @@ Mask decode_rle(const Rle& rle) {
     throw DataError(str_cat("rle counts: the runs add up to ", sum, ", expected ", rle.height,
                             " * ", rle.width, " = ", total));
   }
-  Mask mask(rle.width, rle.height);
+  std::vector<std::uint8_t> columns(static_cast<std::size_t>(total));
   std::int64_t at = 0;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    if (i % 2 == 0) {
-      at += runs[i];
-      continue;
-    }
-    for (const std::int64_t end = at + runs[i]; at < end; ++at) {
-      mask.pixels[static_cast<std::size_t>(at % rle.height * rle.width + at / rle.height)] = 1;
-    }
+    if (i % 2 == 1) std::fill_n(columns.begin() + at, runs[i], std::uint8_t{1});
+    at += runs[i];
   }
+  Mask mask(rle.width, rle.height);
+  mask.pixels = transposed(columns.data(), static_cast<std::size_t>(rle.width),
+                           static_cast<std::size_t>(rle.height));
   return mask;
 }
 

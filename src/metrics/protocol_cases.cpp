@@ -41,7 +41,7 @@ void score_nnunet(const Replay& replay, ProtocolResult& result) {
   std::map<std::string, LabelSums> labels;
   for (const auto& name : all.labels) labels[name];
   for (const auto& put : all.cases) {
-    const std::int64_t cells = put.size[0] * put.size[1] * put.size[2];
+    const std::int64_t cells = put.cells();
     auto here = put.labels.begin();  // both are sorted
     for (auto& [name, sums] : labels) {
       const bool drawn = here != put.labels.end() && here->label == name;

@@ -39,13 +39,14 @@ void add_giou(const Replay& replay, const OverlapMean& mean, ProtocolResult& res
                     {"ciou_with_absent", all.ciou()}};
 }
 
+bool is_named(const ReplayTurn& turn, const ReplayItem& item) {
+  return item.index < turn.phrases.size() &&
+         same_name(turn.phrases[item.index], turn.targets[item.index]);
+}
+
 double named_share(const Replay& replay) {
   std::int64_t named = 0;
-  for (const auto& item : replay.items()) {
-    const auto& turn = replay.turn_of(item);
-    named += item.index < turn.phrases.size() &&
-             same_name(turn.phrases[item.index], turn.targets[item.index]);
-  }
+  for (const auto& item : replay.items()) named += is_named(replay.turn_of(item), item);
   return share_of(named, count_of(replay));
 }
 
@@ -129,6 +130,48 @@ double medplib_iou(const Replay& replay, const ReplayItem& item) {
   return counts.union_() == 0 ? 0 : plain_iou(counts);
 }
 
+// Sums of one subject's values; of a ratio, the numerators and denominators.
+using SubjectSums = std::map<std::string, GroupSum>;
+
+void add_value(SubjectSums& sums, const ReplayTurn& turn, double value, std::int64_t weight = 1) {
+  auto& sum = sums[turn.group()];
+  sum.sum += value;
+  sum.count += weight;
+}
+
+Interval interval_of(const SubjectSums& sums) {
+  std::vector<GroupSum> groups;
+  for (const auto& [subject, sum] : sums) groups.push_back(sum);
+  return bootstrap_mean(groups);
+}
+
+// By subject, or by record where no subject is known.
+void add_lisa_intervals(const Replay& replay, ProtocolResult& result) {
+  SubjectSums giou, ciou, dice, named, exact, drawn;
+  for (const auto& item : replay.items()) {
+    const auto& turn = replay.turn_of(item);
+    add_value(giou, turn, iou(item.counts));
+    add_value(dice, turn, medseg::dice(item.counts));
+    add_value(ciou, turn, static_cast<double>(item.counts.intersection), item.counts.union_());
+    add_value(named, turn, is_named(turn, item) ? 1 : 0);
+  }
+  for (const auto& turn : replay.turns()) {
+    add_value(exact, turn, turn.predicted.size() == turn.reference.size() ? 1 : 0);
+    if (turn.asks_absent) add_value(drawn, turn, turn.predicted.empty() ? 0 : 1);
+  }
+  std::erase_if(ciou, [](const auto& subject) { return subject.second.count == 0; });
+  const std::vector<std::pair<const char*, const SubjectSums*>> all = {
+      {"giou", &giou},
+      {"ciou", &ciou},
+      {"dice", &dice},
+      {"name_accuracy", &named},
+      {"seg_count_accuracy", &exact},
+      {"false_positive_rate", &drawn}};
+  for (const auto& [name, sums] : all) {
+    if (!sums->empty()) result.intervals[name] = interval_of(*sums);
+  }
+}
+
 template <class Value>
 std::vector<double> values_of(const Replay& replay, Value value) {
   std::vector<double> values;
@@ -172,6 +215,7 @@ void score_lisa(const Replay& replay, ProtocolResult& result) {
       {"false_positive_rate", share_of(drawn, absent)},
       {"giou_with_absent", all.giou()},
       {"ciou_with_absent", all.ciou()}};
+  add_lisa_intervals(replay, result);
 }
 
 void score_glamm(const Replay& replay, ProtocolResult& result) {

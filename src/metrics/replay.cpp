@@ -63,6 +63,7 @@ ReplayCase case_of(const std::vector<const ReplayTurn*>& turns, ReplayCases& all
                  first.plane ? Dimensions::kVolume : Dimensions::kImage,
                  {planes.count(), first.height, first.width},
                  first.spacing_or_1(),
+                 {},
                  {}};
   put.spacing[0] *= static_cast<double>(planes.step);
   std::map<std::string, CaseLabel> drawn;
@@ -74,6 +75,10 @@ ReplayCase case_of(const std::vector<const ReplayTurn*>& turns, ReplayCases& all
   for (const auto* turn : turns) {
     if (turn->size() != first.size())
       throw DataError(first.image, "its slices or turns have several sizes");
+    if (turn->ignored.cells() > 0) {
+      if (put.ignored.cells() == 0) put.ignored = PackedMask(put.size);
+      draw(put.ignored, planes.at(*turn), turn->ignored);
+    }
     for (std::size_t i = 0; i < turn->reference.size(); ++i)
       draw(label_named(turn->targets[i]).reference, planes.at(*turn), turn->reference[i]);
     for (std::size_t i = 0; i < turn->predicted.size(); ++i) {
@@ -85,7 +90,13 @@ ReplayCase case_of(const std::vector<const ReplayTurn*>& turns, ReplayCases& all
       }
     }
   }
-  for (auto& [name, label] : drawn) put.labels.push_back(std::move(label));
+  for (auto& [name, label] : drawn) {
+    if (put.ignored.cells() > 0) {
+      label.reference.remove(put.ignored);
+      label.predicted.remove(put.ignored);
+    }
+    put.labels.push_back(std::move(label));
+  }
   return put;
 }
 

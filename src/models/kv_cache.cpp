@@ -33,4 +33,13 @@ std::pair<at::Tensor, at::Tensor> KvCache::append(std::int64_t layer, const at::
   return {keys_[index].slice(2, 0, end), values_[index].slice(2, 0, end)};
 }
 
+std::pair<at::Tensor, at::Tensor> KvCache::stores_for_one(std::int64_t layer) {
+  const at::NoGradGuard no_grad;
+  const auto index = static_cast<std::size_t>(layer);
+  for (auto* store : {&keys_[index], &values_[index]}) {
+    if (store->defined()) grow(*store, *store, length_, length_ + 1);
+  }
+  return {keys_[index], values_[index]};
+}
+
 }  // namespace medseg

@@ -69,4 +69,8 @@ at::Tensor gated_silu(const at::Tensor& gate, const at::Tensor& up) {
   return fused(gate.contiguous(), up.contiguous());
 }
 
+void gated_silu_row(const float* gate, const float* up, float* y, std::int64_t width) {
+  rows::gated_silu(gate, up, y, width);
+}
+
 }  // namespace medseg

@@ -39,6 +39,12 @@ at::Tensor Linear::forward(const at::Tensor& x) const {
   return y + at::linear(low * scale_, lora_b);
 }
 
+const at::Tensor& Linear::only_matrix() const {
+  static const at::Tensor none;
+  if (stand_in_.defined()) return stand_in_;
+  return merged_dtype_ || low_bit_ || has_adapter() ? none : weight;
+}
+
 at::Tensor Linear::beside_low_bit(const at::Tensor& x) const {
   if (!bias.requires_grad()) return low_bit_linear(x, *low_bit_, bias);
   const auto y = low_bit_linear(x, *low_bit_, {});

@@ -51,12 +51,12 @@ std::string cell(const std::string& text, bool number, const char* tag = "td") {
 }
 
 // The first column names the rows; the first row is the head.
-std::string table(const std::vector<std::vector<std::string>>& rows) {
+std::string table(const std::vector<std::vector<std::string>>& rows, bool numbers = true) {
   std::string text = "<div class=\"wide\"><table>\n";
   for (std::size_t r = 0; r < rows.size(); ++r) {
     text += "<tr>";
     for (std::size_t c = 0; c < rows[r].size(); ++c)
-      text += cell(rows[r][c], c > 0, r == 0 ? "th" : "td");
+      text += cell(rows[r][c], numbers && c > 0, r == 0 ? "th" : "td");
     text += "</tr>\n";
   }
   return text + "</table></div>\n";
@@ -116,6 +116,32 @@ std::string totals(const Reports& reports) {
   count("absent turns", &ProtocolResult::absent);
   count("failed turns", &ProtocolResult::failed);
   return "<h2>Totals</h2>\n" + table(rows);
+}
+
+// What is known of how each was made; nothing where no evaluation.json says it.
+std::string made(const Reports& reports) {
+  const std::vector<std::pair<const char*, std::string ReportedFacts::*>> kFacts = {
+      {"manifest", &ReportedFacts::manifest},
+      {"split", &ReportedFacts::split},
+      {"mode", &ReportedFacts::mode},
+      {"history", &ReportedFacts::history},
+      {"decoding", &ReportedFacts::decoding},
+      {"seed", &ReportedFacts::seed},
+      {"precision", &ReportedFacts::precision},
+      {"trained on the test data", &ReportedFacts::leakage}};
+  std::vector<std::vector<std::string>> rows = {head(reports, "", {"fact"})};
+  for (const auto& [name, member] : kFacts) {
+    const bool known =
+        std::any_of(reports.begin(), reports.end(),
+                    [m = member](const auto& report) { return !(report.facts.*m).empty(); });
+    if (!known) continue;
+    rows.push_back({name});
+    for (const auto& report : reports) {
+      const std::string& fact = report.facts.*member;
+      rows.back().push_back(fact.empty() ? "unknown" : fact);
+    }
+  }
+  return rows.size() == 1 ? "" : "<h2>How it was made</h2>\n" + table(rows, /*numbers=*/false);
 }
 
 std::string comparison_lines(const nlohmann::ordered_json& comparison) {
@@ -277,9 +303,9 @@ std::string evaluation_page(const std::vector<EvaluationReport>& reports,
   std::string title = "medseg evaluation " + reports.front().name;
   if (reports.size() > 1) title += " and " + reports.back().name;
   std::string page = page_head(title, kStyle) + totals(reports) + comparison_lines(comparison) +
-                     "<h2>Distributions</h2>\n<div class=\"charts\">\n" + histogram(reports) +
-                     reliability_chart(reports) + "</div>\n" + by_target(reports) +
-                     failures(reports);
+                     made(reports) + "<h2>Distributions</h2>\n<div class=\"charts\">\n" +
+                     histogram(reports) + reliability_chart(reports) + "</div>\n" +
+                     by_target(reports) + failures(reports);
   for (const auto& report : reports) {
     const std::string of = reports.size() > 1 ? " of " + report.name : "";
     page += case_group("Worst cases" + of, report.worst) +

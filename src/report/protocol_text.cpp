@@ -1,7 +1,11 @@
 #include "medseg/report/protocol_text.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
+#include <set>
+#include <tuple>
 
 #include "medseg/base/str.h"
 #include "medseg/report/table.h"
@@ -66,7 +70,30 @@ double mean_dice(const std::vector<const CaseRow*>& rows) {
   return sum / static_cast<double>(rows.size());
 }
 
-// Rows of each target that both runs have, by the record, turn and position.
+using CaseKey = std::tuple<std::string, int, std::size_t>;
+
+CaseKey key_of(const CaseRow& row) { return {row.id, row.turn, row.index}; }
+
+// The rows whose record, turn and position the other run has as well.
+std::vector<CaseRow> shared_rows(const std::vector<CaseRow>& rows,
+                                 const std::vector<CaseRow>& other) {
+  std::set<CaseKey> known;
+  for (const auto& row : other) known.insert(key_of(row));
+  std::vector<CaseRow> shared;
+  std::copy_if(rows.begin(), rows.end(), std::back_inserter(shared),
+               [&](const CaseRow& row) { return known.contains(key_of(row)); });
+  return shared;
+}
+
+std::string cases_line(const Json& comparison) {
+  const Json& cases = comparison.at("cases");
+  const auto count = [&](const char* key) { return cases.at(key).get<std::int64_t>(); };
+  if (count("only_first") == 0 && count("only_second") == 0) return "";
+  return str_cat("references that both answered: ", count("both"),
+                 "; left out: ", count("only_first"), " of the first alone, ", count("only_second"),
+                 " of the second alone\n");
+}
+
 Json by_target(const std::vector<CaseRow>& first, const std::vector<CaseRow>& second) {
   std::map<std::string, std::pair<std::vector<const CaseRow*>, std::vector<const CaseRow*>>>
       targets;
@@ -100,6 +127,7 @@ Json protocol_json(const ProtocolResult& result) {
   if (!result.by_phrasing.empty() || result.protocol == "lisa")
     json["by_phrasing"] = groups_json(result.by_phrasing);
   for (const auto& [name, count] : result.counts) json[name] = count;
+  if (result.mask_score_threshold) json["mask_score_threshold"] = *result.mask_score_threshold;
   for (const auto& [name, interval] : result.intervals) json["ci"][name] = interval_json(interval);
   return json;
 }
@@ -112,7 +140,10 @@ std::string protocol_text(const ProtocolResult& result) {
          counts_line(result) + "rules: " + result.rules + "\n";
 }
 
-Json comparison_json(const std::vector<CaseRow>& first, const std::vector<CaseRow>& second) {
+Json comparison_json(const std::vector<CaseRow>& all_first,
+                     const std::vector<CaseRow>& all_second) {
+  const auto first = shared_rows(all_first, all_second);
+  const auto second = shared_rows(all_second, all_first);
   const auto subjects = subject_differences(first, second);
   std::vector<double> differences;
   std::vector<GroupSum> a, b;
@@ -141,6 +172,10 @@ Json comparison_json(const std::vector<CaseRow>& first, const std::vector<CaseRo
           {"wilcoxon_p", number(test.wilcoxon_p)},
           {"cohen_dz", number(test.cohen_dz)},
           {"rank_biserial", number(test.rank_biserial)},
+          {"cases",
+           {{"both", first.size()},
+            {"only_first", all_first.size() - first.size()},
+            {"only_second", all_second.size() - second.size()}}},
           {"by_target", by_target(first, second)}};
 }
 
@@ -166,7 +201,7 @@ std::string comparison_text(const Json& comparison) {
                   {value("second")},
                   {value("difference")}});
   const Json& ci = comparison.at("ci");
-  return table_text(rows, TableFormat::kText) +
+  return cases_line(comparison) + table_text(rows, TableFormat::kText) +
          str_cat("difference of subjects: ", value("difference"), ", 95 % interval ", of(ci, "low"),
                  " to ", of(ci, "high"), "\npermutation p ", value("permutation_p"),
                  "; Wilcoxon W ", value("wilcoxon_statistic"), ", p ", value("wilcoxon_p"),

@@ -218,6 +218,7 @@ std::string latex(const std::vector<TableRow>& rows) {
   text += std::string(rows.front().size() - 1, 'r') + "}\n\\toprule\n";
   const auto cells = printed(rows, [](const auto& cell) {
     const std::string escaped = latex_escaped(cell.text);
+    if (cell.within) return "\\underline{" + escaped + "}";
     return cell.best ? "\\textbf{" + escaped + "}" : escaped;
   });
   for (std::size_t r = 0; r < cells.size(); ++r)
@@ -232,12 +233,15 @@ std::string table_text(const std::vector<TableRow>& rows, TableFormat format) {
     case TableFormat::kText:
       return aligned(
           printed(rows,
-                  [](const auto& cell) { return one_line(cell.text) + (cell.best ? "*" : ""); }),
+                  [](const auto& cell) {
+                    return one_line(cell.text) + (cell.best ? "*" : cell.within ? "+" : "");
+                  }),
           "", false);
     case TableFormat::kMarkdown:
       return aligned(printed(rows,
                              [](const auto& cell) {
                                const std::string escaped = markdown_escaped(cell.text);
+                               if (cell.within) return "*" + escaped + "*";
                                return cell.best ? "**" + escaped + "**" : escaped;
                              }),
                      "| ", true);
@@ -247,6 +251,30 @@ std::string table_text(const std::vector<TableRow>& rows, TableFormat format) {
       return latex(rows);
   }
   return "";
+}
+
+std::string facts_text(const std::vector<std::pair<std::string, std::string>>& facts,
+                       TableFormat format) {
+  std::string text;
+  for (const auto& [name, value] : facts) {
+    switch (format) {
+      case TableFormat::kText:
+        text += one_line(name + ": " + value) + "\n";
+        break;
+      case TableFormat::kMarkdown:
+        text += "- " + markdown_escaped(name + ": " + value) + "\n";
+        break;
+      case TableFormat::kCsv:
+        text += csv_escaped(name) + "," + csv_escaped(value) + "\n";
+        break;
+      case TableFormat::kLatex:
+        text += latex_escaped(name + ": " + value) + "\\par\n";
+        break;
+    }
+  }
+  return format == TableFormat::kLatex
+             ? "\\begin{flushleft}\\footnotesize\n" + text + "\\end{flushleft}\n"
+             : text;
 }
 
 }  // namespace medseg

@@ -13,6 +13,7 @@
 #include "medseg/nn/linear.h"
 #include "medseg/training/trained.h"
 #include "medseg/weights/tensor_file.h"
+#include "training_hashes.h"
 
 namespace medseg {
 namespace {
@@ -127,6 +128,7 @@ void save_checkpoint(const std::filesystem::path& folder, OpenBundle& bundle, Fr
         {{"trained_from", bundle.path.string()}, {"step", progress.step}, {"config", config}});
   }
   bundle.tokenizer->save(checkpoint.path());
+  copy_training_hashes(folder.parent_path().parent_path(), checkpoint.path());
   write_sums(checkpoint.path());
   checkpoint.commit();
 }

@@ -29,6 +29,7 @@
 #include "opened_run.h"
 #include "run_facts.h"
 #include "saving.h"
+#include "training_hashes.h"
 
 namespace medseg {
 namespace {
@@ -106,8 +107,10 @@ void Trainer::prepare_features() {
 
 // The loop: steps, and what is due after each.
 void Trainer::run() {
-  const SignalWatch signals;
+  const SignalWatch signals(
+      "\nstopping: this step is finished, then saved; --resume goes on (again: at once)\n");
   write_run("running");
+  if (comm_.leads()) keep_training_hashes(folder_.path(), config_);
   prepare_features();
   const auto device = run_.bundle.model->device();
   BatchLoader loader(

@@ -13,6 +13,11 @@
 #include "medseg/models/llama.h"
 
 namespace medseg {
+namespace {
+
+constexpr std::int64_t kSideBySide = 8;  // dialogues; the answers do not depend on it
+
+}  // namespace
 
 Validation::Validation(const TrainConfig& config) : options_(config.train) {
   for (const auto& source : config.data.validation) {
@@ -33,6 +38,7 @@ Validation::Result Validation::run(std::int64_t step, OpenBundle& bundle, Frozen
   EvaluationOptions evaluation;
   evaluation.generation.max_new_tokens = bundle.options.max_new_tokens;
   evaluation.limit = options_.evaluate_limit;
+  evaluation.batch = kSideBySide;
   evaluation.precision = precision;
   evaluation.show_progress = false;
   evaluation.comm = &comm;

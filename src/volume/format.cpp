@@ -22,7 +22,9 @@ std::optional<VolumeFormat> format_of(std::span<const std::uint8_t> bytes,
   if (is_nrrd(bytes)) return VolumeFormat::kNrrd;
   if (is_nifti(bytes)) return VolumeFormat::kNifti;
   if (is_metaimage(bytes)) return VolumeFormat::kMetaImage;
-  if (is_dicom(bytes)) return VolumeFormat::kDicom;
+  if (is_dicom(bytes)) {
+    return is_dicom_segmentation(bytes) ? VolumeFormat::kDicomSegmentation : VolumeFormat::kDicom;
+  }
   if (is_gzip(bytes)) {
     const auto head = gunzip(bytes, 600, where);
     if (is_nifti(bytes_of(head))) return VolumeFormat::kNifti;
@@ -63,7 +65,7 @@ std::optional<VolumeFormat> volume_format(const fs::path& path) {
 
 Volume read_volume(const fs::path& path, std::optional<std::int64_t> index) {
   const std::string where = path.string();
-  if (fs::is_directory(path)) return read_dicom_folder(path);
+  if (fs::is_directory(path)) return read_dicom_folder(path, index);
   const MappedFile file(path);
   const auto format = format_of(file.bytes(), where);
   if (!format) {
@@ -74,7 +76,7 @@ Volume read_volume(const fs::path& path, std::optional<std::int64_t> index) {
         return read_nifti(other.bytes(), header.string(), index, header);
     }
     throw DataError(where, "no known volume" + named_by_content(file.bytes()) +
-                               "; known are NIfTI, NRRD, MetaImage and InVesalius projects");
+                               "; known are NIfTI, NRRD, MetaImage, DICOM and InVesalius projects");
   }
   const auto only_one = [&] {
     if (index.value_or(0) != 0)
@@ -96,10 +98,12 @@ Volume read_volume(const fs::path& path, std::optional<std::int64_t> index) {
       return read_inv3(file.bytes(), where);
     case VolumeFormat::kDicom:
       return read_dicom_file(path, index);
+    case VolumeFormat::kDicomSegmentation:
+      return read_dicom_segmentation(path, index);
     case VolumeFormat::kDicomFolder:
       break;
   }
-  return read_dicom_folder(path);
+  return read_dicom_folder(path, index);
 }
 
 fs::path voxel_file(const fs::path& header, const std::string& name, const std::string& where) {

@@ -1,10 +1,11 @@
 /// \file
-/// gzip streams with a cap, so that a small file cannot become a large memory.
+/// gzip streams: unpacked with a cap, so that a small file cannot become a large memory; packed.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace medseg {
 
@@ -19,5 +20,14 @@ void check_can_unpack(std::span<const std::uint8_t> bytes, std::uint64_t needed,
 /// \throws DataError "where: damaged gzip stream".
 std::string gunzip(std::span<const std::uint8_t> bytes, std::uint64_t limit,
                    const std::string& where);
+
+/// The same for a deflate stream without head and check sum, as DICOM has it.
+std::string inflate_bare(std::span<const std::uint8_t> bytes, std::uint64_t limit,
+                         const std::string& where);
+
+enum class PackedForm { kGzip, kZlib };
+
+/// One stream without a time, so that equal bytes give equal files.
+std::string gzip(std::string_view bytes, PackedForm form);
 
 }  // namespace medseg

@@ -112,6 +112,7 @@ Volume to_canonical(const Volume& volume) {
   out.size = walk.size;
   out.modality = volume.modality;
   out.window = volume.window;
+  out.notes = volume.notes;
   for (std::size_t row = 0; row < 3; ++row) out.affine[row][3] = volume.affine[row][3];
   for (std::size_t axis = 0; axis < 3; ++axis) {
     const auto from = turn.from[axis];

@@ -32,8 +32,6 @@ bool is_nifti(std::span<const std::uint8_t> bytes);
 Volume read_nifti(std::span<const std::uint8_t> bytes, const std::string& where,
                   std::optional<std::int64_t> index = std::nullopt,
                   const std::filesystem::path& path = {});
-/// The header beside the voxels of a pair; "" where there is none.
-std::filesystem::path nifti_header_of(const std::filesystem::path& image);
 bool is_nrrd(std::span<const std::uint8_t> bytes);
 Volume read_nrrd(std::span<const std::uint8_t> bytes, const std::string& where,
                  std::optional<std::int64_t> index = std::nullopt,
@@ -43,7 +41,11 @@ Volume read_metaimage(std::span<const std::uint8_t> bytes, const std::string& wh
                       const std::filesystem::path& path = {});
 bool is_dicom(std::span<const std::uint8_t> bytes);
 Volume read_dicom_file(const std::filesystem::path& path, std::optional<std::int64_t> index);
-Volume read_dicom_folder(const std::filesystem::path& folder);
+Volume read_dicom_folder(const std::filesystem::path& folder, std::optional<std::int64_t> index);
+/// A DICOM file that holds a segmentation, by its class.
+bool is_dicom_segmentation(std::span<const std::uint8_t> bytes);
+Volume read_dicom_segmentation(const std::filesystem::path& path,
+                               std::optional<std::int64_t> segment);
 /// Voxels in a file of their own beside the header: a name in the header's folder. \throws
 /// DataError on a path that leaves the folder or a file that is not there.
 std::filesystem::path voxel_file(const std::filesystem::path& header, const std::string& name,

@@ -8,9 +8,10 @@
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
 #include "medseg/bundle/audit.h"
+#include "medseg/bundle/thresholds.h"
 #include "medseg/models/llama.h"
 #include "models/golden.h"
-#include "models/tiny_segmenter.h"
+#include "support/tiny_segmenter.h"
 
 namespace medseg {
 namespace {
@@ -136,6 +137,30 @@ TEST_F(Bundle, BadFoldersAreRefused) {
   EXPECT_THAT(refusal([&] { read_bundle_options(folder_); }), HasSubstr("config.json"));
   EXPECT_THAT(refusal([&] { load_segmenter(folder_, options_); }),
               HasSubstr("no model.safetensors"));
+}
+
+TEST_F(Bundle, ThresholdsStandBesideTheRestAndGoWhenItIsSavedAnew) {
+  Segmenter model(options_.model);
+  save(model);
+  EXPECT_FALSE(read_thresholds(folder_).has_value());
+  const auto before = write_options(read_bundle_options(folder_));
+  store_thresholds(folder_, {0.25, "/data/manifest.jsonl", "val", 0.75, 0.5, 12, 3});
+  store_thresholds(folder_, {0.375, "/data/manifest.jsonl", "val", 0.875, 0.5, 12, 3});
+  const auto stored = read_thresholds(folder_);
+  ASSERT_TRUE(stored.has_value());
+  EXPECT_EQ(stored->mask_score, 0.375);
+  EXPECT_EQ(stored->split, "val");
+  EXPECT_EQ(stored->references, 12);
+  EXPECT_EQ(write_options(read_bundle_options(folder_)), before);
+  EXPECT_THAT(read_file(folder_ / "config.json"), HasSubstr("a test"));
+  auto config = nlohmann::json::parse(read_file(folder_ / "config.json"));
+  config["thresholds"]["mask_score"] = 2;
+  write_file(folder_ / "config.json", config.dump());
+  EXPECT_THAT(refusal([&] { read_thresholds(folder_); }),
+              AllOf(HasSubstr("thresholds.mask_score"), HasSubstr("out of range")));
+  save(model);
+  EXPECT_FALSE(read_thresholds(folder_).has_value());
+  EXPECT_THAT(refusal([&] { store_thresholds(folder_ / "none", {}); }), HasSubstr("not a bundle"));
 }
 
 TEST_F(Bundle, UntrainedPartsAreNamed) {

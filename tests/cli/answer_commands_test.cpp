@@ -270,7 +270,20 @@ TEST_F(PredictIntegration, ACtVolumeWithoutAWindowIsShownThroughCtSoftAndSaysSo)
   ASSERT_EQ(named.code, 0) << named.errors;
   EXPECT_EQ(json::parse(read_file(at("named/answer.json")))["window"], "mine(-100, 300)");
 
-  expect_refused(ask("", "bad"), 2, "--slice: missing", "bad");
+  const Ran whole = run(ask("--slices 1:3 --modality ct", "whole"));
+  ASSERT_EQ(whole.code, 0) << whole.errors;
+  const auto slices = json::parse(read_file(at("whole/answer.json")));
+  EXPECT_EQ(slices["slices"], (std::vector<int>{1, 3}));
+  EXPECT_EQ(slices["turns"][0]["answers"].size(), 2U);
+  EXPECT_EQ(slices["window"], "ct-soft(-160, 240)");
+  const Ran again = run(ask("--slices 0:3 --modality ct", "whole"));
+  EXPECT_THAT(again.errors, HasSubstr("2 of 3 slices are answered already"));
+
+  expect_refused(ask("--slices 2:1", "bad"), 2, "--slices: expected auto or A:B", "bad");
+  expect_refused(ask("--slices 0:9", "bad"), 2, "--slices: 0:9 is out of range", "bad");
+  expect_refused(ask("--slice 1 --slices 0:2", "bad"), 2, "--slices: --slice asks about", "bad");
+  expect_refused("predict " + model() + picture() + "--slices auto --ask Where? --out " + at("bad"),
+                 2, "--slices: no --image is a volume", "bad");
   expect_refused(ask("--slice 99", "bad"), 2, "--slice: 99 is out of range", "bad");
   expect_refused("predict " + model() + picture() + "--slice 1 --ask Where? --out " + at("bad"), 2,
                  "is no volume", "bad");

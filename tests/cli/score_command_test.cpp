@@ -222,15 +222,120 @@ TEST_F(ScoreCommand, TableTakesReferencesAndBaselinesAlone) {
   const auto table = run_words({"table", (folder_ / "a").string(), "--format", "latex",
                                 "--reference", (folder_ / "paper.json").string()});
   ASSERT_EQ(table.code, 0) << table.err;
-  EXPECT_THAT(table.out, HasSubstr("gIoU Paper (table 3)"));
-  EXPECT_THAT(table.out, HasSubstr("\n{[}SEG] count exact"));
+  EXPECT_THAT(table.out, HasSubstr("\nPaper (table 3) & "));
+  EXPECT_THAT(table.out, HasSubstr("{[}SEG] count exact"));
   std::filesystem::create_directories(folder_ / "baselines");
   write_file(folder_ / "baselines/baselines.json", json({{"mean_mask", lisa}}).dump());
   const auto alone = run_words({"table", (folder_ / "baselines").string()});
   ASSERT_EQ(alone.code, 0) << alone.err;
   EXPECT_THAT(alone.out, HasSubstr("| left kidney "));
+  EXPECT_THAT(alone.out, HasSubstr("| mean mask (told the target) "));
   write_file(folder_ / "a/scores.json", lisa.dump() + "\n" + lisa.dump() + "\n");
   EXPECT_EQ(run_words({"table", (folder_ / "a").string()}).code, 0) << "lines of score --json";
+  const auto strict = run_words({"table", (folder_ / "a").string(), "--protocol", "strict"});
+  EXPECT_EQ(strict.code, 3);
+  EXPECT_THAT(strict.err, HasSubstr("no scores of protocol strict, found lisa, lisa"));
+  EXPECT_EQ(run_words({"table", (folder_ / "a").string(), "--protocol", "lisaa"}).code, 2);
+}
+
+TEST_F(ScoreCommand, AnEvaluationThatSaysWhatItAskedNeedsNoManifest) {
+  const auto described = [&](const std::string& name, const std::string& model, int seed) {
+    write_file(folder_ / name / "evaluation.json",
+               json({{"manifest", (folder_ / "manifest.jsonl").string()},
+                     {"split", "test"},
+                     {"model", model},
+                     {"mode", "generate"},
+                     {"history", "own"},
+                     {"seed", seed},
+                     {"decoding", "greedy"},
+                     {"precision", "fp32"},
+                     {"records", 2},
+                     {"quarantined", json::array()},
+                     {"leakage", {{"statement", "0 of 1 test pictures were trained on"}}}})
+                   .dump());
+  };
+  predictions("a", perfect());
+  described("a", "runs/a/best", 0);
+  auto worse = perfect();
+  worse[1]["masks"] = json::array();
+  predictions("b", worse);
+  described("b", "runs/b/best", 1);
+  const std::string a = (folder_ / "a").string(), b = (folder_ / "b").string();
+  const auto score = run_words({"score", a, "--json"});
+  ASSERT_EQ(score.code, 0) << score.err;
+  EXPECT_NEAR(json::parse(score.out)["metrics"]["giou"].get<double>(), 1, 1e-6);
+  const auto compared = run_words({"compare", a, b, "--json"});
+  ASSERT_EQ(compared.code, 0) << compared.err;
+  EXPECT_EQ(json::parse(compared.out)["difference"], 0.5);
+  const auto table = run_words({"table", a, "Mine=" + b, "--format", "text"});
+  ASSERT_EQ(table.code, 0) << table.err;
+  for (const char* text : {"decoding: greedy", "seed: 0 (runs/a/best on ", "precision: fp32",
+                           "0 of 1 test pictures were trained on", "runs/a/best  ", "Mine  ",
+                           "1.000 (1.000 to 1.000)*"})
+    EXPECT_THAT(table.out, HasSubstr(text));
+  const auto report = run_words({"report", a, b});
+  ASSERT_EQ(report.code, 0) << report.err;
+  EXPECT_THAT(read_file(folder_ / "a/report.html"), HasSubstr("<td>greedy</td>"));
+  std::filesystem::rename(folder_ / "manifest.jsonl", folder_ / "moved.jsonl");
+  const auto gone = run_words({"score", a});
+  EXPECT_EQ(gone.code, 2);
+  EXPECT_THAT(gone.err, HasSubstr("which is not there"));
+  write_file(folder_ / "a/evaluation.json", "[]");
+  EXPECT_EQ(run_words({"score", a}).code, 3);
+}
+
+TEST_F(ScoreCommand, RunsOfDifferentRecordsAreComparedOnWhatBothAnswered) {
+  const auto a = predictions("a", perfect());
+  auto fewer = perfect();
+  fewer.erase(fewer.begin());  // without record "both", which holds two references
+  write_file(folder_ / "b/evaluation.json",
+             json({{"manifest", (folder_ / "manifest.jsonl").string()}}).dump());
+  predictions("b", fewer);
+  const auto text = run({"compare", a, (folder_ / "b").string()});
+  ASSERT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("references that both answered: 1; left out: 2 of the first "
+                                  "alone, 0 of the second alone\n"));
+  EXPECT_THAT(text.err, HasSubstr("1 of 3 turns have no prediction and are left out"));
+  const auto compared = json::parse(run({"compare", a, (folder_ / "b").string(), "--json"}).out);
+  EXPECT_EQ(compared["subjects"], 1);
+  EXPECT_EQ(compared["cases"]["only_first"], 2);
+}
+
+TEST_F(ScoreCommand, ThresholdsAreChosenAndApplied) {
+  auto lines = perfect();
+  lines[0]["masks"][0]["score"] = 0.9;
+  lines[0]["masks"][1]["score"] = 0.8;
+  lines[1]["masks"][0]["score"] = 0.7;
+  lines[2]["masks"] = drawn({kLeft});
+  lines[2]["masks"][0]["score"] = 0.3;
+  const auto file = predictions("a", lines);
+  const auto chosen = run({"score", file, "--choose-thresholds", "--json"});
+  ASSERT_EQ(chosen.code, 0) << chosen.err;
+  const auto thresholds = json::parse(chosen.out)["thresholds"];
+  EXPECT_EQ(thresholds["mask_score"], 0.5);
+  EXPECT_EQ(thresholds["right"], 1);
+  EXPECT_EQ(thresholds["right_without"], 0.75);
+  EXPECT_THAT(chosen.err, HasSubstr("chosen on split test"));
+  EXPECT_EQ(scored({file})["metrics"]["false_positive_rate"], 1);
+  const auto applied = scored({file, "--threshold", "0.5"});
+  EXPECT_EQ(applied["metrics"]["false_positive_rate"], 0);
+  EXPECT_EQ(applied["mask_score_threshold"], 0.5);
+  EXPECT_THAT(applied["rules"], HasSubstr("a score below 0.5 (given) are not drawn"));
+  EXPECT_EQ(run({"score", file, "--threshold", "1.5"}).code, 2);
+  EXPECT_EQ(run({"score", file, "--threshold", "half"}).code, 2);
+  EXPECT_EQ(run({"score", file, "--store", (folder_ / "a").string()}).code, 2);
+  EXPECT_EQ(run({"score", file, "--choose-thresholds", "--threshold", "0.5"}).code, 2);
+  EXPECT_EQ(run({"score", file, "--threshold", folder_.string()}).code, 4) << "no bundle";
+}
+
+TEST_F(ScoreCommand, ALabelOf255IsNotTakenInSilence) {
+  Image label{kWidth, kHeight, 1, std::vector<std::uint8_t>(kWidth * kHeight, 0)};
+  for (std::size_t i = 0; i < label.pixels.size(); ++i) label.pixels[i] = kLeft.pixels[i];
+  label.pixels[0] = 255;
+  write_png(folder_ / "left.png", label);
+  const auto outcome = run({"score", predictions("a", perfect())});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.err, HasSubstr("\"ignore\": 255"));
 }
 
 TEST_F(ScoreCommand, ReportOfAnEvaluationIsOnePage) {

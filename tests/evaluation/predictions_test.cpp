@@ -131,10 +131,11 @@ TEST_F(Predictions, EvaluationAsksEveryTurnAndEncodesEachPictureOnce) {
   EXPECT_EQ(evaluation.predictions[2].question, "Is there a tumour?");
   EXPECT_EQ(cache.counts().computed, 1U) << "both records show the same slice";
 
-  write_evaluation(scratch_ / "out", evaluation);
-  const auto again =
-      score_predictions(read_predictions(scratch_ / "out/predictions.jsonl"), manifest_, "test");
-  EXPECT_EQ(scores_json(again) + "\n", read_file(scratch_ / "out/scores.json"));
+  std::string lines;
+  for (const auto& made : evaluation.predictions) lines += to_json_line(made) + "\n";
+  write_file(scratch_ / "p.jsonl", lines);
+  const auto again = score_predictions(read_predictions(scratch_ / "p.jsonl"), manifest_, "test");
+  EXPECT_EQ(scores_json(again), scores_json(evaluation.scores));
 
   options.limit = 1;
   EXPECT_EQ(evaluate(bundle, manifest_, "test", cache, options).predictions.size(), 1U);

@@ -1,6 +1,7 @@
 #include "medseg/generation/generate.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -174,6 +175,72 @@ TEST_F(Generate, PreparedForInferenceSaysTheSame) {
   const Answer before = first_answer();
   prepare_for_inference(bundle_, at::kBFloat16);
   EXPECT_EQ(first_answer().ids, before.ids);
+}
+
+// What a user sees of an answer must be the same bits, whoever is answered beside it.
+void expect_same(const Answer& a, const Answer& b) {
+  EXPECT_EQ(a.ids, b.ids);
+  ASSERT_EQ(a.masks.size(), b.masks.size());
+  for (std::size_t k = 0; k < a.masks.size(); ++k) {
+    EXPECT_TRUE(at::equal(a.masks[k].logits, b.masks[k].logits)) << "mask " << k;
+    EXPECT_EQ(a.masks[k].seg_probability, b.masks[k].seg_probability);
+    EXPECT_EQ(a.masks[k].predicted_iou, b.masks[k].predicted_iou);
+  }
+}
+
+TEST_F(Generate, SideBySideEveryDialogueHasTheBitsThatItHasAlone) {
+  make_it_draw(2);
+  const std::vector<std::string> questions = {kQuestion, "Where?", "Is it broken, and where?"};
+  for (const auto precision : {at::kFloat, at::kBFloat16}) {
+    const AutocastScope autocast(at::kCPU, precision);
+    std::vector<Answer> alone;
+    std::vector<std::unique_ptr<Dialogue>> dialogues;
+    std::size_t masks = 0;
+    for (const auto& question : questions) {
+      Dialogue one(bundle_, features_, options_);
+      alone.push_back(one.ask(question));
+      alone.push_back(one.ask("And below?"));
+      masks += alone[alone.size() - 2].masks.size();
+      dialogues.push_back(std::make_unique<Dialogue>(bundle_, features_, options_));
+    }
+    EXPECT_GT(masks, 0U);
+    for (const std::size_t turn : {0, 1}) {
+      std::vector<Dialogue*> answering;
+      for (std::size_t i = 0; i < questions.size(); ++i) {
+        dialogues[i]->begin(turn == 0 ? questions[i] : "And below?");
+        if (dialogues[i]->is_answering()) answering.push_back(dialogues[i].get());
+      }
+      while (!answering.empty()) {
+        Dialogue::advance(answering);
+        std::erase_if(answering, [](const Dialogue* one) { return !one->is_answering(); });
+      }
+      for (std::size_t i = 0; i < questions.size(); ++i)
+        expect_same(dialogues[i]->end(), alone[2 * i + turn]);
+    }
+  }
+}
+
+TEST_F(Generate, AMaskBelowTheThresholdStaysEmpty) {
+  make_it_draw(2);
+  const Answer all = first_answer();
+  ASSERT_FALSE(all.masks.empty());
+  options_.mask_threshold = std::nextafter(all.masks[0].score(), 2.0);
+  const Answer fewer = first_answer();
+  ASSERT_EQ(fewer.masks.size(), all.masks.size()) << "the words stay";
+  EXPECT_TRUE(fewer.masks[0].below_threshold);
+  EXPECT_EQ(fewer.masks[0].mask.area(), 0);
+  options_.mask_threshold = all.masks[0].score();
+  EXPECT_EQ(first_answer().masks[0].mask, all.masks[0].mask);
+}
+
+TEST_F(Generate, LaterTurnsSeeAReplacedAnswer) {
+  Dialogue dialogue(bundle_, features_, options_);
+  dialogue.ask(kQuestion);
+  dialogue.replace_last_answer("The skull does.");
+  const Answer second = dialogue.ask("Why?");
+  Turn one = first_turn();
+  one.answer = "The skull does.";
+  EXPECT_EQ(second.ids, greedy(choosing_states({one, {"Why?", ""}}, second.ids)));
 }
 
 }  // namespace

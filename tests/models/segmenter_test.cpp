@@ -10,7 +10,7 @@
 #include "medseg/models/vision_tower.h"
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/initialise.h"
-#include "tiny_segmenter.h"
+#include "support/tiny_segmenter.h"
 
 namespace medseg {
 namespace {

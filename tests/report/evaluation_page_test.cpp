@@ -1,10 +1,15 @@
 #include "medseg/report/evaluation_page.h"
 
+#include <cstdlib>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "medseg/base/file.h"
+#include "medseg/base/str.h"
 #include "medseg/report/protocol_text.h"
 #include "support/packed_masks.h"
+#include "support/temp_folder.h"
 
 namespace medseg {
 namespace {
@@ -81,6 +86,54 @@ TEST(EvaluationPage, ScoredMasksKnowWhetherTheyAreRight) {
   ASSERT_EQ(cases.size(), 2U);
   EXPECT_TRUE(cases[0].right);
   EXPECT_FALSE(cases[1].right);
+}
+
+// The page in a frame of so many pixels inside a page whose title a script sets: width of what is
+// there, width of what is seen.
+std::string framed(const std::string& page, int width) {
+  std::string escaped;
+  for (const char c : page) {
+    if (c == '&') {
+      escaped += "&amp;";
+    } else if (c == '"') {
+      escaped += "&quot;";
+    } else {
+      escaped += c;
+    }
+  }
+  return str_cat("<!doctype html><title>-</title><iframe id=\"f\" width=\"", width,
+                 "\" height=\"800\" srcdoc=\"", escaped,
+                 "\"></iframe><script>onload=()=>{const d=document.getElementById('f')."
+                 "contentDocument.documentElement;document.title=d.scrollWidth+'/'+d.clientWidth+"
+                 "'/'+d.querySelectorAll('table').length}</script>");
+}
+
+TEST(EvaluationPageExtra, NeverScrollsSidewaysOnAPhoneOrADesk) {
+  if (std::system("command -v chromium > /dev/null 2>&1") != 0)
+    GTEST_SKIP() << "chromium is not installed (scripts/extra_tools.sh)";
+  const TempFolder folder("page-browser");
+  auto a = report_of("runs/a-rather-long-name-of-a-run/test", "##..");
+  auto b = report_of("runs/another-rather-long-name-of-a-run/test", "..##");
+  for (auto* report : {&a, &b}) {
+    report->facts.manifest = "/somewhere/in/a/deep/folder/of/data/manifest.jsonl";
+    report->facts.leakage = "0 of 1200 test pictures and 0 of 300 patients were trained on";
+  }
+  const std::string page = evaluation_page({a, b}, comparison_json(a.rows, b.rows));
+  for (const int width : {360, 1280}) {
+    write_file(folder / "page.html", framed(page, width));
+    const std::string command = "chromium --headless --no-sandbox --disable-gpu --user-data-dir='" +
+                                (folder / "profile").string() + "' --dump-dom 'file://" +
+                                (folder / "page.html").string() + "' > '" +
+                                (folder / "dom").string() + "' 2> /dev/null";
+    ASSERT_EQ(std::system(command.c_str()), 0);
+    const std::string dom = read_file(folder / "dom");
+    const auto begin = dom.find("<title>");
+    ASSERT_NE(begin, std::string::npos);
+    const auto numbers = split(dom.substr(begin + 7, dom.find("</title>") - begin - 7), '/');
+    ASSERT_EQ(numbers.size(), 3U) << dom.substr(0, 300);
+    EXPECT_LE(std::stoi(numbers[0]), std::stoi(numbers[1])) << width;
+    EXPECT_GE(std::stoi(numbers[2]), 4) << "the page was shown";
+  }
 }
 
 }  // namespace

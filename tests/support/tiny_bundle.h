@@ -13,38 +13,15 @@
 #include "medseg/base/file.h"
 #include "medseg/bundle/open_bundle.h"
 #include "medseg/image/codec.h"
-#include "medseg/models/dinov2.h"
 #include "medseg/models/llama.h"
-#include "medseg/models/tiny_vit.h"
 #include "support/temp_folder.h"
+#include "support/tiny_segmenter.h"
 
 namespace medseg {
 
 inline BundleOptions tiny_bundle_options(const Tokenizer& tokenizer) {
   BundleOptions options;
-  options.model.language = {.vocabulary = tokenizer.size(),
-                            .width = 32,
-                            .layers = 2,
-                            .heads = 4,
-                            .kv_heads = 2,
-                            .mlp_width = 48,
-                            .norm_eps = 1e-5,
-                            .rope_theta = 1e5,
-                            .tied_head = false,
-                            .max_positions = 512};
-  options.model.vision.tower.set(Dinov2Options{
-      .image_size = 28, .position_grid = 4, .patch = 7, .width = 6, .layers = 1, .heads = 1});
-  options.model.projector = {.type = ProjectorType::kMlp2xGelu, .merge = 2};
-  options.model.grounding.encoder.set(TinyVitOptions{.image_size = 64,
-                                                     .widths = {8, 8, 8, 8},
-                                                     .depths = {1, 1, 1, 1},
-                                                     .heads = {1, 1, 1, 1},
-                                                     .windows = {2, 2, 2, 2}});
-  options.model.grounding.width = 8;
-  options.model.grounding.decoder_depth = 1;
-  options.model.grounding.decoder_heads = 1;
-  options.model.grounding.decoder_mlp = 8;
-  options.model.grounding.mask_channels = 4;
+  options.model = tiny_segmenter(tokenizer.size(), /*max_positions=*/512);
   options.grounding_preprocess = GroundingPreprocess::kLitemedsam;
   options.conversation = "chatml";
   options.tokenizer_fingerprint = tokenizer.fingerprint();

@@ -22,6 +22,7 @@
 #include "medseg/text/tokenizer.h"
 #include "medseg/training/options.h"
 #include "medseg/weights/tensor_file.h"
+#include "support/tiny_segmenter.h"
 
 namespace medseg::tiny {
 
@@ -64,23 +65,21 @@ inline void write_start(const fs::path& folder, bool tied_head = true, double po
   const auto tokenizer = make_byte_tokenizer();
   BundleOptions options;
   auto& model = options.model;
-  model.language = {.vocabulary = tokenizer->size(),
-                    .width = 32,
-                    .layers = 2,
-                    .heads = 2,
-                    .kv_heads = 1,
-                    .mlp_width = 48,
-                    .tied_head = tied_head,
-                    .max_positions = 512};
+  model = tiny_segmenter(tokenizer->size(), /*max_positions=*/512);
+  model.language.heads = 2;
+  model.language.kv_heads = 1;
+  model.language.rope_theta = LlamaOptions{}.rope_theta;
+  model.language.tied_head = tied_head;
+  // Wide enough to learn the six images in some dozen steps.
   model.vision.tower.set(Dinov2Options{
       .image_size = 28, .position_grid = 5, .patch = 7, .width = 32, .layers = 1, .heads = 2});
-  model.projector.merge = 2;
   model.grounding.encoder.set(TinyVitOptions{.image_size = 32,
                                              .widths = {8, 8, 8, 8},
                                              .depths = {1, 1, 1, 1},
                                              .heads = {1, 1, 1, 1},
                                              .windows = {4, 4, 4, 4}});
   model.grounding.width = 32;
+  model.grounding.decoder_depth = GroundingOptions{}.decoder_depth;
   model.grounding.decoder_heads = 4;
   model.grounding.decoder_mlp = 48;
   model.grounding.mask_channels = 8;

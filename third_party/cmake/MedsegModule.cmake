@@ -1,6 +1,7 @@
 # medseg_module(NAME [USES modules…] [PUBLIC deps…] [PRIVATE deps…])
 #   one folder, one static library: src/NAME/*.cpp behind include/medseg/NAME/*.h
 # medseg_plugin(NAME …), below
+# medseg_page(NAME), below
 # medseg_test(NAME)
 #   tests/NAME/*_test.cpp in one program, one ctest entry per module and tier; MEDSEG_TEST_USES_NAME
 #   lists the modules that the tests use beside NAME's own
@@ -13,14 +14,30 @@ target_compile_options(medseg_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshad
   -Wno-restrict  # g++ 12 warns about every "literal" + std::string (GCC bug 105651)
   $<$<BOOL:${MEDSEG_WERROR}>:-Werror>)
 
-# One precompiled <ATen/ATen.h> for all targets that see torch. It carries no symbols.
+# Precompiled headers, each a target without symbols: torch's for what sees it, and gtest's for the
+# tests, with torch's where they see it. medseg_pch(NAME LINK deps… HEADERS files…)
 file(GENERATE OUTPUT "${CMAKE_BINARY_DIR}/torch_pch.cpp"
   CONTENT "// carries the precompiled header\n")
-if(MEDSEG_TORCH AND MEDSEG_PCH)
-  add_library(torch_pch OBJECT "${CMAKE_BINARY_DIR}/torch_pch.cpp")
-  target_link_libraries(torch_pch PRIVATE dep::torch medseg_warnings)
-  target_include_directories(torch_pch PRIVATE include)
-  target_precompile_headers(torch_pch PRIVATE <ATen/ATen.h> <torch/types.h>)
+function(medseg_pch name)
+  cmake_parse_arguments(ARG "" "" "LINK;HEADERS" ${ARGN})
+  add_library(${name} OBJECT "${CMAKE_BINARY_DIR}/torch_pch.cpp")
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} medseg_warnings)
+  target_include_directories(${name} PRIVATE include)
+  target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
+endfunction()
+set(medseg_torch_headers <ATen/ATen.h> <torch/types.h> <torch/csrc/autograd/custom_function.h>)
+set(medseg_test_headers <gmock/gmock.h> <gtest/gtest.h>)
+if(MEDSEG_PCH)
+  if(MEDSEG_TESTS AND NOT MEDSEG_FUZZ)
+    medseg_pch(test_pch LINK dep::gtest HEADERS ${medseg_test_headers})
+  endif()
+  if(MEDSEG_TORCH)
+    medseg_pch(torch_pch LINK dep::torch HEADERS ${medseg_torch_headers})
+    if(MEDSEG_TESTS AND NOT MEDSEG_FUZZ)
+      medseg_pch(torch_test_pch LINK dep::torch dep::gtest
+                 HEADERS ${medseg_torch_headers} ${medseg_test_headers})
+    endif()
+  endif()
 endif()
 
 function(medseg_module name)
@@ -54,7 +71,10 @@ function(medseg_module name)
     endif()
   endforeach()
   target_link_libraries(medseg_${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE} medseg_warnings)
-  if(sees_torch AND MEDSEG_PCH)
+  if(sees_torch AND MEDSEG_PCH AND DEFINED MEDSEG_HEADERS_${name})  # more that most files read
+    target_precompile_headers(medseg_${name} PRIVATE ${medseg_torch_headers}
+                              ${MEDSEG_HEADERS_${name}})
+  elseif(sees_torch AND MEDSEG_PCH)
     target_precompile_headers(medseg_${name} REUSE_FROM torch_pch)
   elseif(sees_torch)  # what the precompiled header gives, in plain text
     target_compile_options(medseg_${name} PRIVATE
@@ -80,6 +100,25 @@ function(medseg_plugin name)
   target_link_libraries(medseg_${name} PRIVATE ${ARG_PRIVATE} medseg_warnings)
   set_target_properties(medseg_${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}"
     CXX_VISIBILITY_PRESET hidden)
+endfunction()
+
+# medseg_page(NAME)
+#   src/NAME/page/* inside the program, as NAME_page_files() of src/NAME/page_files.h: the page is
+#   there wherever the program is.
+function(medseg_page name)
+  if(NOT TARGET medseg_${name})
+    return()
+  endif()
+  set(folder "${CMAKE_SOURCE_DIR}/src/${name}/page")
+  set(script "${CMAKE_SOURCE_DIR}/third_party/cmake/EmbedPage.cmake")
+  set(generated "${CMAKE_BINARY_DIR}/${name}_page.cpp")
+  file(GLOB files CONFIGURE_DEPENDS "${folder}/*")
+  add_custom_command(OUTPUT "${generated}"
+    COMMAND "${CMAKE_COMMAND}" -D "FOLDER=${folder}"
+      -D "HEADER=${CMAKE_SOURCE_DIR}/src/${name}/page_files.h"
+      -D "FUNCTION=${name}_page_files" -D "OUT=${generated}" -P "${script}"
+    DEPENDS ${files} "${script}" VERBATIM)
+  target_sources(medseg_${name} PRIVATE "${generated}")
 endfunction()
 
 function(medseg_test name)
@@ -108,13 +147,18 @@ function(medseg_test name)
   # std::string (GCC bug 105329)
   set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS
     "-Wno-dangling-else;-Wno-shadow;-Wno-array-bounds;-Wno-stringop-overflow")
-  if(medseg_${name}_sees_torch AND MEDSEG_PCH)
+  if(MEDSEG_PCH)
     target_compile_options(${name}_test PRIVATE -fPIC)  # as the precompiled header
-    target_precompile_headers(${name}_test REUSE_FROM torch_pch)
+    if(medseg_${name}_sees_torch)
+      target_precompile_headers(${name}_test REUSE_FROM torch_test_pch)
+    else()
+      target_precompile_headers(${name}_test REUSE_FROM test_pch)
+    endif()
   endif()
-  # Tests whose suite name ends in "Integration" run whole commands or real weights; those that
-  # begin with "Gpu" skip themselves where there is none.
-  add_test(NAME ${name} COMMAND ${name}_test --gtest_filter=-*Integration.*:Gpu*)
+  # Tests whose suite name ends in "Integration" run whole commands or real weights; "Extra" needs a
+  # tool of scripts/extra_tools.sh and skips itself where it is missing; those that begin with "Gpu"
+  # skip themselves where there is none.
+  add_test(NAME ${name} COMMAND ${name}_test --gtest_filter=-*Integration.*:*Extra.*:Gpu*)
   set(limit 300)
   if(MEDSEG_SANITIZE)
     set(limit 1500)  # the instruments cost a factor of five
@@ -122,7 +166,12 @@ function(medseg_test name)
   set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT ${limit})
   set(integration FALSE)
   set(gpu FALSE)
+  set(extra FALSE)
   foreach(source IN LISTS sources)
+    file(STRINGS ${source} found REGEX "^TEST.*Extra," LIMIT_COUNT 1)
+    if(found)
+      set(extra TRUE)
+    endif()
     file(STRINGS ${source} found REGEX "^TEST.*[(]Gpu" LIMIT_COUNT 1)
     if(found)
       set(gpu TRUE)
@@ -135,6 +184,10 @@ function(medseg_test name)
   if(integration)
     add_test(NAME ${name}_integration COMMAND ${name}_test --gtest_filter=*Integration.*)
     set_tests_properties(${name}_integration PROPERTIES LABELS integration TIMEOUT 1800)
+  endif()
+  if(extra)
+    add_test(NAME ${name}_extra COMMAND ${name}_test --gtest_filter=*Extra.*)
+    set_tests_properties(${name}_extra PROPERTIES LABELS extra TIMEOUT 600)
   endif()
   if(gpu)
     add_test(NAME ${name}_gpu COMMAND ${name}_test --gtest_filter=Gpu*)

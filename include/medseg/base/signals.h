@@ -10,7 +10,8 @@ namespace medseg {
 /// Only one may exist at a time.
 class SignalWatch {
  public:
-  SignalWatch();
+  /// `line` is written to stderr the moment the first signal arrives; it outlives the watch.
+  explicit SignalWatch(const char* line = nullptr);
   ~SignalWatch();
   SignalWatch(const SignalWatch&) = delete;
   SignalWatch& operator=(const SignalWatch&) = delete;

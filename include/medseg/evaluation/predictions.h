@@ -45,6 +45,9 @@ std::vector<Prediction> read_predictions(const std::filesystem::path& path);
 /// (no `[SEG]`, in a record that lists absent structures). `predicted` is left empty.
 ScoredTurn expected_turn(const Manifest& manifest, const Record& record, const RecordTurn& turn,
                          int width, int height);
+/// The same for a turn that could not be asked: all its targets are missed. A reference mask that
+/// cannot be read either is one pixel in its stead.
+ScoredTurn failed_turn(const Manifest& manifest, const Record& record, const RecordTurn& turn);
 /// Fills `predicted` and `phrases`. \throws DataError on a mask of another size than the image's.
 void add_prediction(ScoredTurn& turn, const Prediction& prediction, const std::string& where,
                     int width, int height);

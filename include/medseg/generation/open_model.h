@@ -20,6 +20,7 @@ struct ModelOptions {
   std::int64_t max_new_tokens = 0;  ///< 0: what the bundle says
 
   at::ScalarType dtype() const { return precision_named("--precision", precision); }
+  /// With the threshold that was chosen on validation data, where the bundle has one.
   GenerationOptions generation(const OpenBundle& opened) const;
 };
 

@@ -16,6 +16,9 @@ struct OverlayMask {
 };
 
 /// RGB. Small pictures are enlarged by a whole factor until the short side reaches `min_side`.
-Image draw_overlay(const Image& image, const std::vector<OverlayMask>& masks, int min_side = 512);
+/// `pixel_aspect` is the height of a pixel / its width in millimetres; where it is not 1, the
+/// shorter of the two is stretched, so that shapes are true. \pre above 0.
+Image draw_overlay(const Image& image, const std::vector<OverlayMask>& masks, int min_side = 512,
+                   double pixel_aspect = 1);
 
 }  // namespace medseg

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,7 +32,8 @@ struct ProtocolResult {
   Metrics metrics;
   std::vector<std::pair<std::string, std::int64_t>> counts;  ///< further ones: "unattributed"
   std::map<std::string, GroupResult> by_modality, by_target, by_phrasing;
-  std::map<std::string, Interval> intervals;  ///< by metric; "dice_by_case" resamples cases
+  std::optional<double> mask_score_threshold;  ///< masks of a lower score were not drawn
+  std::map<std::string, Interval> intervals;   ///< by metric; "dice_by_case" resamples cases
 };
 
 struct Protocol {

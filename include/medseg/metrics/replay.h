@@ -25,11 +25,13 @@ struct ReplayTurn {
   int turn = 0;
   std::string image, subject, modality, phrasing;
   std::optional<PlanePosition> plane;
-  std::optional<GridSpacing> spacing;  ///< depth (1 for an image), row, column; mm
+  /// Between slices (1 for an image), rows and columns; mm.
+  std::optional<GridSpacing> spacing;
   std::int64_t height = 0, width = 0;
 
   std::vector<std::string> targets;  ///< labels of the references, in order of `[SEG]`
   std::vector<PackedMask> reference;
+  PackedMask ignored;        ///< cleared from all masks; of no size where nothing is
   bool asks_absent = false;  ///< asks for a structure that is not there
   std::string answer;        ///< of the manifest
 
@@ -88,6 +90,10 @@ struct ReplayCase {
   GridSize size{};
   GridSpacing spacing{};
   std::vector<CaseLabel> labels;  ///< those with a reference or a mask, sorted; others are empty
+  PackedMask ignored;             ///< of all its turns; of no size where nothing is
+
+  /// Those that count.
+  std::int64_t cells() const { return size[0] * size[1] * size[2] - ignored.area(); }
 };
 
 struct ReplayCases {
@@ -98,7 +104,8 @@ struct ReplayCases {
 
 /// Planes stand at steps of the greatest common divisor of their distances; planes nobody asked
 /// about are empty. A mask belongs to the label of the reference at its position, else to the label
-/// that its phrase names. \throws DataError on planes of two sizes.
+/// that its phrase names. What one turn ignores, no turn of the case draws. \throws DataError on
+/// planes of two sizes.
 ReplayCases put_together(const Replay& replay);
 
 /// Equal after trimming and ASCII lower case.

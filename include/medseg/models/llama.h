@@ -29,6 +29,9 @@ class KvCache {
   /// included.
   std::pair<at::Tensor, at::Tensor> append(std::int64_t layer, const at::Tensor& keys,
                                            const at::Tensor& values);
+  /// The whole stores of a layer, [B, kv_heads, capacity, head_dim], with room for one token at
+  /// position length(); undefined before the first append. For passes that write in place.
+  std::pair<at::Tensor, at::Tensor> stores_for_one(std::int64_t layer);
   /// Called once after all layers saw T new tokens.
   void advance(std::int64_t tokens) { length_ += tokens; }
   /// Forgets the tail: the next token has position `length`.
@@ -65,6 +68,16 @@ class Llama : public Module {
   /// \throws DataError beyond max_positions.
   at::Tensor forward(const at::Tensor& embeddings, KvCache* past = nullptr) const;
 
+  /// One more token of several dialogues, each with a cache of its own that is not empty:
+  /// `embeddings` [R, D]; row r continues *caches[r]. Returns the states after the final norm,
+  /// [R, D] float32. Without gradients.
+  ///
+  /// Where every matrix lies plainly in the CPU's memory (no adapter beside it, not in few bits),
+  /// each weight is read once for all rows, activations stay float32, and a row has the same bits
+  /// whatever the other rows are. Elsewhere each row takes `forward`.
+  /// \throws DataError beyond max_positions.
+  at::Tensor decode(const at::Tensor& embeddings, const std::vector<KvCache*>& caches) const;
+
   /// A batch without padding: `rows` [1, R, D] holds dialogues of `lengths` one behind the other,
   /// each at positions from 0 and blind to the others. The same states as those of each alone,
   /// [1, R, D]; nothing is computed for padding.
@@ -78,6 +91,9 @@ class Llama : public Module {
 
   /// [..., D] -> [..., V] with embed_tokens (tied) or `head`.
   at::Tensor logits(const at::Tensor& hidden) const;
+  /// The same for a few states [R, D], in float32 outside of autocast: [R, V]. A row has the same
+  /// bits whatever the other rows are. Without gradients.
+  at::Tensor few_logits(const at::Tensor& states) const;
 
   /// Rows from `first` on are trained as a leaf of their own; the old rows cannot move (also not by
   /// weight decay). write_back_rows() copies them into the weights before saving.
@@ -101,6 +117,7 @@ class Llama : public Module {
  private:
   struct Pass;
   friend class LlamaBlock;
+  bool decodes_in_place(const std::vector<KvCache*>& caches) const;
   void require_positions(std::int64_t tokens) const;
   at::Tensor run(const at::Tensor& embeddings, const Pass& pass) const;
 

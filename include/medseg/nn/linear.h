@@ -33,6 +33,9 @@ class Linear : public Module {
   /// The layer uses only this matrix until an undefined tensor is given: merged weights for an
   /// evaluation during training.
   void answer_with(at::Tensor merged) { stand_in_ = std::move(merged); }
+  /// The one matrix that `forward` multiplies with; undefined where it takes more than one (an
+  /// adapter) or makes it first (few bits).
+  const at::Tensor& only_matrix() const;
   /// The same for a low-bit W: merged_weight() in `dtype`, computed for each call, until
   /// std::nullopt.
   void answer_merged(std::optional<at::ScalarType> dtype) { merged_dtype_ = dtype; }

@@ -11,6 +11,7 @@
 #include "medseg/image/image.h"
 #include "medseg/metrics/calibration.h"
 #include "medseg/metrics/protocols.h"
+#include "medseg/report/runs_table.h"
 
 namespace medseg {
 
@@ -27,6 +28,7 @@ struct EvaluationReport {
   std::vector<CaseRow> rows;
   std::vector<ScoredCase> scored;  ///< mask scores, and whether each mask hit a reference
   std::vector<ShownCase> worst, median, best;
+  ReportedFacts facts;  ///< where they are known
 };
 
 /// The masks of a run with their scores, each right where its IoU with some reference of its turn

@@ -18,7 +18,8 @@ nlohmann::ordered_json protocol_json(const ProtocolResult& result);
 /// the protocol's rules.
 std::string protocol_text(const ProtocolResult& result);
 
-/// The keys of a paired test beside the two means; of `score --against` and `compare`.
+/// The keys of a paired test beside the two means; of `score --against` and `compare`. Only
+/// references that both runs were asked for are compared; "cases" counts the others.
 nlohmann::ordered_json comparison_json(const std::vector<CaseRow>& first,
                                        const std::vector<CaseRow>& second);
 

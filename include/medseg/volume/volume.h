@@ -15,7 +15,7 @@
 namespace medseg {
 
 /// `voxels[(k * size[1] + j) * size[0] + i]`: the first axis runs fastest. Values are physical
-/// (scaled).
+/// (scaled); not a number where the file says that nothing was measured (DICOM's padding).
 struct Volume {
   std::array<std::int64_t, 3> size{};  ///< voxels along i, j, k
   std::vector<float> voxels;
@@ -24,6 +24,8 @@ struct Volume {
   std::array<std::array<double, 4>, 3> affine{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
   std::string modality;          ///< "ct", "mr", … where the file says it (DICOM), else ""
   std::optional<Window> window;  ///< the file's own (DICOM VOI)
+  /// What a user should know of the reading (a tilted gantry, colours read as grey), one line each.
+  std::vector<std::string> notes;
 
   std::array<double, 3> spacing_mm() const;  ///< length of the three columns of the affine
   float at(std::int64_t i, std::int64_t j, std::int64_t k) const {
@@ -34,18 +36,30 @@ struct Volume {
 struct VoxelMask;  // morphology.h
 
 /// Kinds of files that hold volumes.
-enum class VolumeFormat { kNifti, kNrrd, kMetaImage, kInvesalius, kDicom, kDicomFolder };
+enum class VolumeFormat {
+  kNifti,
+  kNrrd,
+  kMetaImage,
+  kInvesalius,
+  kDicom,
+  kDicomSegmentation,  ///< DICOM SEG: a label volume
+  kDicomFolder
+};
 
 /// Told by the bytes, never by the name; nothing where the file is none of them. A folder is a
 /// DICOM series.
 /// \throws DataError if the file cannot be read.
 std::optional<VolumeFormat> volume_format(const std::filesystem::path& path);
 
-/// NIfTI-1/2 (single file or pair), NRRD, MetaImage or InVesalius (.inv3), plain or gzip; DICOM is
-/// refused by name. Of a file of several volumes (4-D) `index` chooses one.
+/// NIfTI-1/2 (single file or pair), NRRD, MetaImage or InVesalius (.inv3), plain or gzip, DICOM
+/// files and series folders (dicom.h). Of a file of several volumes (4-D) `index` chooses one; of a
+/// DICOM SEG it chooses the segment of that number, without it all become one label volume.
 /// \throws DataError naming the file and what is wrong with it.
 Volume read_volume(const std::filesystem::path& path,
                    std::optional<std::int64_t> index = std::nullopt);
+
+/// The header beside `image`, the voxels of a NIfTI pair; "" where it is none.
+std::filesystem::path nifti_header_of(const std::filesystem::path& image);
 
 /// Mask `index` stored beside the matrix of an InVesalius project, voxels 0 or 1, in the geometry
 /// of `read_volume(path)`. \throws DataError as above, or if there is no such mask.

@@ -1,6 +1,8 @@
 /// \file
-/// The smallest whole model.
+/// The one tiny model of all suites; a suite that needs another size says which and why.
 #pragma once
+
+#include <cstdint>
 
 #include "medseg/models/dinov2.h"
 #include "medseg/models/segmenter.h"
@@ -8,11 +10,12 @@
 
 namespace medseg {
 
-/// LLaMA of width 32 and 61 tokens, 4×4 patches of width 6 merged to 4 tokens, a grounding part of
+/// LLaMA of width 32, 4×4 patches of width 6 merged to 4 tokens, a grounding part of
 /// width 8.
-inline SegmenterOptions tiny_segmenter() {
+inline SegmenterOptions tiny_segmenter(std::int64_t vocabulary = 61,
+                                       std::int64_t max_positions = 64) {
   SegmenterOptions options;
-  options.language = {.vocabulary = 61,
+  options.language = {.vocabulary = vocabulary,
                       .width = 32,
                       .layers = 2,
                       .heads = 4,
@@ -21,7 +24,7 @@ inline SegmenterOptions tiny_segmenter() {
                       .norm_eps = 1e-5,
                       .rope_theta = 1e5,
                       .tied_head = false,
-                      .max_positions = 64};
+                      .max_positions = max_positions};
   options.vision.tower.set(Dinov2Options{
       .image_size = 28, .position_grid = 4, .patch = 7, .width = 6, .layers = 1, .heads = 1});
   options.projector = {.type = ProjectorType::kMlp2xGelu, .merge = 2};
