@@ -68,6 +68,7 @@ seeds() {
     dicom) cp "$golden"/dicom/*.dcm "$to" ;;
     picture_header) cp "$golden"/image/*.{png,tif,bmp,jpg} "$to" ;;
     rle) printf '\x08\x0852203' >"$to/runs" ;;
+    convert) cp tests/fuzz/convert_seeds/* "$to" ;;  # the first byte chooses the format
     manifest)
       printf '%s' \
         '{"id": "a", "image": "a.png", "modality": "ct", "subject": "s", "split": "train", ' \

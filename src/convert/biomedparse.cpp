@@ -1,5 +1,5 @@
-// BiomedParse's names: train/IMG_MODALITY_SITE.png, train_mask/IMG_MODALITY_SITE_TARGET.png with '+'
-// for blanks in TARGET; the same for test.
+// BiomedParse's names: train/IMG_MODALITY_SITE.png, train_mask/IMG_MODALITY_SITE_TARGET.png with
+// '+' for blanks in TARGET; the same for test.
 // BiomedParse README.md and datasets/create-customer-datasets
 #include <algorithm>
 #include <cctype>

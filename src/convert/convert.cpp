@@ -90,9 +90,8 @@ std::vector<Record> records_of(Reading& reading) {
     for (auto& record : made) records.push_back(std::move(record));
   }
   if (rendered) {
-    reading.note(str_cat("questions and answers are rendered from templates, seed ", options.seed,
-                         "; structures below ", options.min_area,
-                         " pixels are neither asked for nor denied"));
+    reading.note(str_cat("questions are rendered from templates (seed ", options.seed, "); below ",
+                         options.min_area, " pixels nothing is asked or denied"));
   }
   make_ids_unique(records);
   return records;
@@ -120,7 +119,14 @@ void count(ConvertSummary& summary, const std::vector<Record>& records) {
 
 void write_manifest(const fs::path& path, const std::vector<Record>& records) {
   std::string text;
-  for (const auto& record : records) text += to_json_line(record) + "\n";
+  for (const auto& record : records) {
+    try {
+      text += to_json_line(record) + "\n";
+    } catch (const nlohmann::json::exception&) {
+      throw DataError(str_cat("record ", &record - records.data() + 1),
+                      "a text or the name of a file is not UTF-8");
+    }
+  }
   write_file(path, text);
 }
 
@@ -159,8 +165,9 @@ std::string summary_text(const ConvertSummary& summary) {
     if (found != summary.records_by_split.end())
       splits.push_back(str_cat(name, " ", found->second));
   }
-  text += str_cat(" (", join(splits, ", "), ") of ", summary.pictures, " images and ",
-                  summary.masks, " masks, ", summary.subjects, " subjects; ", summary.questions,
+  text += str_cat(" (", join(splits, ", "), ")\n", summary.pictures, " images, ", summary.masks,
+                  " masks, ", summary.subjects,
+                  summary.subjects == 1 ? " subject; " : " subjects; ", summary.questions,
                   " questions, ", summary.absent_questions, " of them without a mask\n");
   for (const auto& note : summary.notes) text += "note: " + note + "\n";
   for (const auto& one : summary.skipped) {

@@ -50,6 +50,12 @@ std::vector<LabelValues> labels_of_dataset(const JsonItem& dataset) {
   return labels;
 }
 
+std::optional<int> ignored_of_dataset(const JsonItem& dataset) {
+  const auto value = dataset.at("labels").find("ignore");
+  if (!value || !value->json().is_number()) return std::nullopt;
+  return static_cast<int>(value->whole(0, 65535));
+}
+
 std::string modality_named(const std::string& name) {
   const std::string word = lower(name);
   static const std::vector<std::pair<std::string, std::string>> words = {

@@ -2,6 +2,7 @@
 /// What nnU-Net's and the Medical Segmentation Decathlon's `dataset.json` share.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,9 @@ namespace medseg {
 /// "labels": {"liver": 1} (nnU-Net 2, also with lists: regions) or {"1": "liver"}; the background
 /// and "ignore" are left out. \throws DataError.
 std::vector<LabelValues> labels_of_dataset(const JsonItem& dataset);
+
+/// The value of nnU-Net's "ignore" label, where there is one. \throws DataError.
+std::optional<int> ignored_of_dataset(const JsonItem& dataset);
 
 /// "CT" → ct, "T1w" and "FLAIR" → mr, …; "" for a name that tells none.
 std::string modality_named(const std::string& name);

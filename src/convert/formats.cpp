@@ -146,7 +146,7 @@ const std::vector<Format>& formats() {
        {}},
       {"drive",
        "DRIVE",
-       "training/images/21_training.tif, training/1st_manual/21_manual1.png",
+       "training/images/21_training.tif, training/1st_manual/21_manual1.gif",
        "",
        Kind::kMasks,
        read_named_set,

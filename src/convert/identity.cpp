@@ -109,11 +109,10 @@ std::vector<std::string> identity_report(const std::vector<Record>& records,
                       "numbers for names");
     lines.push_back(line);
   }
-  lines.push_back(
-      str_cat("files: ", with_text, " of ", files.size(),
-              " images looked at carry texts of their own (DICOM, EXIF, PNG or NIfTI texts); ",
-              with_text > 0 ? "none is read into the manifest, but the files keep them"
-                            : "heads of gzipped files were not opened"));
+  lines.push_back(str_cat(with_text, " of ", files.size(), " image files carry texts of their own",
+                          with_text > 0
+                              ? " (DICOM, EXIF, PNG, NIfTI): not read, but the files keep them"
+                              : "; gzipped ones were not opened"));
   if (!reading.left_out_keys().empty())
     lines.push_back("keys never read: " + join(reading.left_out_keys(), ", "));
   return lines;

@@ -82,7 +82,7 @@ class Slices {
         const bool named = std::any_of(names_.begin(), names_.end(), [&](const LabelValues& name) {
           return area_of(name, {{value, 1}}) > 0;
         });
-        if (!named) unnamed.insert(value);
+        if (!named && value != reading_.ignored()) unnamed.insert(value);
       }
     }
     for (const auto value : unnamed)
@@ -151,6 +151,7 @@ class Slices {
       source.label = name.label;
       source.file = one_.labels;
       if (!name.values.empty()) source.value = name.values.front();
+      source.ignore = reading_.ignored();
       const std::string id = next_mask_id(record);
       record.masks[id] = source;
       draft.areas[id] = area;

@@ -1,5 +1,5 @@
-// LLaVA's conversations: a list of {"id", "image", "conversations"}; text only. `[SEG]` needs masks,
-// which this form has none for.
+// LLaVA's conversations: a list of {"id", "image", "conversations"}; text only. `[SEG]` needs
+// masks, which this form does not hold.
 // llava/train/train.py, LazySupervisedDataset
 #include "dialogue.h"
 #include "exporter.h"

@@ -29,7 +29,7 @@ bool is_soft(const MaskValues& values) {
 }
 
 void add_value_mask(Draft& draft, const fs::path& path, const LabelValues& label,
-                    const MaskValues& values) {
+                    const MaskValues& values, std::optional<int> ignored) {
   std::int64_t area = 0;
   for (const int value : label.values) {
     const auto found = values.pixels.find(value);
@@ -41,6 +41,7 @@ void add_value_mask(Draft& draft, const fs::path& path, const LabelValues& label
     source.label = label.label;
     source.file = path;
     source.value = label.values.front();
+    source.ignore = ignored;
     const std::string id = next_mask_id(draft.record);
     draft.record.masks[id] = source;
     draft.areas[id] = area;
@@ -102,12 +103,12 @@ bool add_mask_file(Draft& draft, const fs::path& path, const std::vector<LabelVa
   if (values.coloured && !values.jpeg)
     throw DataError(path.string(), "a mask in colours; save its structures as grey values");
   if (!labels.empty() && !labels.front().values.empty()) {
-    for (const auto& label : labels) add_value_mask(draft, path, label, values);
+    for (const auto& label : labels) add_value_mask(draft, path, label, values, reading.ignored());
     for (const auto& [value, count] : values.pixels) {
       const bool named = std::any_of(labels.begin(), labels.end(), [&](const LabelValues& one) {
         return std::find(one.values.begin(), one.values.end(), value) != one.values.end();
       });
-      if (!named && value != 0)
+      if (!named && value != 0 && value != reading.ignored())
         reading.note(str_cat("label ", value, " has no name and is left out"));
     }
     return true;

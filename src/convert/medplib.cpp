@@ -1,4 +1,5 @@
-// MeCoVQA, of MedPLIB: LLaVA's conversations whose answers hold `<SEG>` and `<mask>path.png</mask>`.
+// MeCoVQA, of MedPLIB: LLaVA's conversations whose answers hold `<SEG>` and
+// `<mask>path.png</mask>`.
 // MedPLIB datasets/LazySupervisedDataset.py, extract_masks_fun
 #include "dialogue.h"
 #include "exporter.h"

@@ -1,5 +1,5 @@
 // nnU-Net raw: dataset.json, imagesTr/CASE_0000.nii.gz, labelsTr/CASE.nii.gz, and Ts.
-// nnunetv2/dataset_conversion/generate_dataset_json.py, nnunetv2/utilities/dataset_name_id_conversion.py
+// nnunetv2/dataset_conversion/generate_dataset_json.py
 #include <algorithm>
 #include <map>
 
@@ -75,6 +75,7 @@ void read_dataset(const SourceFiles& files, const std::string& description, Read
   dataset.folder = description.substr(0, description.rfind('/') + 1);
   dataset.labels = labels_of_dataset(item);
   dataset.channels = channels_of_dataset(item);
+  reading.set_ignored(ignored_of_dataset(item));
   const auto ending = item.find("file_ending");
   dataset.ending = ending ? ending->text() : ".nii.gz";
   if (const auto licence = item.find("licence")) reading.set_licence(licence->text());

@@ -4,10 +4,12 @@
 #include <map>
 #include <set>
 
+#include "gif.h"
 #include "label_slices.h"
 #include "mask_values.h"
 #include "medseg/base/error.h"
 #include "medseg/base/str.h"
+#include "medseg/image/codec.h"
 #include "medseg/volume/volume.h"
 
 namespace medseg {
@@ -173,10 +175,12 @@ class PairReader {
     draft.record.split = split;
     draft.looked_for = source_.looked_for;
     for (const auto& [i, mask] : masks) {
-      const fs::path file = files_.root() / mask.name;
+      fs::path file = files_.root() / mask.name;
       if (ends_with_any(mask.name, {".gif"})) {
-        reading_.skip("a GIF, which is not read: save masks as PNG", mask.name);
-        continue;
+        const Image drawn = read_gif(file);
+        file = reading_.folder() / "masks" / (id + ".png");
+        write_png(file, drawn);
+        reading_.note("GIF masks are written as PNG");
       }
       const auto labels = labels_of(layout_.masks[i], mask.fields);
       if (!add_mask_file(draft, file, labels, reading_))

@@ -20,6 +20,59 @@ using nlohmann::json;
 constexpr int kDeepest = 64;
 constexpr std::size_t kMostValues = std::size_t{1} << 23;
 
+void append_utf8(std::string& text, std::uint32_t code) {
+  if (code < 0x80) {
+    text += static_cast<char>(code);
+  } else if (code < 0x800) {
+    text += static_cast<char>(0xc0 | code >> 6);
+    text += static_cast<char>(0x80 | (code & 0x3f));
+  } else if (code < 0x10000) {
+    text += static_cast<char>(0xe0 | code >> 12);
+    text += static_cast<char>(0x80 | (code >> 6 & 0x3f));
+    text += static_cast<char>(0x80 | (code & 0x3f));
+  } else {
+    text += static_cast<char>(0xf0 | (code >> 18 & 7));
+    text += static_cast<char>(0x80 | (code >> 12 & 0x3f));
+    text += static_cast<char>(0x80 | (code >> 6 & 0x3f));
+    text += static_cast<char>(0x80 | (code & 0x3f));
+  }
+}
+
+/// Texts of Python 2 have no encoding: UTF-8 where it is that, else Latin-1.
+std::string as_utf8(std::string_view bytes) {
+  std::string text(bytes);
+  const auto kept = json::error_handler_t::ignore, marked = json::error_handler_t::replace;
+  // A byte that is no UTF-8 is dropped by one and marked by the other.
+  if (json(text).dump(-1, ' ', false, kept) == json(text).dump(-1, ' ', false, marked)) return text;
+  std::string latin;
+  for (const char c : bytes) append_utf8(latin, static_cast<unsigned char>(c));
+  return latin;
+}
+
+/// Python's raw-unicode-escape: Latin-1 with \uXXXX and \UXXXXXXXX.
+std::string from_raw_escapes(std::string_view bytes) {
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const std::size_t digits = i + 1 < bytes.size() && bytes[i] == '\\'
+                                   ? (bytes[i + 1] == 'u'   ? 4U
+                                      : bytes[i + 1] == 'U' ? 8U
+                                                            : 0U)
+                                   : 0U;
+    std::uint32_t code = 0;
+    if (digits > 0 && i + 2 + digits <= bytes.size()) {
+      const char* first = bytes.data() + i + 2;
+      const auto parsed = std::from_chars(first, first + digits, code, 16);
+      if (parsed.ptr == first + digits && code < 0x110000 && (code < 0xd800 || code > 0xdfff)) {
+        append_utf8(text, code);
+        i += 1 + digits;
+        continue;
+      }
+    }
+    append_utf8(text, static_cast<unsigned char>(bytes[i]));
+  }
+  return text;
+}
+
 struct Value;
 using Ref = std::shared_ptr<Value>;
 
@@ -115,7 +168,7 @@ class Unpickler {
     push(whole);
   }
 
-  void push_text(std::string_view text) { push(std::string(text)); }
+  void push_text(std::string_view text) { push(as_utf8(text)); }
 
   void push_quoted(const std::string& text) {
     if (text.size() < 2 || text.front() != text.back()) fail("no quoted text");
@@ -128,7 +181,7 @@ class Unpickler {
       const char next = text[++i];
       plain += next == 'n' ? '\n' : next == 't' ? '\t' : next;
     }
-    push(plain);
+    push(as_utf8(plain));
   }
 
   void push_float(std::uint64_t bits) {
@@ -223,7 +276,7 @@ class Unpickler {
         push_quoted(line());
         return;
       case 'V':
-        push_text(line());
+        push(from_raw_escapes(line()));
         return;
       case 'T':
       case 'X':

@@ -27,55 +27,69 @@ struct Point {
 struct Shape {
   std::vector<Point> points;
   std::uint8_t value = kTarget;
-  double area = 0;
+  std::int64_t area = 0;  ///< pixels inside the image
 };
 
-/// Inside by the even-odd rule at pixel centres, and every pixel of the outline: cv2.fillPoly.
-void draw(Image& image, const Shape& shape) {
-  const auto put = [&](int x, int y) {
-    if (x >= 0 && y >= 0 && x < image.width && y < image.height)
-      image.pixels[static_cast<std::size_t>(y) * static_cast<std::size_t>(image.width) +
-                   static_cast<std::size_t>(x)] = shape.value;
-  };
-  const auto& points = shape.points;
-  for (int y = 0; y < image.height; ++y) {
-    std::vector<double> crossings;
-    for (std::size_t i = 0; i < points.size(); ++i) {
-      const Point& a = points[i];
-      const Point& b = points[(i + 1) % points.size()];
-      if ((a.y <= y) == (b.y <= y)) continue;
-      crossings.push_back(a.x + static_cast<double>(y - a.y) * (b.x - a.x) / (b.y - a.y));
-    }
-    std::sort(crossings.begin(), crossings.end());
-    for (std::size_t i = 0; i + 1 < crossings.size(); i += 2) {
-      const int first = static_cast<int>(std::ceil(std::max(crossings[i], 0.0)));
-      const int last = static_cast<int>(
-          std::floor(std::min(crossings[i + 1], static_cast<double>(image.width - 1))));
-      for (int x = first; x <= last; ++x) put(x, y);
-    }
-  }
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    Point a = points[i];
-    const Point b = points[(i + 1) % points.size()];
-    const int dx = std::abs(b.x - a.x), dy = -std::abs(b.y - a.y);
-    const int step_x = a.x < b.x ? 1 : -1, step_y = a.y < b.y ? 1 : -1;
-    for (int error = dx + dy;;) {  // Bresenham
-      put(a.x, a.y);
-      if (a.x == b.x && a.y == b.y) break;
-      const int twice = 2 * error;
-      if (twice >= dy) {
-        error += dy;
-        a.x += step_x;
-      }
-      if (twice <= dx) {
-        error += dx;
-        a.y += step_y;
-      }
-    }
-  }
-}
+/// As cv2.fillPoly with whole points: even-odd between edges whose x is kept in 1/65536 pixels and
+/// rounded, and every pixel of the outline as cv2.line walks it, from left to right. Points inside
+/// the image give cv2's pixels exactly; lines that leave the image it clips, which moves a few.
+class Drawing {
+ public:
+  Drawing(Image& image, std::uint8_t value) : image_(image), value_(value) {}
 
-std::vector<Shape> shapes_of(const JsonItem& root) {
+  void fill(const std::vector<Point>& points) {
+    for (int y = 0; y < image_.height; ++y) {
+      std::vector<std::int64_t> crossings;
+      for (std::size_t i = 0; i < points.size(); ++i) {
+        Point a = points[i], b = points[(i + 1) % points.size()];
+        if (a.y > b.y) std::swap(a, b);
+        if (y < a.y || y >= b.y) continue;
+        const std::int64_t step = (std::int64_t{b.x - a.x} * kOne) / (b.y - a.y);
+        crossings.push_back(std::int64_t{a.x} * kOne + step * (y - a.y));
+      }
+      std::sort(crossings.begin(), crossings.end());
+      for (std::size_t i = 0; i + 1 < crossings.size(); i += 2) {
+        const auto first = std::max<std::int64_t>((crossings[i] + kOne / 2) >> 16, 0);
+        const auto last =
+            std::min<std::int64_t>((crossings[i + 1] + kOne / 2) >> 16, image_.width - 1);
+        for (auto x = first; x <= last; ++x) put(static_cast<int>(x), y);
+      }
+    }
+    for (std::size_t i = 0; i < points.size(); ++i)
+      line(points[i], points[(i + 1) % points.size()]);
+  }
+
+ private:
+  static constexpr std::int64_t kOne = 1 << 16;
+
+  void put(int x, int y) {
+    if (x < 0 || y < 0 || x >= image_.width || y >= image_.height) return;
+    image_.pixels[static_cast<std::size_t>(y) * static_cast<std::size_t>(image_.width) +
+                  static_cast<std::size_t>(x)] = value_;
+  }
+
+  void line(Point a, Point b) {
+    if (b.x < a.x) std::swap(a, b);
+    const int dx = b.x - a.x, dy = std::abs(b.y - a.y), down = b.y < a.y ? -1 : 1;
+    const bool steep = dy > dx;
+    const int along = steep ? dy : dx, across = steep ? dx : dy;
+    int error = along - 2 * across;
+    for (int i = 0; i <= along; ++i) {
+      put(a.x, a.y);
+      const bool both = error < 0;
+      error += (both ? 2 * along : 0) - 2 * across;
+      if (steep || both) a.y += down;
+      if (!steep || both) a.x += 1;
+    }
+  }
+
+  Image& image_;
+  std::uint8_t value_;
+};
+
+void draw(Image& image, const Shape& shape) { Drawing(image, shape.value).fill(shape.points); }
+
+std::vector<Shape> shapes_of(const JsonItem& root, int width, int height) {
   std::vector<Shape> shapes;
   for (const auto& item : root.at("shapes").items()) {
     const std::string label = item.at("label").text();
@@ -90,12 +104,11 @@ std::vector<Shape> shapes_of(const JsonItem& root) {
       shape.points.push_back({static_cast<int>(x), static_cast<int>(y)});
     }
     if (shape.points.empty()) item.at("points").expected("points");
-    for (std::size_t i = 0; i < shape.points.size(); ++i) {
-      const auto& a = shape.points[i];
-      const auto& b = shape.points[(i + 1) % shape.points.size()];
-      shape.area += 0.5 * (static_cast<double>(a.x) * b.y - static_cast<double>(b.x) * a.y);
-    }
-    shape.area = std::abs(shape.area);
+    Image alone{width, height, 1,
+                std::vector<std::uint8_t>(static_cast<std::size_t>(width) *
+                                          static_cast<std::size_t>(height))};
+    draw(alone, shape);
+    shape.area = std::count(alone.pixels.begin(), alone.pixels.end(), shape.value);
     shapes.push_back(std::move(shape));
   }
   // Small shapes over large ones.
@@ -126,7 +139,7 @@ void read_file(const SourceFiles& files, const std::string& name, const JsonItem
              std::vector<std::uint8_t>(static_cast<std::size_t>(width) *
                                        static_cast<std::size_t>(height))};
   bool ignores = false;
-  for (const auto& shape : shapes_of(root)) {
+  for (const auto& shape : shapes_of(root, width, height)) {
     draw(mask, shape);
     ignores = ignores || shape.value == kIgnore;
   }

@@ -45,8 +45,9 @@ std::string inner_name(const std::string& name, const std::string& where);
 /// The name without folders and ending; ".nii.gz" is one ending.
 std::string stem_of(const std::string& name);
 
-/// Calls `use` for every JSON file of the sources (a file as source is the only one looked at), with
-/// its name relative to the root; `use` returns false for a file of another kind. /// \throws DataError where no file was of the kind.
+/// Calls `use` for every JSON file of the sources (a file as source is the only one looked at),
+/// with its name relative to the root; `use` returns false for a file of another kind.
+/// \throws DataError where no file was of the kind.
 void for_each_json(Reading& reading,
                    const std::function<bool(const SourceFiles&, const std::string& name,
                                             const JsonItem& root)>& use);

@@ -72,8 +72,10 @@ void assign_splits(Reading& reading) {
   known.erase("");
   if (known.empty()) {
     deal(unsplit, options, splits);
-    reading.note(str_cat("splits: ", splits.size(), " subjects dealt ", options.shares[0], " : ",
-                         options.shares[1], " : ", options.shares[2], " with seed ", options.seed));
+    reading.note(str_cat("splits: ", splits.size(),
+                         splits.size() == 1 ? " subject dealt " : " subjects dealt ",
+                         options.shares[0], " : ", options.shares[1], " : ", options.shares[2],
+                         " with seed ", options.seed));
   } else {
     for (const auto& subject : unsplit) splits[subject] = "train";
     std::string line = "splits: the source's own";

@@ -178,9 +178,10 @@ class Examination {
         }));
       }
       if (pending.empty()) break;
-      for (const auto& examined : pending.front().get()) merge(number, examined);
+      const auto examined = pending.front().get();
       pending.pop_front();
-      if (progress) progress->update(static_cast<std::int64_t>(text.read()), note());
+      for (const auto& one : examined) merge(number, one);
+      if (progress) progress->update(static_cast<std::int64_t>(examined.back().begin), note());
     }
     if (lines == 0) findings_.fault(0, FaultKind::kNoRecords, "no records");
   }

@@ -34,13 +34,15 @@ std::string foreign_name(const json& value) {
   const auto has = [](const json& object, const char* key) {
     return object.is_object() && object.contains(key);
   };
-  if (has(value, "images") && has(value, "annotations")) return "COCO's annotation file";
-  if (has(first, "shapes") && has(first, "text")) return "LISA's ReasonSeg annotation";
-  if (has(first, "shapes")) return "labelme's annotation";
+  if (has(value, "images") && has(value, "annotations"))
+    return "COCO's annotation file (medseg data convert --from coco)";
+  if (has(first, "shapes") && has(first, "text"))
+    return "LISA's ReasonSeg annotation (medseg data convert --from reasonseg)";
+  if (has(first, "shapes")) return "labelme's annotation (medseg data convert --from labelme)";
   if (value.is_array() && has(first, "conversations") && !has(first, "masks"))
-    return "LLaVA's list of conversations";
+    return "LLaVA's list of conversations (medseg data convert --from llava)";
   if (has(value, "labels") && (has(value, "training") || has(value, "channel_names")))
-    return "nnU-Net's or Decathlon's dataset.json";
+    return "nnU-Net's or Decathlon's dataset.json (medseg data convert --from nnunet or decathlon)";
   return "";
 }
 

@@ -11,6 +11,7 @@
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
 #include "medseg/image/codec.h"
+#include "support/page_blocks.h"
 #include "support/temp_folder.h"
 #include "support/tiny_bundle.h"
 
@@ -19,26 +20,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The `sh` blocks of README.md between this heading and the next.
-std::vector<std::string> blocks_under(const std::string& heading) {
-  const std::string page = read_file(fs::path(MEDSEG_SOURCE_DIR) / "README.md");
-  const auto begin = page.find("\n## " + heading + "\n");
-  if (begin == std::string::npos) return {};
-  const std::string section = page.substr(begin, page.find("\n## ", begin + 1) - begin);
-  std::vector<std::string> blocks;
-  const std::string open = "```sh\n", close = "```";
-  for (auto at = section.find(open); at != std::string::npos; at = section.find(open, at)) {
-    at += open.size();
-    const auto end = section.find(close, at);
-    blocks.push_back(section.substr(at, end - at));
-    at = end;
-  }
-  return blocks;
-}
-
 class ReadmeIntegration : public ::testing::Test {
  protected:
-  ReadmeIntegration() : blocks_(blocks_under("Your own data")) {
+  ReadmeIntegration() : blocks_(blocks_under("README.md", "Your own data")) {
     fs::create_directory(folder_ / "bin");
     fs::create_symlink(MEDSEG_BINARY, folder_ / "bin" / "medseg");
     for (const char* name : {"case-1", "case-2"}) write_images(name);

@@ -229,17 +229,36 @@ TEST_F(Readers, RefCocoReadsItsPickle) {
     "categories": [{"id": 2, "name": "vessel"}],
     "annotations": [{"id": 9, "image_id": 1, "category_id": 2,
                      "segmentation": [[5, 5, 15, 5, 15, 15, 5, 15]]}]})");
-  // As pickle.dumps(refs, 0) writes it.
-  text("refs(unc).p",
-       "(lp0\n(dp1\nS'ref_id'\np2\nI3\nsS'ann_id'\nI9\nsS'image_id'\nI1\ns"
-       "S'category_id'\nI2\nsS'split'\nS'testA'\nsS'sentences'\n(lp3\n(dp4\n"
-       "S'sent'\nVleft vessel\nsasa.");
-  const auto manifest = read(options("refcoco"));
+  for (const char* protocol : {"0", "2", "4"}) {
+    SCOPED_TRACE(protocol);
+    fs::copy_file(fs::path(MEDSEG_SOURCE_DIR) / "tests/golden/convert" /
+                      str_cat("refs-protocol-", protocol, ".p"),
+                  folder_ / "src/refs(unc).p", fs::copy_options::overwrite_existing);
+    const auto manifest = read(options("refcoco"));
+    ASSERT_EQ(manifest.records().size(), 1U);
+    EXPECT_EQ(manifest.records()[0].split, "test");
+    EXPECT_EQ(manifest.records()[0].phrasing, "testA");
+    EXPECT_EQ(manifest.records()[0].turns[0].question, "<image>\nPlease mark this: left vessel");
+    EXPECT_EQ(first_mask(manifest, manifest.records()[0]), square(5));
+  }
+}
+
+TEST_F(Readers, DriveHasMasksAsGif) {
+  image("training/images/21_training.tif");
+  fs::create_directories(folder_ / "src/training/1st_manual");
+  fs::copy_file(fs::path(MEDSEG_SOURCE_DIR) / "tests/golden/convert/square.gif",
+                folder_ / "src/training/1st_manual/21_manual1.gif");
+  const auto manifest = read(options("drive"));
   ASSERT_EQ(manifest.records().size(), 1U);
-  EXPECT_EQ(manifest.records()[0].split, "test");
-  EXPECT_EQ(manifest.records()[0].phrasing, "testA");
-  EXPECT_EQ(manifest.records()[0].turns[0].question, "<image>\nPlease mark this: left vessel");
+  EXPECT_EQ(manifest.records()[0].masks.begin()->second.label, "retinal vessels");
   EXPECT_EQ(first_mask(manifest, manifest.records()[0]), square(5));
+  const std::string gif = read_file(folder_ / "src/training/1st_manual/21_manual1.gif");
+  for (std::size_t size = 0; size < gif.size() - 3; size += 5) {
+    write_file(folder_ / "src/training/1st_manual/21_manual1.gif", gif.substr(0, size));
+    EXPECT_THAT([&] { convert(options("drive")); },
+                ThrowsError<DataError>(HasSubstr("21_manual1.gif"), "a GIF, at byte"))
+        << size;
+  }
 }
 
 TEST_F(Readers, MuseKeepsItsAnswersOrNamesTheParts) {
@@ -330,6 +349,25 @@ TEST_F(Readers, DecathlonAndItsLicence) {
   EXPECT_THAT(labels(manifest), UnorderedElementsAre("liver", "tumour core"));
   EXPECT_EQ(manifest.records()[0].licence, "CC-BY-SA 4.0");
   EXPECT_EQ(manifest.records()[0].modality, "ct");
+}
+
+TEST_F(Readers, NnunetIn2dWithRegionsAndIgnoredPixels) {
+  for (int i = 0; i < 3; ++i) {
+    image(str_cat("Dataset007/imagesTr/c_", i, "_0000.png"), i);
+    Image map{40, 30, 1, std::vector<std::uint8_t>(1200)};
+    for (std::size_t j = 0; j < 600; ++j) map.pixels[j] = j < 200 ? 1 : j < 400 ? 2 : 3;
+    write_png(folder_ / "src" / str_cat("Dataset007/labelsTr/c_", i, ".png"), map);
+  }
+  text("Dataset007/dataset.json", R"({"channel_names": {"0": "ultrasound"}, "numTraining": 3,
+    "labels": {"background": 0, "whole": [1, 2], "core": 2, "ignore": 3}, "file_ending": ".png"})");
+  const auto manifest = read(options("nnunet"));
+  EXPECT_THAT(labels(manifest), UnorderedElementsAre("whole", "core"));
+  const auto& record = manifest.records()[0];
+  EXPECT_EQ(record.modality, "us");
+  for (const auto& [id, one] : record.masks) {
+    if (one.label != "core") continue;
+    EXPECT_EQ(load_ignored(manifest, record, {id}, 40, 30).area(), 200);
+  }
 }
 
 TEST_F(Readers, SubsetsKeepRareStructures) {

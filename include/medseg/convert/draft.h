@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,9 @@ class Reading {
   /// The source's own words on its licence.
   const std::string& licence() const { return licence_; }
   void set_licence(const std::string& licence) { licence_ = licence; }
+  /// The label whose pixels are neither structure nor background, where the source has one.
+  std::optional<int> ignored() const { return ignored_; }
+  void set_ignored(std::optional<int> value) { ignored_ = value; }
   /// Where masks that the reader has to draw are written to, as `masks/…`.
   const std::filesystem::path& folder() const { return folder_; }
   void set_folder(std::filesystem::path folder) { folder_ = std::move(folder); }
@@ -64,6 +68,7 @@ class Reading {
   std::vector<Skipped> skipped_;
   std::vector<std::string> notes_, left_out_keys_;
   std::string licence_;
+  std::optional<int> ignored_;
   std::filesystem::path folder_;
 };
 
