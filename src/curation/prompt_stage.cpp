@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base64.h"
+#include "medseg/base/base64.h"
 #include "medseg/base/error.h"
 #include "medseg/base/hash.h"
 #include "medseg/base/str.h"
