@@ -157,8 +157,8 @@ void evaluate_model(const EvaluateArguments& given, Comm& comm) {
                                    options, arguments.model.precision),
                           manifest, arguments.resume, comm);
   const OpenBundle bundle = open_model(arguments.model, BundleUse::kAnswers, comm.local_rank());
-  folder.begin();
   FeatureCache cache(*bundle.model, bundle.options, cache_options(arguments));
+  folder.begin();
   options.comm = &comm;
   options.answered = folder.answered();
   options.on_record = [&](const std::vector<Prediction>& record) { folder.add(record); };

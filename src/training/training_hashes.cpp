@@ -37,8 +37,8 @@ void keep_training_hashes(const fs::path& run, const TrainConfig& config) {
     if (const auto before = fs::path(config.model) / kFile; fs::exists(before))
       all.merge(read_trained_on(before));
     write_trained_on(run / kFile, all);
-  } catch (const DataError& error) {
-    not_kept(error.what());
+  } catch (const DataError&) {  // which one, the run itself says when it comes to it
+    not_kept("not all of it can be read");
   }
 }
 

@@ -198,10 +198,10 @@ TEST_F(EvaluateCommand, RefusesBeforeTheModelIsOpened) {
   EXPECT_EQ(evaluate("out", {"--baselines", "--resume"}).code, 2);
 }
 
-class EvaluateIntegration : public EvaluateCommand {};
+class ResumeIntegration : public EvaluateCommand {};
 
 // kill -9 at any moment, twenty times: every answer once, the same as an unbroken run's.
-TEST_F(EvaluateIntegration, TwentyKillsLoseNothing) {
+TEST_F(ResumeIntegration, TwentyKillsLoseNothing) {
   const auto lines = split(read_file(manifest_), '\n');
   std::string many;
   for (int i = 0; i < 60; ++i) {
@@ -241,7 +241,7 @@ TEST_F(EvaluateIntegration, TwentyKillsLoseNothing) {
   EXPECT_EQ(read_file(scratch_ / "killed/scores.json"), read_file(scratch_ / "whole/scores.json"));
 }
 
-TEST_F(EvaluateIntegration, CtrlCKeepsWhatWasAnsweredAndSaysSo) {
+TEST_F(ResumeIntegration, CtrlCKeepsWhatWasAnsweredAndSaysSo) {
   const auto lines = split(read_file(manifest_), '\n');
   std::string many;
   for (int i = 0; i < 400; ++i) {

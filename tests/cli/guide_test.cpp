@@ -63,7 +63,7 @@ TEST_F(GuideIntegration, EveryCommandWorksAsPrinted) {
                     " --set train.steps=2 --set train.schedule.warmup_steps=0 "
                     "--set train.evaluate_limit=2");
   run(train);
-  EXPECT_THAT(run(blocks[4]), HasSubstr("mean mask"));
+  EXPECT_THAT(run(blocks[4]), HasSubstr("mean training mask"));
   run(blocks[5]);
   EXPECT_TRUE(fs::exists(folder_ / "answer/answer.json"));
   run(blocks[6]);
