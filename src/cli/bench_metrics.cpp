@@ -34,7 +34,8 @@ Mask blob(RandomStream random, double dx, double dy) {
       for (int x = 0; x < kSide; ++x) {
         const double u = (x - x0) / a, v = (y - y0) / b;
         const double rim = 1 + 0.1 * std::sin(waves * std::atan2(v, u));
-        if (u * u + v * v < rim * rim) mask.pixels[static_cast<std::size_t>(y * kSide + x)] = 1;
+        if (u * u + v * v < rim * rim)
+          mask.pixels[static_cast<std::size_t>(y) * kSide + static_cast<std::size_t>(x)] = 1;
       }
     }
   }

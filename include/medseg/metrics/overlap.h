@@ -15,6 +15,7 @@ struct OverlapCounts {
   std::int64_t intersection = 0;
   std::int64_t predicted = 0;
   std::int64_t reference = 0;
+  // NOLINTNEXTLINE(readability-identifier-naming): "union" is a keyword
   std::int64_t union_() const { return predicted + reference - intersection; }
 };
 
