@@ -122,12 +122,10 @@ EvaluationOptions evaluation_options(const EvaluateArguments& arguments,
 }
 
 // What the bundle knows of its training.
-SeenInTraining seen_by(const std::filesystem::path& bundle, const Manifest& manifest,
-                       const std::string& split) {
-  const auto file = bundle / "trained_on.json";
-  std::optional<TrainedOn> trained;
-  if (std::filesystem::exists(file)) trained = read_trained_on(file);
-  return seen_in_training({&manifest, split}, trained);
+std::optional<TrainedOn> trained_on(const std::filesystem::path& bundle) {
+  const auto file = bundle / kTrainedOnFile;
+  if (!std::filesystem::exists(file)) return std::nullopt;
+  return read_trained_on(file);
 }
 
 std::string failures_text(const Evaluation& evaluation) {
@@ -149,6 +147,7 @@ void evaluate_model(const EvaluateArguments& given, Comm& comm) {
   refuse_untrained(bundle_options, arguments.model.bundle, BundleUse::kAnswers);
   auto options = evaluation_options(arguments, benchmark, bundle_options);
   const Manifest manifest = Manifest::read(arguments.manifest);
+  const auto trained = trained_on(arguments.model.bundle);
   const auto records = chosen_records(manifest, arguments.split, arguments.limit).size();
   options.max_failed = arguments.max_failed.value_or(
       std::max(kFailedAllowed, static_cast<std::int64_t>(records) / 100));
@@ -164,7 +163,7 @@ void evaluate_model(const EvaluateArguments& given, Comm& comm) {
   options.on_record = [&](const std::vector<Prediction>& record) { folder.add(record); };
   const Evaluation evaluation = evaluate(bundle, manifest, arguments.split, cache, options);
   SeenInTraining seen;
-  if (comm.leads()) seen = seen_by(arguments.model.bundle, manifest, arguments.split);
+  if (comm.leads()) seen = seen_in_training({&manifest, arguments.split}, trained);
   folder.finish(evaluation, stopwatch.seconds(), seen);
   if (!comm.leads()) return;
   log_info(leakage_statement(seen));

@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include <nlohmann/json.hpp>
+
 #include "formats.h"
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
@@ -106,6 +108,18 @@ ExportSummary export_manifest(const fs::path& manifest, const std::string& forma
   row.write(exporter);
   folder.commit();
   return exporter.take();
+}
+
+void Exporter::write_list_of_each_split(const AddItems& add) {
+  std::map<std::string, nlohmann::ordered_json> of_split;
+  for (const auto& picture : pictures_) {
+    auto& list = of_split[picture.split.empty() ? "all" : picture.split];
+    if (list.is_null()) list = nlohmann::ordered_json::array();
+    const std::string image = "images/" + picture.name + ".png";
+    write_image(picture, image);
+    add(picture, image, list);
+  }
+  for (const auto& [split, list] : of_split) write_text(split + ".json", list.dump(1) + "\n");
 }
 
 }  // namespace medseg

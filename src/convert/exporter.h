@@ -4,8 +4,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "medseg/convert/convert.h"
 #include "medseg/dataset/manifest.h"
@@ -45,6 +48,12 @@ class Exporter {
   void write_mask(const Mask& mask, const std::string& name);  ///< PNG, 0 and 255
   void write_grey(const Image& image, const std::string& name, std::int64_t masks);
   void write_text(const std::string& name, const std::string& text);
+
+  /// Writes every picture as images/NAME.png, and SPLIT.json (all.json where there is no split)
+  /// with the list of what `add` puts in for each picture of that split.
+  using AddItems = std::function<void(const ExportPicture& picture, const std::string& image,
+                                      nlohmann::ordered_json& list)>;
+  void write_list_of_each_split(const AddItems& add);
 
   /// Letters, digits, '-' and '.'; everything else becomes `other`.
   static std::string file_word(const std::string& text, char other = '_');

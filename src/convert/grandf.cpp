@@ -138,36 +138,30 @@ Caption caption_of(const std::string& answer) {
 }  // namespace
 
 void write_grandf(Exporter& exporter) {
-  std::map<std::string, nlohmann::ordered_json> of_split;
-  for (const auto& picture : exporter.pictures()) {
-    auto& list = of_split[picture.split.empty() ? "all" : picture.split];
-    if (list.is_null()) list = nlohmann::ordered_json::array();
-    const std::string name = "images/" + picture.name + ".png";
-    exporter.write_image(picture, name);
-    for (const Record* record : picture.records) {
-      for (const auto& turn : record->turns) {
-        const Caption caption = caption_of(turn.answer);
-        auto groundings = nlohmann::ordered_json::object();
-        for (std::size_t i = 0; i < caption.phrases.size(); ++i) {
-          const auto [begin, end] = caption.phrases[i];
-          const auto& first = record->masks.at(turn.masks[i].front()).label;
-          if (begin < 0 || groundings.contains(first)) {
-            exporter.skip("a [SEG] without a phrase of its own", record->id);
-            continue;
+  exporter.write_list_of_each_split(
+      [&](const ExportPicture& picture, const std::string& name, nlohmann::ordered_json& list) {
+        for (const Record* record : picture.records) {
+          for (const auto& turn : record->turns) {
+            const Caption caption = caption_of(turn.answer);
+            auto groundings = nlohmann::ordered_json::object();
+            for (std::size_t i = 0; i < caption.phrases.size(); ++i) {
+              const auto [begin, end] = caption.phrases[i];
+              const auto& first = record->masks.at(turn.masks[i].front()).label;
+              if (begin < 0 || groundings.contains(first)) {
+                exporter.skip("a [SEG] without a phrase of its own", record->id);
+                continue;
+              }
+              const Rle rle = encode_rle(exporter.mask_of(picture, *record, turn.masks[i]));
+              groundings[first] = {
+                  {"token_positives", {begin, end}},
+                  {"rle_masks", {{{"size", {rle.height, rle.width}}, {"counts", rle.counts}}}}};
+              exporter.count_masks(1);
+            }
+            list.push_back(
+                {{"file_name", name}, {"caption", caption.text}, {"groundings", groundings}});
           }
-          const Rle rle = encode_rle(exporter.mask_of(picture, *record, turn.masks[i]));
-          groundings[first] = {
-              {"token_positives", {begin, end}},
-              {"rle_masks", {{{"size", {rle.height, rle.width}}, {"counts", rle.counts}}}}};
-          exporter.count_masks(1);
         }
-        list.push_back(
-            {{"file_name", name}, {"caption", caption.text}, {"groundings", groundings}});
-      }
-    }
-  }
-  for (const auto& [split, list] : of_split)
-    exporter.write_text(split + ".json", list.dump(1) + "\n");
+      });
   exporter.note("questions do not fit into GranDf's form and are left out");
 }
 

@@ -95,40 +95,34 @@ void read_medplib(Reading& reading) {
 }
 
 void write_medplib(Exporter& exporter) {
-  std::map<std::string, nlohmann::ordered_json> of_split;
-  for (const auto& picture : exporter.pictures()) {
-    auto& list = of_split[picture.split.empty() ? "all" : picture.split];
-    if (list.is_null()) list = nlohmann::ordered_json::array();
-    const std::string image = "images/" + picture.name + ".png";
-    exporter.write_image(picture, image);
-    int number = 0;
-    for (const Record* record : picture.records) {
-      auto turns = nlohmann::ordered_json::array();
-      for (const auto& turn : record->turns) {
-        if (!turn.has_answer) continue;
-        if (turn.masks.size() > 1) {
-          exporter.skip("a turn with several [SEG]: MedPLIB has one a turn", record->id);
-          continue;
+  exporter.write_list_of_each_split(
+      [&](const ExportPicture& picture, const std::string& image, nlohmann::ordered_json& list) {
+        int number = 0;
+        for (const Record* record : picture.records) {
+          auto turns = nlohmann::ordered_json::array();
+          for (const auto& turn : record->turns) {
+            if (!turn.has_answer) continue;
+            if (turn.masks.size() > 1) {
+              exporter.skip("a turn with several [SEG]: MedPLIB has one a turn", record->id);
+              continue;
+            }
+            std::string question = turn.question;
+            if (turns.empty() && question.find(kImagePlace) == std::string::npos)
+              question = str_cat(kImagePlace, "\n", question);
+            std::string answer = replaced(replaced(turn.answer, std::string(kPhraseOpen) + " ", ""),
+                                          std::string(" ") + kPhraseClose, "");
+            if (!turn.masks.empty()) {
+              const std::string name = str_cat("masks/", picture.name, "--", number++, ".png");
+              exporter.write_mask(exporter.mask_of(picture, *record, turn.masks.front()), name);
+              answer = replaced(answer, kSegToken, "<SEG>") + "<mask>" + name + "</mask>";
+            }
+            turns.push_back({{"from", "human"}, {"value", question}});
+            turns.push_back({{"from", "gpt"}, {"value", answer}});
+          }
+          if (!turns.empty())
+            list.push_back({{"id", record->id}, {"image", image}, {"conversations", turns}});
         }
-        std::string question = turn.question;
-        if (turns.empty() && question.find(kImagePlace) == std::string::npos)
-          question = str_cat(kImagePlace, "\n", question);
-        std::string answer = replaced(replaced(turn.answer, std::string(kPhraseOpen) + " ", ""),
-                                      std::string(" ") + kPhraseClose, "");
-        if (!turn.masks.empty()) {
-          const std::string name = str_cat("masks/", picture.name, "--", number++, ".png");
-          exporter.write_mask(exporter.mask_of(picture, *record, turn.masks.front()), name);
-          answer = replaced(answer, kSegToken, "<SEG>") + "<mask>" + name + "</mask>";
-        }
-        turns.push_back({{"from", "human"}, {"value", question}});
-        turns.push_back({{"from", "gpt"}, {"value", answer}});
-      }
-      if (!turns.empty())
-        list.push_back({{"id", record->id}, {"image", image}, {"conversations", turns}});
-    }
-  }
-  for (const auto& [split, list] : of_split)
-    exporter.write_text(split + ".json", list.dump(1) + "\n");
+      });
 }
 
 }  // namespace medseg

@@ -92,12 +92,8 @@ void read_mr_medseg(Reading& reading) {
 }
 
 void write_mr_medseg(Exporter& exporter) {
-  std::map<std::string, nlohmann::ordered_json> of_split;
-  for (const auto& picture : exporter.pictures()) {
-    auto& list = of_split[picture.split.empty() ? "all" : picture.split];
-    if (list.is_null()) list = nlohmann::ordered_json::array();
-    const std::string image = "images/" + picture.name + ".png";
-    exporter.write_image(picture, image);
+  exporter.write_list_of_each_split([&](const ExportPicture& picture, const std::string& image,
+                                        nlohmann::ordered_json& list) {
     int number = 0;
     for (const Record* record : picture.records) {
       auto turns = nlohmann::ordered_json::array();
@@ -127,9 +123,7 @@ void write_mr_medseg(Exporter& exporter) {
       if (!turns.empty())
         list.push_back({{"task", "segmentation"}, {"base", "[null]"}, {"conversations", turns}});
     }
-  }
-  for (const auto& [split, list] : of_split)
-    exporter.write_text(split + ".json", list.dump(1) + "\n");
+  });
 }
 
 }  // namespace medseg

@@ -38,7 +38,23 @@ std::vector<const Record*> records_of(const DataPart& part) {
   return records;
 }
 
-Items items_of(const DataPart& part) {
+struct ReadPicture {
+  std::string volume;  ///< digest; "" of an image file
+  std::string pixels;
+  PerceptualHash look{};
+};
+
+ReadPicture read(const Manifest& manifest, const Record& record, const std::string& place) {
+  ReadPicture read;
+  read.volume = raised_as<DataError>(place, [&] { return volume_digest(manifest, record); });
+  const Image image = load_image(manifest, record);
+  read.pixels = picture_digest(image);
+  read.look = perceptual_hash(image);
+  return read;
+}
+
+// With `unread`, pictures that cannot be read are left out and counted.
+Items items_of(const DataPart& part, std::int64_t* unread = nullptr) {
   Items items;
   std::set<std::string> patients, volumes, pictures, names;
   for (const Record* record : records_of(part)) {
@@ -47,14 +63,18 @@ Items items_of(const DataPart& part) {
     if (!patient.empty() && patients.insert(patient).second)
       items.patients.push_back({patient, record->subject, place, {}});
     if (!names.insert(picture_key(*record)).second) continue;  // asked about before
-    const std::string volume =
-        raised_as<DataError>(place, [&] { return volume_digest(*part.manifest, *record); });
-    if (!volume.empty() && volumes.insert(volume).second)
-      items.volumes.push_back({volume, record->image.generic_string(), place, {}});
-    const Image image = load_image(*part.manifest, *record);
-    const std::string pixels = picture_digest(image);
-    if (pictures.insert(pixels).second)
-      items.pictures.push_back({pixels, picture_key(*record), place, perceptual_hash(image)});
+    ReadPicture one;
+    try {
+      one = read(*part.manifest, *record, place);
+    } catch (const DataError&) {
+      if (unread == nullptr) throw;
+      ++*unread;
+      continue;
+    }
+    if (!one.volume.empty() && volumes.insert(one.volume).second)
+      items.volumes.push_back({one.volume, record->image.generic_string(), place, {}});
+    if (pictures.insert(one.pixels).second)
+      items.pictures.push_back({one.pixels, picture_key(*record), place, one.look});
   }
   return items;
 }
@@ -141,15 +161,16 @@ void TrainedOn::merge(const TrainedOn& other) {
   pictures.insert(other.pictures.begin(), other.pictures.end());
 }
 
-TrainedOn hashes_of(const DataPart& part) {
-  const Items items = items_of(part);
+TrainedOn hashes_of(const DataPart& part, std::int64_t& unread) {
+  const Items items = items_of(part, &unread);
   return {hashes(items.patients, /*plain=*/true), hashes(items.volumes, /*plain=*/false),
           hashes(items.pictures, /*plain=*/false)};
 }
 
 SeenInTraining seen_in_training(const DataPart& test, const std::optional<TrainedOn>& trained) {
   if (!trained) return {};
-  const TrainedOn own = hashes_of(test);
+  std::int64_t unread = 0;
+  const TrainedOn own = hashes_of(test, unread);
   const auto count = [](const auto& hashes) { return static_cast<std::int64_t>(hashes.size()); };
   return {true,
           count(own.pictures),
@@ -157,7 +178,8 @@ SeenInTraining seen_in_training(const DataPart& test, const std::optional<Traine
           count(own.patients),
           count_shared(own.patients, trained->patients),
           count(own.volumes),
-          count_shared(own.volumes, trained->volumes)};
+          count_shared(own.volumes, trained->volumes),
+          unread};
 }
 
 }  // namespace medseg

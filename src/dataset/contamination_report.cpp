@@ -100,7 +100,9 @@ std::string leakage_statement(const SeenInTraining& seen) {
   std::string text = str_cat(seen.seen_pictures, " of ", seen.pictures, " test pictures");
   if (seen.patients > 0)
     text += str_cat(" and ", seen.seen_patients, " of ", seen.patients, " patients");
-  return text + " were trained on";
+  text += " were trained on";
+  if (seen.unread > 0) text += str_cat("; ", seen.unread, " pictures could not be read");
+  return text;
 }
 
 Json leakage_json(const SeenInTraining& seen) {
@@ -112,6 +114,7 @@ Json leakage_json(const SeenInTraining& seen) {
     json["seen_patients"] = seen.seen_patients;
     json["volumes"] = seen.volumes;
     json["seen_volumes"] = seen.seen_volumes;
+    json["unread_pictures"] = seen.unread;
   }
   json["statement"] = leakage_statement(seen);
   return json;

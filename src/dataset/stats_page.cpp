@@ -5,6 +5,7 @@
 #include <set>
 
 #include "medseg/base/base64.h"
+#include "medseg/base/html.h"
 #include "medseg/base/str.h"
 #include "medseg/image/codec.h"
 #include "medseg/image/overlay.h"
@@ -28,29 +29,6 @@ constexpr const char* kStyle =
     ".bad{color:#b00020;font-weight:600}"
     "@media(prefers-color-scheme:dark){body{color:#ddd;background:#161616}.bad{color:#ff8a80}}";
 
-std::string escaped(const std::string& text) {
-  std::string safe;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        safe += "&amp;";
-        break;
-      case '<':
-        safe += "&lt;";
-        break;
-      case '>':
-        safe += "&gt;";
-        break;
-      case '"':
-        safe += "&quot;";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) >= 0x20 || c == '\n') safe += c;
-    }
-  }
-  return safe;
-}
-
 class Page {
  public:
   Page(const Manifest& manifest, const ManifestStats& stats) : manifest_(manifest), stats_(stats) {
@@ -69,8 +47,8 @@ class Page {
     out_ =
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
         "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>" +
-        escaped(title) + "</title><style>" + kStyle + "</style></head><body>\n<h1>" +
-        escaped(title) + "</h1>\n";
+        html(title) + "</title><style>" + kStyle + "</style></head><body>\n<h1>" + html(title) +
+        "</h1>\n";
     counts();
     leaks();
     chart("Images by structure", &SplitStats::pairs_by_target, true);
@@ -86,7 +64,7 @@ class Page {
  private:
   void counts() {
     out_ += "<div class=\"wide\"><table><tr><th></th>";
-    for (const auto& split : splits_) out_ += "<th class=\"n\">" + escaped(split) + "</th>";
+    for (const auto& split : splits_) out_ += "<th class=\"n\">" + html(split) + "</th>";
     out_ += "</tr>\n";
     const auto row = [&](const char* title, std::int64_t SplitStats::*field) {
       out_ += str_cat("<tr><td>", title, "</td>");
@@ -108,8 +86,8 @@ class Page {
     out_ += "<h2>Leakage between splits</h2>\n";
     if (stats_.leaks.empty()) out_ += "<p>none</p>\n";
     for (const auto& leak : stats_.leaks) {
-      out_ += str_cat("<p", leak.declared ? ">" : " class=\"bad\">", escaped(leak.what), " in ",
-                      escaped(join(leak.splits, ", ")),
+      out_ += str_cat("<p", leak.declared ? ">" : " class=\"bad\">", html(leak.what), " in ",
+                      html(join(leak.splits, ", ")),
                       leak.declared ? " (declared: split by slab)" : " (not declared)", "</p>\n");
     }
   }
@@ -129,13 +107,13 @@ class Page {
     }
     std::int64_t most = 1;
     for (const auto& [key, n] : rows) most = std::max(most, n);
-    out_ += "<h2>" + escaped(title) + "</h2>\n<p>";
+    out_ += "<h2>" + html(title) + "</h2>\n<p>";
     for (std::size_t i = 0; i < splits_.size(); ++i)
       out_ += str_cat("<span class=\"bar s", std::min<std::size_t>(i, 3),
-                      "\" style=\"width:.8rem\"></span> ", escaped(splits_[i]), " &nbsp; ");
+                      "\" style=\"width:.8rem\"></span> ", html(splits_[i]), " &nbsp; ");
     out_ += "</p>\n<div class=\"wide\"><table>\n";
     for (std::size_t r = 0; r < std::min(rows.size(), kMostRows); ++r) {
-      out_ += str_cat("<tr><td>", escaped(str_cat(rows[r].first)), "</td><td class=\"n\">",
+      out_ += str_cat("<tr><td>", html(str_cat(rows[r].first)), "</td><td class=\"n\">",
                       rows[r].second, "</td><td style=\"white-space:nowrap;min-width:16rem\">");
       for (std::size_t i = 0; i < splits_.size(); ++i) {
         const auto& counts = stats_.splits.at(splits_[i]).*field;
@@ -144,7 +122,7 @@ class Page {
         const double width = 24.0 * static_cast<double>(found->second) / static_cast<double>(most);
         out_ += str_cat("<span class=\"bar s", std::min<std::size_t>(i, 3),
                         "\" style=\"width:", fixed(std::max(width, 0.1), 2), "rem\" title=\"",
-                        escaped(splits_[i]), " ", found->second, "\"></span>");
+                        html(splits_[i]), " ", found->second, "\"></span>");
       }
       out_ += "</td></tr>\n";
     }
@@ -181,9 +159,9 @@ class Page {
     std::string question = turn.question;
     const auto mark = question.find("<image>");
     if (mark != std::string::npos) question.erase(mark, 7);
-    return str_cat("<figure><img alt=\"", escaped(record.id), "\" src=\"data:image/png;base64,",
-                   base64(png), "\"><figcaption>", escaped(record.id), " (", escaped(record.split),
-                   ")<br>", escaped(trim(question)), "<br>", escaped(turn.answer),
+    return str_cat("<figure><img alt=\"", html(record.id), "\" src=\"data:image/png;base64,",
+                   base64(png), "\"><figcaption>", html(record.id), " (", html(record.split),
+                   ")<br>", html(trim(question)), "<br>", html(turn.answer),
                    "</figcaption></figure>\n");
   }
 

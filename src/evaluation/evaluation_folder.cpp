@@ -195,7 +195,9 @@ void EvaluationFolder::set_aside_unfinished() const {
   std::string lines;
   for (const auto& file : answer_files(path_)) lines += lines_of(read_cut_predictions(file));
   if (lines.empty()) return;
-  const auto aside = path_ / "predictions.before.jsonl";
+  auto aside = path_ / "predictions.before.jsonl";
+  for (int number = 2; fs::exists(aside); ++number)
+    aside = path_ / str_cat("predictions.before-", number, ".jsonl");
   write_file(aside, lines);
   log_warning(str_cat("the unfinished evaluation in ", path_.string(), " is begun anew (--resume ",
                       "would go on); its answers were moved to ", aside.string()));

@@ -8,8 +8,8 @@
 #include <set>
 #include <string_view>
 
-#include "html.h"
 #include "medseg/base/base64.h"
+#include "medseg/base/html.h"
 #include "medseg/base/str.h"
 #include "medseg/image/codec.h"
 #include "medseg/report/line_chart.h"

@@ -6,8 +6,8 @@
 #include <cstdio>
 #include <limits>
 
-#include "html.h"
 #include "medseg/base/error.h"
+#include "medseg/base/html.h"
 #include "medseg/base/str.h"
 
 namespace medseg {

@@ -1,7 +1,7 @@
 #include "page_style.h"
 
-#include "html.h"
 #include "medseg/base/clock.h"
+#include "medseg/base/html.h"
 #include "medseg/base/str.h"
 #include "medseg/report/line_chart.h"
 

@@ -7,11 +7,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "html.h"
 #include "medseg/base/base64.h"
 #include "medseg/base/clock.h"
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
+#include "medseg/base/html.h"
 #include "medseg/base/process.h"
 #include "medseg/base/str.h"
 #include "medseg/report/line_chart.h"

@@ -13,37 +13,37 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kFile = "trained_on.json";
 constexpr std::size_t kMostRecords = 50'000;  // some minutes of reading
 
 }  // namespace
 
 void keep_training_hashes(const fs::path& run, const TrainConfig& config) {
-  if (fs::exists(run / kFile)) return;
-  const auto not_kept = [](const std::string& why) {
-    log_info("no hashes of the training data are kept (" + why +
-             "): an evaluation cannot say which of its images were trained on");
-  };
-  try {
-    TrainedOn all;
-    std::size_t records = 0;
-    for (const auto& source : config.data.train) {
-      std::vector<BadSample> left_out;
-      const auto manifest = read_manifest(source.manifest, config.data.on_bad_sample, left_out);
-      records += manifest.split(source.split).size();
-      if (records > kMostRecords) return not_kept(str_cat("more than ", kMostRecords, " records"));
-      all.merge(hashes_of({&manifest, source.split}));
+  if (fs::exists(run / kTrainedOnFile)) return;
+  TrainedOn all;
+  std::size_t records = 0;
+  std::int64_t unread = 0;
+  for (const auto& source : config.data.train) {
+    std::vector<BadSample> left_out;
+    const auto manifest = read_manifest(source.manifest, config.data.on_bad_sample, left_out);
+    records += manifest.split(source.split).size();
+    if (records > kMostRecords) {
+      log_info(str_cat("no hashes of the training data are kept (more than ", kMostRecords,
+                       " records): an evaluation cannot say which of its images were trained on"));
+      return;
     }
-    if (const auto before = fs::path(config.model) / kFile; fs::exists(before))
-      all.merge(read_trained_on(before));
-    write_trained_on(run / kFile, all);
-  } catch (const DataError&) {  // which one, the run itself says when it comes to it
-    not_kept("not all of it can be read");
+    all.merge(hashes_of({&manifest, source.split}, unread));
   }
+  if (const auto before = fs::path(config.model) / kTrainedOnFile; fs::exists(before))
+    all.merge(read_trained_on(before));
+  write_trained_on(run / kTrainedOnFile, all);
+  if (unread > 0)
+    log_info(
+        str_cat(unread, " training images cannot be read and have no hash in ", kTrainedOnFile));
 }
 
 void copy_training_hashes(const fs::path& run, const fs::path& bundle) {
-  if (fs::exists(run / kFile)) write_file(bundle / kFile, read_file(run / kFile));
+  const auto file = run / kTrainedOnFile;
+  if (fs::exists(file)) write_file(bundle / kTrainedOnFile, read_file(file));
 }
 
 }  // namespace medseg

@@ -9,7 +9,9 @@ namespace medseg {
 
 /// Writes trained_on.json into the run folder unless it is there: hashes of the patients, volumes
 /// and images of all training data, those that the start bundle knows of included. Reads every
-/// image once. Data that is too large for that, or cannot be read, is not hashed, which is said.
+/// image once; those that cannot be read are left out, and data of more than 50,000 records is not
+/// hashed: both are said. \throws DataError on a manifest, or hashes of the start bundle, that
+/// cannot be read.
 void keep_training_hashes(const std::filesystem::path& run, const TrainConfig& config);
 
 /// Copies it into a bundle that is about to be written, where the run has it.

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "medseg/base/str.h"
+#include "medseg/dataset/contamination.h"
 #include "medseg/evaluation/predictions.h"
 #include "support/child_process.h"
 #include "support/run_cli.h"
@@ -123,6 +124,10 @@ TEST_F(EvaluateCommand, AnUnfinishedEvaluationIsMovedAside) {
   EXPECT_EQ(outcome.code, 0);
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("begun anew"), HasSubstr("predictions.before.jsonl")));
   EXPECT_EQ(read_predictions(scratch_ / "out/predictions.before.jsonl").size(), 1U);
+  keep_lines("out", 3, "");
+  EXPECT_EQ(evaluate("out").code, 0);
+  EXPECT_EQ(read_predictions(scratch_ / "out/predictions.before-2.jsonl").size(), 3U);
+  EXPECT_EQ(read_predictions(scratch_ / "out/predictions.before.jsonl").size(), 1U) << "it stays";
 }
 
 TEST_F(EvaluateCommand, ADamagedImageCountsAsFailedAndTheRestIsAnswered) {
@@ -148,6 +153,27 @@ TEST_F(EvaluateCommand, ADamagedImageCountsAsFailedAndTheRestIsAnswered) {
   ASSERT_EQ(mended.code, 0) << mended.err;
   EXPECT_THAT(mended.err, HasSubstr("3 answers of an earlier run are kept"));
   EXPECT_EQ(json::parse(mended.out)["failed"], 0);
+}
+
+TEST_F(EvaluateCommand, SaysWhatOfTheDataWasTrainedOnAlsoBesideADamagedImage) {
+  const auto manifest = Manifest::read(manifest_);
+  std::int64_t unread = 0;
+  write_trained_on(scratch_ / "bundle/trained_on.json", hashes_of({&manifest, "test"}, unread));
+  auto damaged = json::parse(read_file(manifest_).substr(0, read_file(manifest_).find('\n')));
+  damaged["id"] = "damaged";
+  damaged["split"] = "test";
+  damaged["image"] = "images/slice-9.png";
+  write_file(scratch_ / "data/images/slice-9.png", "\x89PNG no more");
+  write_file(manifest_, read_file(manifest_) + damaged.dump() + "\n");
+  const auto outcome = evaluate("out");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("1 of 1 test pictures and 1 of 1 patients were trained on; 1 "
+                                     "pictures could not be read"));
+  EXPECT_EQ(facts("out")["leakage"]["unread_pictures"], 1);
+
+  write_file(scratch_ / "bundle/trained_on.json", R"({"format": "x"})");
+  EXPECT_EQ(evaluate("none").code, 3);
+  EXPECT_FALSE(std::filesystem::exists(scratch_ / "none")) << "told before anything is asked";
 }
 
 TEST_F(EvaluateCommand, TooManyFailuresEndIt) {

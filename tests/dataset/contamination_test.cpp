@@ -104,8 +104,10 @@ TEST_F(ContaminationTest, ARunsHashesTellHowMuchOfATestWasTrainedOn) {
   write_png(folder_ / "b.png", scene(2));
   const auto test = manifest("test.jsonl", {{"t1", "a.png", "p1"}, {"t2", "b.png", "p2"}});
   const auto train = manifest("train.jsonl", {{"r", "b.png", "P-02", "train"}});
-  auto trained = hashes_of({&train, "train"});
-  trained.merge(hashes_of({&train, "train"}));
+  std::int64_t unread = 0;
+  auto trained = hashes_of({&train, "train"}, unread);
+  trained.merge(hashes_of({&train, "train"}, unread));
+  EXPECT_EQ(unread, 0);
   write_trained_on(folder_ / "trained_on.json", trained);
   const auto seen = seen_in_training({&test, "test"}, read_trained_on(folder_ / "trained_on.json"));
   EXPECT_TRUE(seen.known);

@@ -11,6 +11,7 @@
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/linear.h"
 #include "medseg/nn/rotary.h"
+#include "support/tiny_segmenter.h"
 
 namespace medseg {
 namespace {
@@ -20,16 +21,9 @@ using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
 LlamaOptions tiny(bool tied) {
-  return {.vocabulary = 61,
-          .width = 32,
-          .layers = 2,
-          .heads = 4,
-          .kv_heads = 2,
-          .mlp_width = 48,
-          .norm_eps = 1e-5,
-          .rope_theta = 1e5,
-          .tied_head = tied,
-          .max_positions = 64};
+  auto options = tiny_segmenter().language;  // the golden files were made in its sizes
+  options.tied_head = tied;
+  return options;
 }
 
 /// The golden model; the head is the caller's, for in a whole model the Segmenter registers it.
@@ -395,114 +389,6 @@ TEST(Llama, TrainsUnderAutocastWithWeightsStoredInBf16) {
     if (layer->has_adapter())
       EXPECT_GT(layer->lora_b.grad().abs().max().item<float>(), 0.0F) << name;
   }
-}
-
-// --- decoding several dialogues with one reading of the weights -------------------
-
-LlamaOptions odd_sizes() {  // no width is a multiple of a vector's length
-  auto options = tiny(/*tied=*/true);
-  options.width = 44;
-  options.heads = 4;
-  options.kv_heads = 2;
-  options.head_dim = 10;
-  options.mlp_width = 70;
-  options.attention_bias = AttentionBias::kQkv;
-  return options;
-}
-
-void fill(Llama& llama) {
-  const at::NoGradGuard no_grad;
-  at::manual_seed(3);
-  for (const auto& [name, tensor] : llama.named_parameters())
-    if (name.ends_with("bias")) tensor->normal_();
-}
-
-/// Three dialogues of other lengths, then `steps` tokens of each: [rows, steps, D].
-at::Tensor decoded(const Llama& llama, const std::vector<std::int64_t>& lengths, std::int64_t steps,
-                   const at::Tensor& embeddings) {
-  std::vector<KvCache> caches(lengths.size(), KvCache(llama.options().layers));
-  std::vector<KvCache*> all;
-  for (std::size_t r = 0; r < lengths.size(); ++r) {
-    const auto row = embeddings.narrow(0, static_cast<std::int64_t>(r), 1);
-    llama.forward(row.narrow(1, 0, lengths[r]), &caches[r]);
-    all.push_back(&caches[r]);
-  }
-  std::vector<at::Tensor> states;
-  for (std::int64_t step = 0; step < steps; ++step) {
-    std::vector<at::Tensor> next;
-    for (std::size_t r = 0; r < lengths.size(); ++r)
-      next.push_back(embeddings[static_cast<std::int64_t>(r)][lengths[r] + step]);
-    states.push_back(llama.decode(at::stack(next), all));
-  }
-  return at::stack(states, 1);
-}
-
-/// The same states from whole passes.
-at::Tensor forwarded(const Llama& llama, const std::vector<std::int64_t>& lengths,
-                     std::int64_t steps, const at::Tensor& embeddings) {
-  std::vector<at::Tensor> rows;
-  for (std::size_t r = 0; r < lengths.size(); ++r) {
-    const auto row = embeddings.narrow(0, static_cast<std::int64_t>(r), 1);
-    const auto states = llama.forward(row.narrow(1, 0, lengths[r] + steps))[0];
-    rows.push_back(states.narrow(0, lengths[r], steps).to(at::kFloat));
-  }
-  return at::stack(rows);
-}
-
-TEST(LlamaDecode, EqualsWholePassesInEverySize) {
-  auto windowed = tiny(true);
-  windowed.sliding_window = 5;
-  for (const auto& options : {tiny(true), odd_sizes(), windowed}) {
-    Llama llama(options);
-    fill(llama);
-    const at::NoGradGuard no_grad;
-    const auto embeddings = at::randn({3, 20, options.width});
-    const std::vector<std::int64_t> lengths = {3, 11, 7};
-    EXPECT_TRUE(golden::close(decoded(llama, lengths, 6, embeddings),
-                              forwarded(llama, lengths, 6, embeddings), 2e-5));
-  }
-}
-
-TEST(LlamaDecode, ARowHasTheSameBitsAloneAndAmongOthers) {
-  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
-    Llama llama(odd_sizes(), dtype);
-    fill(llama);
-    const at::NoGradGuard no_grad;
-    const AutocastScope autocast(at::kCPU, dtype);
-    const auto embeddings = at::randn({11, 20, 44});  // more rows than one reading serves
-    const std::vector<std::int64_t> lengths = {3, 11, 7, 5, 5, 2, 9, 10, 4, 6, 8};
-    const auto together = decoded(llama, lengths, 4, embeddings);
-    for (std::int64_t r = 0; r < 11; ++r) {
-      const auto alone =
-          decoded(llama, {lengths[static_cast<std::size_t>(r)]}, 4, embeddings.narrow(0, r, 1));
-      EXPECT_TRUE(at::equal(alone[0], together[r])) << "row " << r;
-      EXPECT_TRUE(at::equal(llama.few_logits(alone[0])[1], llama.few_logits(together[r])[1]));
-    }
-  }
-}
-
-TEST(LlamaDecode, BesideAnAdapterItTakesThePlainPass) {
-  Llama llama(tiny(true));
-  const at::NoGradGuard no_grad;
-  for (const auto& [name, linear] : llama.modules_of_type<Linear>()) {
-    linear->add_adapter(2, 4, 0.0);
-    linear->lora_b.normal_();
-  }
-  const auto embeddings = at::randn({2, 12, 32});
-  EXPECT_TRUE(golden::close(decoded(llama, {3, 5}, 4, embeddings),
-                            forwarded(llama, {3, 5}, 4, embeddings), 2e-5));
-}
-
-TEST(LlamaDecode, BeyondTheLastPositionIsRefused) {
-  Llama llama(tiny(true));
-  const at::NoGradGuard no_grad;
-  KvCache cache(2);
-  llama.forward(at::randn({1, 64, 32}), &cache);
-  EXPECT_THAT(
-      [&] {
-        llama.decode(at::randn({1, 32}), {&cache});
-      },
-      ThrowsMessage<DataError>(HasSubstr("positions for 64")));
 }
 
 }  // namespace

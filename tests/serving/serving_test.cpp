@@ -259,7 +259,8 @@ TEST_F(Serving, ThePageAsksForNothingFromOutside) {
   start();
   const auto page = send("GET", "/").body;
   EXPECT_THAT(page, HasSubstr("<title>medseg</title>"));
-  for (const char* name : {"/", "/page/page.js", "/page/masks.js", "/page/page.css"}) {
+  for (const char* name :
+       {"/", "/page/page.js", "/page/masks.js", "/page/page.css", "/page/icon.svg"}) {
     const auto file = send("GET", name);
     EXPECT_EQ(file.status, 200) << name;
     EXPECT_THAT(file.body, testing::Not(HasSubstr("https://"))) << name;

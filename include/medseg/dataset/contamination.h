@@ -73,9 +73,12 @@ struct TrainedOn {
   void merge(const TrainedOn& other);
 };
 
-/// Of one training source. Reads every picture. \throws DataError.
-TrainedOn hashes_of(const DataPart& part);
+/// Of one training source. Reads every picture; those that cannot be read have no hash and are
+/// added to `unread`. \throws DataError on a split without a record.
+TrainedOn hashes_of(const DataPart& part, std::int64_t& unread);
 
+/// Its name in a run and in a bundle.
+inline constexpr const char* kTrainedOnFile = "trained_on.json";
 /// trained_on.json: {"format": "medseg-trained-on-1", "patients": […], "volumes", "pictures"}.
 void write_trained_on(const std::filesystem::path& file, const TrainedOn& trained);
 /// \throws DataError on another form.
@@ -85,6 +88,7 @@ struct SeenInTraining {
   bool known = false;
   std::int64_t pictures = 0, seen_pictures = 0, patients = 0, seen_patients = 0, volumes = 0,
                seen_volumes = 0;
+  std::int64_t unread = 0;  ///< pictures that cannot be read, and are not among `pictures`
 };
 
 /// Without `trained` nothing is known, and no picture is read.

@@ -62,22 +62,22 @@ function listMasks() {
   }));
 }
 
-// Words with their phrases lit in the colours of their masks.
+// Words with their phrases lit; a [SEG] gives the phrase before it the colour of its mask.
 function write(element, text, masks) {
   element.replaceChildren();
-  let next = 0;
-  for (const part of text.split(/(<p>.*?<\/p>)/s)) {
-    const phrase = part.match(/^<p>(.*?)<\/p>$/s);
-    if (!phrase) {
-      element.append(part.replaceAll("[SEG]", ""));
-      continue;
+  let next = 0, lit = null;
+  for (const part of text.split(/(<p>.*?<\/p>|\[SEG\])/s)) {
+    if (part === "[SEG]") {
+      const mask = masks[next++];
+      if (lit && mask) lit.style.borderColor = `rgb(${mask.colour.join(",")})`;
+    } else if (part.startsWith("<p>") && part.endsWith("</p>")) {
+      lit = document.createElement("span");
+      lit.className = "phrase";
+      lit.textContent = part.slice(3, -4).trim();
+      element.append(lit);
+    } else {
+      element.append(part);
     }
-    const lit = document.createElement("span");
-    lit.className = "phrase";
-    lit.textContent = phrase[1].trim();
-    const mask = masks[next++];
-    if (mask) lit.style.borderColor = `rgb(${mask.colour.join(",")})`;
-    element.append(lit);
   }
 }
 
@@ -149,6 +149,12 @@ async function ask(question) {
       text += delta.content ?? "";
       if (delta.medseg) masks = addMasks(delta.medseg);
       write(answered, text, masks);
+    }
+    if (!masks.length) {
+      const none = document.createElement("p");
+      none.className = "quiet";
+      none.textContent = "This answer has no mask.";
+      turn.append(none);
     }
     state.turns.push({ question, answer: text.trim(), masks });
     at("question").value = "";

@@ -1,4 +1,4 @@
-#include "html.h"
+#include "medseg/base/html.h"
 
 namespace medseg {
 
