@@ -28,8 +28,8 @@ struct EvaluateArguments {
   ModelOptions model;
   std::filesystem::path manifest, out, benchmark;
   std::string split, training_split = "train";
-  std::int64_t limit = 0, batch = kDefaultBatch;
-  std::optional<std::int64_t> max_failed;
+  std::int64_t limit = 0;
+  std::optional<std::int64_t> batch, max_failed;
   std::string mode, history;
   bool json = false, resume = false, keep_logits = false;
   bool baselines = false;
@@ -109,13 +109,16 @@ EvaluationOptions evaluation_options(const EvaluateArguments& arguments,
     throw ConfigError("--history",
                       "does not apply to --mode teacher-forced, which sees the reference answers");
   }
+  if (options.mode == AnswerMode::kTeacherForced && arguments.batch)
+    throw ConfigError("--batch",
+                      "does not apply to --mode teacher-forced, which generates nothing");
   if (benchmark) {
     if (arguments.history.empty()) options.history = benchmark->history;
     options.question = benchmark->question;
     if (options.mode == AnswerMode::kTeacherForced) options.forced_answer = benchmark->answer;
   }
   options.limit = arguments.limit;
-  options.batch = arguments.batch;
+  options.batch = arguments.batch.value_or(kDefaultBatch);
   options.precision = arguments.model.dtype();
   if (arguments.keep_logits) options.maps_folder = arguments.out / "maps";
   return options;
@@ -201,8 +204,9 @@ void add_evaluate(CLI::App& app) {
       ->required();
   command->add_option("--limit", arguments->limit,
                       "so many records, spread over the split; 0: all");
-  command->add_option("--batch", arguments->batch,
-                      "dialogues answered side by side; the answers do not depend on it");
+  command->add_option(
+      "--batch", arguments->batch,
+      "dialogues answered side by side; the answers do not depend on it. Default: 8");
   command->add_option("--mode", arguments->mode,
                       join(choice_names<AnswerMode>(), " | ") +
                           "; teacher-forced: the reference answers are given to the model, which "
@@ -239,15 +243,15 @@ void add_evaluate(CLI::App& app) {
   command->callback([arguments] {
     if (arguments->limit < 0)
       throw ConfigError("--limit", str_cat(arguments->limit, " is out of range"));
-    if (arguments->batch < 1)
-      throw ConfigError("--batch", str_cat(arguments->batch, " is out of range"));
+    if (arguments->batch && *arguments->batch < 1)
+      throw ConfigError("--batch", str_cat(*arguments->batch, " is out of range"));
     if (arguments->max_failed && *arguments->max_failed < 0)
       throw ConfigError("--max-failed", str_cat(*arguments->max_failed, " is out of range"));
     if (arguments->baselines &&
         (arguments->resume || arguments->keep_logits || !arguments->mode.empty() ||
-         !arguments->history.empty() || arguments->max_failed)) {
+         !arguments->history.empty() || arguments->max_failed || arguments->batch)) {
       throw ConfigError("--baselines",
-                        "asks nothing: --mode, --history, --keep-logits, --max-failed and "
+                        "asks nothing: --batch, --mode, --history, --keep-logits, --max-failed and "
                         "--resume do not apply");
     }
     with_all_processes([&](Comm& comm) {

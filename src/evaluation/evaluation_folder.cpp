@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -80,6 +81,16 @@ std::vector<Prediction> read_cut_predictions(const fs::path& file) {
         with_place(str_cat(file.string(), ":", line), [&] { return from_json_line(one); }));
   }
   return predictions;
+}
+
+// Every turn once, and none that could not be asked.
+bool is_whole(const std::vector<Prediction>& predictions, std::size_t turns) {
+  std::set<int> seen;
+  for (const auto& prediction : predictions) {
+    const bool known = prediction.turn >= 0 && static_cast<std::size_t>(prediction.turn) < turns;
+    if (prediction.failed || !known || !seen.insert(prediction.turn).second) return false;
+  }
+  return seen.size() == turns;
 }
 
 std::string lines_of(const std::vector<Prediction>& predictions) {
@@ -209,12 +220,9 @@ void EvaluationFolder::read_answered(const Manifest& manifest) {
     for (auto& prediction : read_cut_predictions(file))
       by_record[prediction.id].push_back(std::move(prediction));
   }
-  for (auto& [id, predictions] : by_record) {
-    const Record* record = manifest.find(id);
-    if (record == nullptr || predictions.size() != answered_turns(*record).size()) continue;
-    const bool failed = std::any_of(predictions.begin(), predictions.end(),
-                                    [](const auto& one) { return one.failed; });
-    if (failed) continue;
+  for (const Record* record : chosen_records(manifest, facts_.split, facts_.limit)) {
+    auto& predictions = by_record[record->id];
+    if (!is_whole(predictions, answered_turns(*record).size())) continue;
     for (auto& prediction : predictions) answered_.push_back(std::move(prediction));
   }
   log_info(str_cat(answered_.size(), " answers of an earlier run are kept"));

@@ -105,6 +105,21 @@ TEST_F(EvaluateCommand, ResumeAsksOnlyWhatIsLeft) {
   EXPECT_EQ(answers("cut"), answers("whole"));
 }
 
+TEST_F(EvaluateCommand, ResumeKeepsNoAnswerThatIsNotOfTheSplitOrStandsTwice) {
+  ASSERT_EQ(evaluate("whole").code, 0);
+  ASSERT_EQ(evaluate("odd").code, 0);
+  const auto lines = split(read_file(scratch_ / "odd/predictions.jsonl"), '\n');
+  auto stranger = json::parse(lines[0]);
+  stranger["id"] = "train-1";
+  // A record of another split, and one with a turn twice in place of two.
+  write_file(scratch_ / "odd/predictions.jsonl",
+             stranger.dump() + "\n" + lines[1] + "\n" + lines[1] + "\n");
+  const auto outcome = evaluate("odd", {"--resume"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("0 answers of an earlier run are kept"));
+  EXPECT_EQ(answers("odd"), answers("whole"));
+}
+
 TEST_F(EvaluateCommand, ResumeRefusesWhatWasAskedOtherwise) {
   ASSERT_EQ(evaluate("out").code, 0);
   const auto other = evaluate("out", {"--resume", "--mode", "teacher-forced"});
@@ -196,9 +211,12 @@ TEST_F(EvaluateCommand, TeacherForcedAnswersAreTheReferencesWithTheModelsMasks) 
   EXPECT_EQ(forced[2]["masks"].size(), 0U);
   EXPECT_EQ(json::parse(outcome.out)["missed"], 0);
   EXPECT_EQ(facts("forced")["mode"], "teacher-forced");
-  const auto odd = evaluate("odd", {"--mode", "teacher-forced", "--history", "own"});
-  EXPECT_EQ(odd.code, 2);
-  EXPECT_THAT(odd.err, HasSubstr("--history"));
+  for (const std::string flag : {"--history", "--batch"}) {
+    const auto odd =
+        evaluate("odd", {"--mode", "teacher-forced", flag, flag == "--batch" ? "2" : "own"});
+    EXPECT_EQ(odd.code, 2);
+    EXPECT_THAT(odd.err, HasSubstr(flag));
+  }
 }
 
 TEST_F(EvaluateCommand, KeptLogitsAreProbabilitiesOfTheMasks) {
