@@ -1,3 +1,4 @@
+#include <optional>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -57,17 +58,19 @@ void bench_generate(const Bench& bench, const std::vector<std::string>& bundles)
   const at::NoGradGuard no_grad;
   for (const auto& path : bundles) {
     for (const std::string precision : {"fp32", "bf16"}) {
-      if (!bench.wants("generate", precision)) continue;
-      OpenBundle bundle = open_bundle(path);
-      prepare_for_inference(bundle, precision_named("--precision", precision));
+      std::optional<OpenBundle> bundle;  // opened for the first measurement that is wanted
       for (const std::int64_t batch : {1, 8}) {
-        Decoding decoding(bundle.model->language(), batch);
-        const auto name = [&](const char* what) {
-          return str_cat("generate.", what, ".batch", batch);
-        };
+        const auto prefill = str_cat("generate.prefill.batch", batch),
+                   decode = str_cat("generate.decode.batch", batch);
+        if (!bench.wants(prefill, precision) && !bench.wants(decode, precision)) continue;
+        if (!bundle) {
+          bundle.emplace(open_bundle(path));
+          prepare_for_inference(*bundle, precision_named("--precision", precision));
+        }
+        Decoding decoding(bundle->model->language(), batch);
         bench.run_once(precision, [&] { decoding.prefill(); });
-        bench.measure(name("prefill"), precision, batch * kPrompt, [&] { decoding.prefill(); });
-        bench.measure(name("decode"), precision, batch * kAnswer, [&] { decoding.decode(); });
+        bench.measure(prefill, precision, batch * kPrompt, [&] { decoding.prefill(); });
+        bench.measure(decode, precision, batch * kAnswer, [&] { decoding.decode(); });
       }
     }
   }

@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 
 #include "few_rows_kernels.h"
+#include "few_rows_tiles.h"
 #include "medseg/base/error.h"
 #include "medseg/nn/parallel.h"
 #include "row_kernels.h"
@@ -35,6 +36,36 @@ void dots_of(const float* x, std::int64_t x_stride, std::int64_t rows, const T* 
   }
 }
 
+// The same by AMX, 16 outputs at a time.
+void dots_in_tiles(const few_rows::Pairs* x, std::int64_t rows, const at::Tensor& matrix,
+                   const float* bias, std::int64_t begin, std::int64_t end, float* y,
+                   std::int64_t stride) {
+  const auto width = matrix.size(1);
+  const auto* weight = matrix.const_data_ptr<c10::BFloat16>();
+  const amx::Session session;
+  alignas(64) float sums[amx::kRows * amx::kRows];
+  std::vector<c10::BFloat16> last;
+  for (auto n = begin; n < end; n += amx::kRows) {
+    const auto count = std::min(amx::kRows, end - n);
+    const auto* from = weight + n * width;
+    if (n + amx::kRows > matrix.size(0)) {  // the tile would reach behind the matrix
+      last.assign(static_cast<std::size_t>(amx::kRows * width), c10::BFloat16(0.0F));
+      std::copy_n(from, count * width, last.begin());
+      from = last.data();
+    }
+    for (std::int64_t first = 0; first < rows; first += amx::kRows) {
+      few_rows::dot_tiles(from, width, x + first / amx::kRows * few_rows::lines(width), sums);
+      for (std::int64_t r = 0; r < std::min(amx::kRows, rows - first); ++r) {
+        float* to = y + (first + r) * stride + n;
+        for (std::int64_t i = 0; i < count; ++i) {
+          to[i] = sums[i * amx::kRows + r];
+          if (bias != nullptr) to[i] += bias[n + i];
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 
 bool is_readable_by_rows(const at::Tensor& weight) {
@@ -47,10 +78,26 @@ FewRows::FewRows(std::int64_t rows, std::int64_t width)
     : rows_(rows),
       width_(width),
       stride_((width + kBlock - 1) / kBlock * kBlock),
-      natural_(static_cast<std::size_t>(rows * stride_), 0.0F),
-      parted_(natural_.size(), 0.0F) {}
+      natural_(static_cast<std::size_t>(rows * stride_), 0.0F) {
+  if (!amx::usable()) {
+    parted_.resize(natural_.size());
+    return;
+  }
+  const auto groups = (rows + amx::kRows - 1) / amx::kRows;
+  tiles_.resize(static_cast<std::size_t>(groups * few_rows::lines(width)));
+}
+
+FewRows::~FewRows() = default;
 
 void FewRows::seal() {
+  if (amx::usable()) {
+    auto* to = tiles_.data();
+    for (std::int64_t first = 0; first < rows_; first += amx::kRows) {
+      few_rows::lay_tiles(row(first), stride_, std::min(amx::kRows, rows_ - first), width_, to);
+      to += few_rows::lines(width_);
+    }
+    return;
+  }
   for (std::size_t block = 0; block < natural_.size(); block += kBlock) {
     for (std::size_t i = 0; i < kBlock / 2; ++i) {
       parted_[block + i] = natural_[block + 2 * i];
@@ -61,7 +108,9 @@ void FewRows::seal() {
 
 void dots(const FewRows& x, const at::Tensor& weight, const float* bias, std::int64_t begin,
           std::int64_t end, float* y, std::int64_t stride) {
-  if (weight.scalar_type() == at::kBFloat16) {
+  if (weight.scalar_type() == at::kBFloat16 && amx::usable()) {
+    dots_in_tiles(x.tiles_.data(), x.rows_, weight, bias, begin, end, y, stride);
+  } else if (weight.scalar_type() == at::kBFloat16) {
     dots_of(x.parted_.data(), x.stride_, x.rows_, weight.const_data_ptr<c10::BFloat16>(), x.width_,
             bias, begin, end, y, stride);
   } else {

@@ -1,5 +1,6 @@
 #include "few_rows_kernels.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "simd.h"
@@ -9,6 +10,8 @@ namespace {
 
 using simd::Float;
 using simd::Pair;
+
+constexpr std::int64_t kMostParted = 512;  // numbers of a head that vectors take
 
 // The two vectors of 32 weights in the order in which x lies beside them.
 MEDSEG_INLINE void weights(const c10::BFloat16* from, Pair& to) { simd::load(from, to); }
@@ -116,22 +119,43 @@ MEDSEG_INLINE float one(const c10::BFloat16* from) {
 }
 MEDSEG_INLINE float one(const float* from) { return *from; }
 
-// out = Σ shares[i] values[i], 32 columns at a time, so that sums stay in registers.
+// Columns of `C` vector pairs: their sums stay in registers, one for even and one for odd values.
+template <int C, class T>
+MEDSEG_INLINE void mix_columns(const float* shares, const T* values, std::int64_t count,
+                               std::int64_t width, float* out) {
+  Pair sums[2 * C] = {};
+  const auto add = [&](std::int64_t i, Pair * to) __attribute__((always_inline)) {
+#pragma GCC unroll 2
+    for (int c = 0; c < C; ++c) {
+      Pair value;
+      simd::load(values + i * width + c * simd::kLanes, value);
+      to[c].even += value.even * shares[i];
+      to[c].odd += value.odd * shares[i];
+    }
+  };
+  std::int64_t i = 0;
+  for (; i + 1 < count; i += 2) {
+    add(i, sums);
+    add(i + 1, sums + C);
+  }
+  if (i < count) add(i, sums);
+#pragma GCC unroll 2
+  for (int c = 0; c < C; ++c) {
+    sums[c].even += sums[C + c].even;
+    sums[c].odd += sums[C + c].odd;
+    simd::store(sums[c], out + c * simd::kLanes);
+  }
+}
+
+// out = Σ shares[i] values[i].
 template <class T>
 MEDSEG_INLINE void mix(const float* shares, const T* values, std::int64_t count, std::int64_t width,
                        float* out) {
   std::int64_t column = 0;
-  Pair value, sum;
-  for (; column + simd::kLanes <= width; column += simd::kLanes) {
-    sum.even = Float{};
-    sum.odd = Float{};
-    for (std::int64_t i = 0; i < count; ++i) {
-      simd::load(values + i * width + column, value);
-      sum.even += value.even * shares[i];
-      sum.odd += value.odd * shares[i];
-    }
-    simd::store(sum, out + column);
-  }
+  for (; column + 2 * simd::kLanes <= width; column += 2 * simd::kLanes)
+    mix_columns<2>(shares, values + column, count, width, out + column);
+  for (; column + simd::kLanes <= width; column += simd::kLanes)
+    mix_columns<1>(shares, values + column, count, width, out + column);
   for (; column < width; ++column) {
     out[column] = 0;
     for (std::int64_t i = 0; i < count; ++i)
@@ -139,28 +163,53 @@ MEDSEG_INLINE void mix(const float* shares, const T* values, std::int64_t count,
   }
 }
 
+// The sums of the lanes of q · keys for eight keys, whole vectors alone. q is parted.
 template <class T>
-MEDSEG_INLINE void score(const float* q, const T* key, std::int64_t width, float& sum) {
+MEDSEG_INLINE void score_eight(const float* q, const T* keys, std::int64_t whole,
+                               std::int64_t width, float* sums) {
+  Float even[8] = {}, odd[8] = {};
+  Pair key, query;
+  for (std::int64_t i = 0; i < whole; i += simd::kLanes) {
+    simd::load_parted(q + i, query);
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) {
+      simd::load(keys + j * width + i, key);
+      even[j] += key.even * query.even;
+      odd[j] += key.odd * query.odd;
+    }
+  }
+  fold_all<8>(even, odd, sums);
+}
+
+template <class T>
+MEDSEG_INLINE void score_one(const float* q, const T* key, std::int64_t whole, float& sum) {
   Float even = {}, odd = {};
   Pair k, query;
-  std::int64_t i = 0;
-  for (; i + simd::kLanes <= width; i += simd::kLanes) {
+  for (std::int64_t i = 0; i < whole; i += simd::kLanes) {
+    simd::load_parted(q + i, query);
     simd::load(key + i, k);
-    simd::load(q + i, query);
     even += k.even * query.even;
     odd += k.odd * query.odd;
   }
   simd::folded<simd::Fold::kSum>(even + odd, sum);
-  for (; i < width; ++i) sum += q[i] * one(key + i);
 }
 
 template <class T>
 MEDSEG_INLINE void scores_of(const float* q, const T* keys, std::int64_t count, std::int64_t width,
                              float scale, float* scores) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    float sum = 0;
-    score(q, keys + i * width, width, sum);
-    scores[i] = sum * scale;
+  const auto whole = std::min(width / simd::kLanes * simd::kLanes, kMostParted);
+  float parted[kMostParted];
+  for (std::int64_t i = 0; i < whole; i += simd::kLanes) {
+    Pair query;
+    simd::load(q + i, query);
+    simd::store_parted(query, parted + i);
+  }
+  std::int64_t i = 0;
+  for (; i + 8 <= count; i += 8) score_eight(parted, keys + i * width, whole, width, scores + i);
+  for (; i < count; ++i) score_one(parted, keys + i * width, whole, scores[i]);
+  for (i = 0; i < count; ++i) {
+    for (auto k = whole; k < width; ++k) scores[i] += q[k] * one(keys + i * width + k);
+    scores[i] *= scale;
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include "amx.h"
 #include "medseg/nn/flop_count.h"
 #include "medseg/nn/parallel.h"
 #include "window_tiles.h"
@@ -22,7 +23,7 @@ at::Tensor in_tiles(const at::Tensor& qkv, const PairBias& bias) {
   // Head after head, so that its biases stay in the cache for all windows of a thread.
   parallel_for(0, heads * count, 4, [&](std::int64_t begin, std::int64_t end) {
     const auto room = at::empty({tiles::room(cells)}, at::kByte);  // aligned
-    const tiles::Session session;
+    const amx::Session session;
     for (std::int64_t i = begin; i < end; ++i) {
       const auto head = i / count, window = i % count;
       const auto* query = from + window * cells * qkv.size(2) + head * 3 * depth;
@@ -58,8 +59,7 @@ at::Tensor window_attention(const at::Tensor& qkv, const PairBias& bias) {
               "window_attention: qkv ", qkv.sizes(), " and biases of ", bias.heads(), " heads and ",
               bias.cells(), " cells");
   const auto depth = qkv.size(2) / (3 * bias.heads());
-  if (qkv.is_cpu() && qkv.scalar_type() == at::kBFloat16 && depth == tiles::kDepth &&
-      tiles::usable())
+  if (qkv.is_cpu() && qkv.scalar_type() == at::kBFloat16 && depth == tiles::kDepth && amx::usable())
     return in_tiles(qkv, bias);
   return window_attention(qkv, bias.plain());
 }

@@ -1,18 +1,12 @@
 #include "window_tiles.h"
 
-#include <atomic>
 #include <cmath>
 #include <cstring>
 
-#include <ATen/cpu/Utils.h>
-
+#include "amx.h"
 #include "simd.h"
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#define MEDSEG_TILES \
-  __attribute__((target("arch=x86-64-v4,amx-tile,amx-bf16"), optimize("fp-contract=fast")))
-#define MEDSEG_TILES_INLINE MEDSEG_TILES MEDSEG_INLINE
+#if MEDSEG_HAS_AMX
 
 namespace medseg::tiles {
 namespace {
@@ -24,17 +18,13 @@ using simd::Pair;
 using simd::Word;
 
 constexpr std::int32_t kWords = 16;  // per row of a tile: pairs of bf16, or fp32 numbers
-constexpr std::int64_t kRowBytes = 64;
 constexpr float kLog2OfE = 1.44269504F;
-
-/// Forces pending writes to memory: the compiler does not know that the tile instructions read it.
-MEDSEG_INLINE void written() { std::atomic_signal_fence(std::memory_order_seq_cst); }
 
 MEDSEG_INLINE void load(const void* from, Word& to) { std::memcpy(&to, from, sizeof to); }
 MEDSEG_INLINE void store(const Word& from, void* to) { std::memcpy(to, &from, sizeof from); }
 
 /// 2^x with a relative error of at most 4e-6. (GCC 12 warns about its own unmasked intrinsics.)
-MEDSEG_TILES_INLINE void power_of_two(Float& x) {
+MEDSEG_AMX_INLINE void power_of_two(Float& x) {
   constexpr __mmask16 kAll = 0xffff;
   const Float whole = _mm512_maskz_roundscale_ps(kAll, x, _MM_FROUND_TO_NEAREST_INT);
   const Float rest = x - whole;
@@ -46,8 +36,8 @@ MEDSEG_TILES_INLINE void power_of_two(Float& x) {
 }
 
 /// Replaces a row of products by weights 2^(product · scale + bias − largest); returns their sum.
-MEDSEG_TILES_INLINE float weigh(float* scores, const float* bias, float scale, std::int64_t keys,
-                                BFloat16* weights) {
+MEDSEG_AMX_INLINE float weigh(float* scores, const float* bias, float scale, std::int64_t keys,
+                              BFloat16* weights) {
   Float top = {};
   top -= 3e38F;
   for (std::int64_t j = 0; j < keys; j += kKeys) {
@@ -77,21 +67,6 @@ MEDSEG_TILES_INLINE float weigh(float* scores, const float* bias, float scale, s
   return sum;
 }
 
-/// Swaps the blocks of `size` words beside the diagonal.
-template <std::int32_t size>
-MEDSEG_INLINE void exchange(Word* rows) {
-  constexpr std::int32_t kOfOther = kWords - size;  // the second row's lanes count from 16
-  const Lane second = ((simd::kLane & size) != 0) & kOfOther;
-  const Lane upper = simd::kLane + second, lower = upper + size;
-#pragma GCC unroll 16
-  for (int i = 0; i < kWords; ++i) {
-    if ((i & size) != 0) continue;
-    const Word above = rows[i], below = rows[i + size];
-    rows[i] = __builtin_shuffle(above, below, upper);
-    rows[i + size] = __builtin_shuffle(above, below, lower);
-  }
-}
-
 /// Keys as the second factor of q kᵀ, tile after tile: row p of a tile holds the numbers 2p and 2p
 /// + 1 of 16 keys. Of each 32 keys, the even ones make one tile and the odd ones the next.
 MEDSEG_INLINE void lay_keys(const Head& head, std::int64_t keys, std::uint32_t* tiles) {
@@ -103,10 +78,7 @@ MEDSEG_INLINE void lay_keys(const Head& head, std::int64_t keys, std::uint32_t* 
       rows[i] = Word{};
       if (key < head.cells) load(head.key + key * head.stride, rows[i]);
     }
-    exchange<8>(rows);
-    exchange<4>(rows);
-    exchange<2>(rows);
-    exchange<1>(rows);
+    amx::transpose(rows);
 #pragma GCC unroll 16
     for (int i = 0; i < kWords; ++i) store(rows[i], tiles + (tile * kWords + i) * kWords);
   }
@@ -125,35 +97,10 @@ MEDSEG_INLINE void lay_values(const Head& head, std::int64_t keys, std::uint32_t
   }
 }
 
-// Not in the constructor, because GCC ignores the target attribute of constructors.
-MEDSEG_TILES void configure() {
-  struct alignas(64) {
-    std::uint8_t palette = 1, start = 0, reserved[14] = {};
-    std::uint16_t row_bytes[16] = {};
-    std::uint8_t rows[16] = {};
-  } config;
-  for (int tile = 0; tile < 8; ++tile) {
-    config.row_bytes[tile] = kRowBytes;
-    config.rows[tile] = kQueries;
-  }
-  written();
-  _tile_loadconfig(&config);
-}
-
-MEDSEG_TILES void release() { _tile_release(); }
-
 }  // namespace
 
-bool usable() {
-  static const bool is = at::cpu::init_amx();
-  return is;
-}
-
-Session::Session() { configure(); }
-Session::~Session() { release(); }
-
 // Tiles: 0 and 1 sums of even and odd columns, 2 the first factor, 3 and 4 the second.
-MEDSEG_TILES void attend(const Head& head, void* room) {
+MEDSEG_AMX void attend(const Head& head, void* room) {
   const auto keys = whole(head.cells, kKeys);
   auto* key_tiles = static_cast<std::uint32_t*>(room);
   auto* value_tiles = key_tiles + keys * kWords;
@@ -170,13 +117,13 @@ MEDSEG_TILES void attend(const Head& head, void* room) {
   }
   const float scale = kLog2OfE / std::sqrt(static_cast<float>(kDepth));
   for (std::int64_t first = 0; first < head.cells; first += kQueries) {
-    written();
-    _tile_loadd(2, queries + first * kWords, kRowBytes);
+    amx::written();
+    _tile_loadd(2, queries + first * kWords, amx::kRowBytes);
     for (std::int64_t j = 0; j < keys; j += kKeys) {
       _tile_zero(0);
       _tile_zero(1);
-      _tile_loadd(3, key_tiles + j * kWords, kRowBytes);
-      _tile_loadd(4, key_tiles + (j + kWords) * kWords, kRowBytes);
+      _tile_loadd(3, key_tiles + j * kWords, amx::kRowBytes);
+      _tile_loadd(4, key_tiles + (j + kWords) * kWords, amx::kRowBytes);
       _tile_dpbf16ps(0, 2, 3);
       _tile_dpbf16ps(1, 2, 4);
       _tile_stored(0, scores + j, keys * 4);
@@ -188,18 +135,18 @@ MEDSEG_TILES void attend(const Head& head, void* room) {
       sums[r] =
           weigh(scores + r * keys, head.bias + (first + r) * keys, scale, keys, weights + r * keys);
     }
-    written();
+    amx::written();
     _tile_zero(0);
     _tile_zero(1);
     for (std::int64_t j = 0; j < keys; j += kKeys) {
       _tile_loadd(2, weights + j, keys * 2);
-      _tile_loadd(3, value_tiles + j * kWords, kRowBytes);
-      _tile_loadd(4, value_tiles + (j + kWords) * kWords, kRowBytes);
+      _tile_loadd(3, value_tiles + j * kWords, amx::kRowBytes);
+      _tile_loadd(4, value_tiles + (j + kWords) * kWords, amx::kRowBytes);
       _tile_dpbf16ps(0, 2, 3);
       _tile_dpbf16ps(1, 2, 4);
     }
-    _tile_stored(0, mixed, kRowBytes);
-    _tile_stored(1, mixed + kQueries * kWords, kRowBytes);
+    _tile_stored(0, mixed, amx::kRowBytes);
+    _tile_stored(1, mixed + kQueries * kWords, amx::kRowBytes);
     for (std::int64_t r = 0; r < rows; ++r) {
       Pair row;
       std::memcpy(&row.even, mixed + r * kWords, sizeof row.even);
@@ -216,9 +163,6 @@ MEDSEG_TILES void attend(const Head& head, void* room) {
 #else  // a processor or compiler without AMX
 
 namespace medseg::tiles {
-bool usable() { return false; }
-Session::Session() = default;
-Session::~Session() = default;
 void attend(const Head&, void*) {}
 }  // namespace medseg::tiles
 

@@ -1,6 +1,5 @@
 /// \file
-/// Attention of one head in one window on the matrix unit of a Xeon (AMX, since Sapphire Rapids):
-/// products of 16 × 32 by 32 × 16 bf16 numbers with sums in fp32.
+/// Attention of one head in one window on AMX.
 #pragma once
 
 #include <cstdint>
@@ -27,19 +26,6 @@ struct Head {
   std::int64_t cells;
 };
 
-/// Whether this machine has AMX and this process may use it.
-bool usable();
-
-/// Configures AMX on the calling thread for `attend`; the thread may run no other AMX code
-/// meanwhile.
-class Session {
- public:
-  Session();
-  ~Session();
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
-};
-
 /// Bytes of working memory of `attend`, 64-aligned.
 constexpr std::int64_t room(std::int64_t cells) {
   const auto keys = whole(cells, kKeys);
@@ -50,6 +36,7 @@ constexpr std::int64_t room(std::int64_t cells) {
 }
 
 /// softmax(q kᵀ / √32 + bias) v; weights are rounded to bf16, their sum is not.
+/// \pre An amx::Session lives on the calling thread.
 void attend(const Head& head, void* room);
 
 }  // namespace medseg::tiles

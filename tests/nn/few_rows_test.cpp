@@ -13,7 +13,7 @@ TEST(FewRows, EqualProductsInDoubleForEveryWidthAndFormat) {
     for (const std::int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 17}) {
       const auto x = at::randn({rows, width});
       for (const auto dtype : {at::kFloat, at::kBFloat16}) {
-        const auto weight = at::randn({13, width}).to(dtype);
+        const auto weight = at::randn({rows + 15, width}).to(dtype);  // whole and torn tiles
         const auto expected = at::matmul(x.to(at::kDouble), weight.to(at::kDouble).t());
         const auto found = few_rows_linear(x, weight).to(at::kDouble);
         EXPECT_LT((found - expected).abs().max().item<double>(), 1e-4)
@@ -25,10 +25,12 @@ TEST(FewRows, EqualProductsInDoubleForEveryWidthAndFormat) {
 
 TEST(FewRows, ARowDoesNotDependOnTheOthers) {
   at::manual_seed(2);
-  const auto x = at::randn({17, 75}), weight = at::randn({40, 75});
-  const auto all = few_rows_linear(x, weight);
-  for (std::int64_t r = 0; r < 17; ++r)
-    EXPECT_TRUE(at::equal(few_rows_linear(x.narrow(0, r, 1), weight)[0], all[r]));
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    const auto x = at::randn({17, 75}), weight = at::randn({40, 75}).to(dtype);
+    const auto all = few_rows_linear(x, weight);
+    for (std::int64_t r = 0; r < 17; ++r)
+      EXPECT_TRUE(at::equal(few_rows_linear(x.narrow(0, r, 1), weight)[0], all[r])) << dtype;
+  }
 }
 
 TEST(FewRows, WhatCannotBeReadInPlaceIsTold) {
@@ -42,7 +44,7 @@ TEST(FewRows, WhatCannotBeReadInPlaceIsTold) {
 
 TEST(FewRows, AttentionToACacheEqualsTheFormula) {
   at::manual_seed(3);
-  for (const std::int64_t width : {10, 32, 64, 80}) {
+  for (const std::int64_t width : {10, 32, 64, 80, 96, 600}) {
     for (const std::int64_t count : {1, 5, 200}) {
       for (const auto dtype : {at::kFloat, at::kBFloat16}) {
         const auto q = at::randn({width});

@@ -14,6 +14,10 @@
 
 namespace medseg {
 
+namespace few_rows {
+struct Pairs;
+}
+
 /// True if `dots` can read the matrix in place: two axes, contiguous, float32 or bfloat16, in the
 /// CPU's memory.
 bool is_readable_by_rows(const at::Tensor& weight);
@@ -23,6 +27,7 @@ bool is_readable_by_rows(const at::Tensor& weight);
 class FewRows {
  public:
   FewRows(std::int64_t rows, std::int64_t width);
+  ~FewRows();
 
   std::int64_t rows() const { return rows_; }
   std::int64_t width() const { return width_; }
@@ -34,8 +39,9 @@ class FewRows {
  private:
   friend void dots(const FewRows&, const at::Tensor&, const float*, std::int64_t, std::int64_t,
                    float*, std::int64_t);
-  std::int64_t rows_, width_, stride_;  // stride: width, filled up with zeros to whole vectors
-  std::vector<float> natural_, parted_;
+  std::int64_t rows_, width_, stride_;   // stride: width, filled up with zeros to whole vectors
+  std::vector<float> natural_, parted_;  // parted: beside bf16 weights without AMX
+  std::vector<few_rows::Pairs> tiles_;   // with AMX
 };
 
 /// y[r · stride + n] = Σ x[r] · weight[n] (+ bias[n], where bias is not null), for the outputs n of
