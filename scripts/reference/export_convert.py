@@ -5,6 +5,7 @@
 
 refs-protocol-N.p   what RefCOCO's refs(unc).p holds, as pickle.dumps writes it in protocol N
 square.gif          a mask as DRIVE's: 40 x 30, a square of 10 pixels at (5, 5)
+square.jpg          the same as Kvasir-SEG's: a JPEG in colours, soft round the edges
 """
 import pickle
 import sys
@@ -26,6 +27,7 @@ def main():
     mask = Image.new("L", (40, 30), 0)
     mask.paste(255, (5, 5, 15, 15))
     mask.save(out / "square.gif")
+    mask.convert("RGB").save(out / "square.jpg", quality=75)
 
 
 if __name__ == "__main__":

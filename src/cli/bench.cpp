@@ -201,7 +201,7 @@ void Bench::report(const std::string& name, double value, const std::string& uni
   }
 }
 
-void add_bench(CLI::App& app) {
+void add_bench(Command& app) {
   auto arguments = std::make_shared<BenchArguments>();
   auto* command = app.add_subcommand(
       "bench", "Time the program's own parts, with random weights of the demo's sizes");
@@ -221,12 +221,12 @@ void add_bench(CLI::App& app) {
       "weight files for load, bundles for generate, pairs of masks for metrics, the "
       "config for train");
   command->add_option("--set", arguments->overrides, "a.b=value: changes the config of train")
-      ->allow_extra_args(false);
+      ->no_more_values();
   command->add_option("--only", arguments->only, "measurements whose name contains this");
   command->add_option("--precision", arguments->precision, "fp32 or bf16 alone (metrics: fp64)")
-      ->check(CLI::IsMember({"fp32", "bf16", "fp64"}));
+      ->one_of({"fp32", "bf16", "fp64"});
   command->add_option("--runs", arguments->runs, "repetitions, after a warm-up but for load")
-      ->check(CLI::Range(1, 1'000'000));
+      ->in_range(1, 1'000'000);
   command->add_option("--threads", arguments->threads, "0: as many as there are");
   command->add_flag("--json", arguments->json, "one JSON object a measurement");
   command->footer(

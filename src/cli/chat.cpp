@@ -57,7 +57,7 @@ void chat(const ChatArguments& arguments) {
 
 }  // namespace
 
-void add_chat(CLI::App& app) {
+void add_chat(Command& app) {
   auto arguments = std::make_shared<ChatArguments>();
   auto* command =
       app.add_subcommand("chat", "Talk about one image, line by line; /exit or end of input ends");

@@ -47,7 +47,7 @@ void compare(const CompareArguments& arguments) {
 
 }  // namespace
 
-void add_compare(CLI::App& app) {
+void add_compare(Command& app) {
   auto arguments = std::make_shared<CompareArguments>();
   auto* command = app.add_subcommand(
       "compare", "Two evaluations of the same records: paired tests, differences per target");

@@ -35,17 +35,17 @@ void document() {
 
 }  // namespace
 
-void add_config(CLI::App& app) {
+void add_config(Command& app) {
   auto* config = app.add_subcommand(
       "config", "Training configs: effective values, validation, every field explained");
-  config->require_subcommand(1);
+  config->require_subcommand();
   auto arguments = std::make_shared<ConfigArguments>();
 
   auto* show = config->add_subcommand(
       "show", "Print the effective config: file, what it extends, --set, defaults");
   show->add_option("config", arguments->file)->required();
   show->add_option("--set", arguments->overrides, "a.b=value; may be given again")
-      ->allow_extra_args(false);
+      ->no_more_values();
   show->footer("Example: medseg config show configs/train/demo.json --set train.steps=300");
   show->callback([arguments] {
     std::cout << write_options(

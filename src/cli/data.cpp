@@ -4,9 +4,9 @@
 
 namespace medseg {
 
-void add_data(CLI::App& app) {
+void add_data(Command& app) {
   auto* data = app.add_subcommand("data", "Prepare, check and count data");
-  data->require_subcommand(1);
+  data->require_subcommand();
   add_data_demo(*data);
   add_data_new(*data);
   add_data_convert(*data);

@@ -23,7 +23,7 @@ struct AnnotateCommand {
 };
 
 /// Options that one of the two ways has and the other has not.
-void refuse_what_does_not_apply(const CLI::App& app, bool by_templates) {
+void refuse_what_does_not_apply(const Command& app, bool by_templates) {
   const std::vector<const char*> of_templates = {"--min-turns", "--max-turns", "--absent-share"};
   const std::vector<const char*> of_endpoint = {
       "--model",        "--key-env",      "--send-images", "--replay",
@@ -44,7 +44,7 @@ std::string secret_of(const std::string& variable) {
   return value;
 }
 
-void annotate(const CLI::App& app, AnnotateCommand& command) {
+void annotate(const Command& app, AnnotateCommand& command) {
   const bool by_endpoint = app.count("--endpoint") + app.count("--replay") > 0;
   if (command.by_templates == by_endpoint)
     throw ConfigError("data annotate", "expected either --templates or --endpoint URL");
@@ -66,7 +66,7 @@ void annotate(const CLI::App& app, AnnotateCommand& command) {
   std::cout << (command.json ? set.report().dump() + "\n" : set.report_text());
 }
 
-void add_endpoint_options(CLI::App& app, AnnotateCommand& command) {
+void add_endpoint_options(Command& app, AnnotateCommand& command) {
   auto& chat = command.endpoint.chat;
   auto& limits = command.endpoint.limits;
   app.add_option("--endpoint", chat.url,
@@ -77,33 +77,26 @@ void add_endpoint_options(CLI::App& app, AnnotateCommand& command) {
   app.add_option("--replay", command.endpoint.replay,
                  "journal.sqlite of a finished run: the same set without a network");
   app.add_option("--concurrency", command.endpoint.concurrency, "pictures at a time (4)")
-      ->check(CLI::Range(1, 64));
+      ->in_range(1, 64);
   app.add_option("--masks", command.endpoint.masks_most, "of a dialogue, at most (2)")
-      ->check(CLI::Range(1, 4));
+      ->in_range(1, 4);
   app.add_option("--retries", limits.retries, "of a request that fails for a while (8)")
-      ->check(CLI::Range(0, 100));
-  app.add_option("--repairs", limits.repairs, "of an answer that has a fault (2)")
-      ->check(CLI::Range(0, 10));
-  app.add_option("--rate", limits.requests_per_minute, "requests a minute")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--max-requests", limits.requests_most, "of this run")->check(CLI::PositiveNumber);
-  app.add_option("--max-tokens", limits.tokens_most, "of the whole journal")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--max-price", limits.price_most, "of the whole journal")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--price-prompt", limits.price_prompt, "of a million tokens sent")
-      ->check(CLI::NonNegativeNumber);
+      ->in_range(0, 100);
+  app.add_option("--repairs", limits.repairs, "of an answer that has a fault (2)")->in_range(0, 10);
+  app.add_option("--rate", limits.requests_per_minute, "requests a minute")->positive();
+  app.add_option("--max-requests", limits.requests_most, "of this run")->positive();
+  app.add_option("--max-tokens", limits.tokens_most, "of the whole journal")->positive();
+  app.add_option("--max-price", limits.price_most, "of the whole journal")->positive();
+  app.add_option("--price-prompt", limits.price_prompt, "of a million tokens sent")->not_negative();
   app.add_option("--price-answer", limits.price_answer, "of a million tokens received")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--temperature", chat.temperature, "of the model (0)")
-      ->check(CLI::Range(0.0, 2.0));
-  app.add_option("--timeout", chat.request_s, "seconds for one answer (300)")
-      ->check(CLI::PositiveNumber);
+      ->not_negative();
+  app.add_option("--temperature", chat.temperature, "of the model (0)")->in_range(0.0, 2.0);
+  app.add_option("--timeout", chat.request_s, "seconds for one answer (300)")->positive();
 }
 
 }  // namespace
 
-void add_data_annotate(CLI::App& data) {
+void add_data_annotate(Command& data) {
   auto command = std::make_shared<AnnotateCommand>();
   auto* app = data.add_subcommand("annotate", "Write dialogues about the masks of a manifest");
   app->add_option("manifest", command->files.manifest, "manifest.jsonl with masks")->required();
@@ -116,12 +109,12 @@ void add_data_annotate(CLI::App& data) {
   app->add_flag("--json", command->json, "the report as one JSON object");
   app->add_flag("--templates", command->by_templates, "from sentences of a table, without a model");
   app->add_option("--min-turns", command->templates.turns_least, "of a dialogue (2)")
-      ->check(CLI::Range(1, 12));
+      ->in_range(1, 12);
   app->add_option("--max-turns", command->templates.turns_most, "of a dialogue (5)")
-      ->check(CLI::Range(1, 12));
+      ->in_range(1, 12);
   app->add_option("--absent-share", command->templates.absent_share,
                   "of the turns that ask for what is not there (0.25)")
-      ->check(CLI::Range(0.0, 0.9));
+      ->in_range(0.0, 0.9);
   add_endpoint_options(*app, *command);
   app->footer(
       "Example: medseg data annotate data/demo/manifest.jsonl --out data/medseg-qa --templates");

@@ -63,7 +63,7 @@ void convert_data(Asked& asked) {
 
 }  // namespace
 
-void add_data_convert(CLI::App& data) {
+void add_data_convert(Command& data) {
   auto asked = std::make_shared<Asked>();
   auto& options = asked->options;
   auto* command =
@@ -87,32 +87,31 @@ void add_data_convert(CLI::App& data) {
       ->add_option("--splits", asked->shares,
                    "shares of subjects for train, val, test where the source has no splits")
       ->expected(3)
-      ->default_str("0.7 0.1 0.2");
-  command->add_option("--seed", options.seed, "of splits, questions and subsets")
-      ->capture_default_str();
+      ->show_default("0.7 0.1 0.2");
+  command->add_option("--seed", options.seed, "of splits, questions and subsets")->show_default();
   command
       ->add_option("--limit", options.limit,
                    "a subset of so many images, stratified by split and structure")
-      ->check(CLI::NonNegativeNumber);
+      ->not_negative();
   command
       ->add_option("--absent", options.absent,
                    "questions about absent structures, for each about a present one")
-      ->check(CLI::Range(0.0, 10.0))
-      ->capture_default_str();
+      ->in_range(0.0, 10.0)
+      ->show_default();
   command
       ->add_option("--min-area", options.min_area,
                    "pixels; smaller structures are neither asked for nor denied")
-      ->check(CLI::Range(1, 1 << 28))
-      ->capture_default_str();
+      ->in_range(1, 1 << 28)
+      ->show_default();
   command->add_option("--turns", options.turns, "most questions of a record")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
+      ->in_range(1, 1000)
+      ->show_default();
   command->add_option("--axis", options.axis, "volumes: slices along this axis of the patient")
-      ->check(CLI::Range(0, 2))
-      ->capture_default_str();
+      ->in_range(0, 2)
+      ->show_default();
   command->add_option("--every", options.every, "volumes: every n-th slice that shows a structure")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
+      ->in_range(1, 1 << 20)
+      ->show_default();
   command->add_option("--channel", options.channel,
                       "volumes: this channel alone of cases with several (flair, T1, …)");
   command->add_flag("--copy", options.copy,
@@ -125,7 +124,7 @@ void add_data_convert(CLI::App& data) {
   command->callback([asked] { convert_data(*asked); });
 }
 
-void add_data_export(CLI::App& data) {
+void add_data_export(Command& data) {
   auto manifest = std::make_shared<std::filesystem::path>();
   auto out = std::make_shared<std::filesystem::path>();
   auto format = std::make_shared<std::string>();

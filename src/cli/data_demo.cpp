@@ -26,7 +26,7 @@ void demo(const DemoOptions& options) {
 
 }  // namespace
 
-void add_data_demo(CLI::App& data) {
+void add_data_demo(Command& data) {
   auto options = std::make_shared<DemoOptions>();
   auto* command = data.add_subcommand("demo", "Prepare the demonstration set from real scans");
   command->add_option("--out", options->out,

@@ -68,14 +68,14 @@ void doctor(const std::vector<fs::path>& manifests, int threads, bool json) {
 
 }  // namespace
 
-void add_data_doctor(CLI::App& data) {
+void add_data_doctor(Command& data) {
   auto manifests = std::make_shared<std::vector<fs::path>>();
   auto json = std::make_shared<bool>(false);
   auto threads = std::make_shared<int>(0);
   auto* command = data.add_subcommand("doctor", "Check manifests; exit 3 if there is any fault");
   command->add_option("manifests", *manifests, "manifest.jsonl …")->required();
   command->add_option("--threads", *threads, "that read lines; 0: as many as there are processors")
-      ->check(CLI::Range(0, 64));
+      ->in_range(0, 64);
   command->add_flag("--json", *json, "one JSON object");
   command->footer("Example: medseg data doctor data/demo/manifest.jsonl");
   command->callback([=] { doctor(*manifests, *threads, *json); });

@@ -53,18 +53,17 @@ void propose(const Asked& asked) {
 
 }  // namespace
 
-void add_data_fingerprint(CLI::App& data) {
+void add_data_fingerprint(Command& data) {
   auto asked = std::make_shared<Asked>();
   auto* command = data.add_subcommand(
       "fingerprint", "Propose a training config for this data and this memory, with reasons");
   command->add_option("manifest", asked->manifest, "manifest.jsonl")->required();
   command->add_option("--out", asked->out, "the config to be written")->required();
-  command->add_option("--model", asked->model, "the bundle that will be trained")
-      ->capture_default_str();
+  command->add_option("--model", asked->model, "the bundle that will be trained")->show_default();
   command
       ->add_option("--memory", asked->memory_gib,
                    "GiB that training may take; without it eight tenths of the machine's")
-      ->check(CLI::PositiveNumber);
+      ->positive();
   command->footer(
       "Example: medseg data fingerprint data/demo/manifest.jsonl --memory 8 --out mine.json");
   command->callback([asked] { propose(*asked); });

@@ -7,7 +7,7 @@
 
 namespace medseg {
 
-void add_data_new(CLI::App& data) {
+void add_data_new(Command& data) {
   auto out = std::make_shared<std::filesystem::path>();
   auto scans = std::make_shared<int>(0);
   auto* command = data.add_subcommand(
@@ -16,7 +16,7 @@ void add_data_new(CLI::App& data) {
   command
       ->add_option("--scans", *scans,
                    "so many scans with label volumes to practise on, and no manifest")
-      ->check(CLI::Range(1, 1000));
+      ->in_range(1, 1000);
   command->footer("Example: medseg data new my-data");
   command->callback([out, scans] {
     if (*scans > 0) {

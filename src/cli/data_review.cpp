@@ -75,7 +75,7 @@ void export_it(const ReviewCommand& command) {
 
 }  // namespace
 
-void add_data_review(CLI::App& data) {
+void add_data_review(Command& data) {
   auto command = std::make_shared<ReviewCommand>();
   auto* app = data.add_subcommand("review", "Readers judge the records of a manifest on a page");
   app->add_option("manifest", command->manifest, "manifest.jsonl");
@@ -85,13 +85,12 @@ void add_data_review(CLI::App& data) {
                   "adds a name to the file of readers; the password is the first line of stdin");
   app->add_option("--role", command->role, "of the new name: reader or adjudicator (reader)");
   app->add_option("--host", command->http.host, "address to listen on (127.0.0.1)");
-  app->add_option("--port", command->http.port, "0: any free one (8080)")
-      ->check(CLI::Range(0, 65535));
+  app->add_option("--port", command->http.port, "0: any free one (8080)")->in_range(0, 65535);
   app->add_option("--blind", command->settings.readers, "readers that a record needs (2)")
-      ->check(CLI::Range(1, 9));
+      ->in_range(1, 9);
   app->add_option("--same-dice", command->settings.same_dice,
                   "masks of two readers agree from here on (0.9)")
-      ->check(CLI::Range(0.0, 1.0));
+      ->in_range(0.0, 1.0);
   app->add_flag("--export", command->exports, "write what was decided as a manifest");
   app->add_option("--out", command->out,
                   "of --export: manifest.jsonl; a data card stands beside it");

@@ -66,7 +66,7 @@ void stats(const StatsArguments& arguments) {
 
 }  // namespace
 
-void add_data_stats(CLI::App& data) {
+void add_data_stats(Command& data) {
   auto arguments = std::make_shared<StatsArguments>();
   auto* command = data.add_subcommand("stats", "Counts, histograms and leakage of a manifest");
   command->add_option("manifest", arguments->manifest, "manifest.jsonl")->required();

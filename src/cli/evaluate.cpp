@@ -190,7 +190,7 @@ void evaluate_model(const EvaluateArguments& given, Comm& comm) {
 
 }  // namespace
 
-void add_evaluate(CLI::App& app) {
+void add_evaluate(Command& app) {
   auto arguments = std::make_shared<EvaluateArguments>();
   auto* command =
       app.add_subcommand("evaluate", "Ask every question of a split, score words and masks");

@@ -27,7 +27,7 @@ void run(const LaunchRequest& request) {
 
 }  // namespace
 
-void add_launch(CLI::App& app) {
+void add_launch(Command& app) {
   auto request = std::make_shared<LaunchRequest>();
   auto* command =
       app.add_subcommand("launch", "Run train or evaluate on several processes of this machine");

@@ -2,7 +2,6 @@
 
 #include <iostream>
 
-#include <CLI/CLI.hpp>
 #include <c10/util/Exception.h>
 
 #include "commands.h"
@@ -50,11 +49,11 @@ bool is_follower() {
 }  // namespace
 
 int run_cli(int argc, char** argv) {
-  CLI::App app{
-      "medseg: medical image reasoning segmentation: ask about an image, get words and masks"};
-  app.name("medseg");
-  app.require_subcommand(1);
-  app.set_version_flag("--version", str_cat("medseg ", version()));
+  Command app(
+      "medseg",
+      "medseg: medical image reasoning segmentation: ask about an image, get words and masks");
+  app.require_subcommand();
+  app.add_version("--version", str_cat("medseg ", version()));
   // Commands, in the order in which a new user needs them.
   add_data(app);
   add_model(app);
@@ -76,11 +75,11 @@ int run_cli(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     return 0;
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+  } catch (const UsageError& error) {
     // Rank 0 has the same arguments and prints the error.
     if (is_follower()) return 2;
-    return fail(2, str_cat(error.what(), "; see `medseg --help` or the command's own --help"));
+    return fail(error.exit_code(),
+                str_cat(error.what(), "; see `medseg --help` or the command's own --help"));
   } catch (const Error& error) {
     return fail(error.exit_code(), error.what());
   } catch (const c10::Error& error) {

@@ -27,9 +27,8 @@ nlohmann::json metadata_json(const MetadataValue& value) {
 std::string metadata_text(const MetadataValue& value) {
   const auto json = metadata_json(value);
   if (json.is_array() && json.size() > 8) return str_cat("list of ", json.size());
-  auto text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  if (text.size() > 120) text = text.substr(0, 120) + "…";
-  return text;
+  const auto text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return text.size() > 120 ? str_cat(text.substr(0, 120), "…") : text;
 }
 
 struct InspectRequest {
@@ -76,9 +75,9 @@ void inspect(const InspectRequest& request) {
 
 }  // namespace
 
-void add_model(CLI::App& app) {
+void add_model(Command& app) {
   auto* model = app.add_subcommand("model", "import, inspect, audit, trace and export weights");
-  model->require_subcommand(1);
+  model->require_subcommand();
   add_model_import(*model);
   add_model_export(*model);
 

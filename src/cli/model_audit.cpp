@@ -64,7 +64,7 @@ void audit(const std::string& bundle, bool json) {
 
 }  // namespace
 
-void add_model_audit(CLI::App& model) {
+void add_model_audit(Command& model) {
   auto* command = model.add_subcommand(
       "audit", "what became of every tensor of a bundle; exit 4 if it must not be used");
   const auto bundle = std::make_shared<std::string>();

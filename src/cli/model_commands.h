@@ -2,11 +2,11 @@
 /// The subcommands of `medseg model` that have their own file.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "command.h"
 
 namespace medseg {
 
-void add_model_import(CLI::App& model);
-void add_model_export(CLI::App& model);
+void add_model_import(Command& model);
+void add_model_export(Command& model);
 
 }  // namespace medseg

@@ -9,13 +9,13 @@
 
 namespace medseg {
 
-void add_model_export(CLI::App& model) {
+void add_model_export(Command& model) {
   auto* command = model.add_subcommand("export", "a bundle as others read it");
   const auto request = std::make_shared<ExportRequest>();
   const auto out = std::make_shared<std::string>();
   command->add_option("BUNDLE", request->bundle, "folder")->required();
   command
-      ->add_option_function<std::string>(
+      ->add_option(
           "--layout",
           [request](const std::string& name) {
             request->layout = choice_named<ExportLayout>("--layout", name);

@@ -20,17 +20,16 @@ void print(const ImportReport& report, const std::string& out) {
 
 /// An option whose value is one of the names of a choice.
 template <NamedChoice Enum>
-CLI::Option* add_choice(CLI::App& command, const std::string& option, Enum& value,
-                        const std::string& after = "") {
+Option* add_choice(Command& command, const std::string& option, Enum& value,
+                   const std::string& after = "") {
   const auto read = [option, &value](const std::string& name) {
     value = choice_named<Enum>(option, name);
   };
-  return command
-      .add_option_function<std::string>(option, read, join(choice_names<Enum>(), " | ") + after)
-      ->default_str(name_of(value));
+  return command.add_option(option, read, join(choice_names<Enum>(), " | ") + after)
+      ->show_default(name_of(value));
 }
 
-void add_parts(CLI::App& import) {
+void add_parts(Command& import) {
   auto* parts = import.add_subcommand(
       "parts", "a language model, a vision tower and a grounding part, each from its own file");
   const auto request = std::make_shared<ImportRequest>();
@@ -45,7 +44,7 @@ void add_parts(CLI::App& import) {
       "--grounding", request->grounding,
       "SAM, MedSAM, LiteMedSAM or MobileSAM: .pth or safetensors, or a SamModel folder");
   add_choice(*parts, "--grounding-preprocess", request->grounding_preprocess);
-  parts->add_option_function<std::string>(
+  parts->add_option(
       "--vision-preprocess",
       [request](const std::string& name) {
         request->vision_preprocess = choice_named<VisionFit>("--vision-preprocess", name);
@@ -54,10 +53,10 @@ void add_parts(CLI::App& import) {
   add_choice(*parts, "--dtype", request->dtype, ": of the language model's matrices in the bundle");
   add_choice(*parts, "--projector", request->projector);
   parts->add_option("--merge", request->merge, "side of the patch block that becomes one token")
-      ->capture_default_str();
+      ->show_default();
   parts->add_option("--conversation", request->conversation,
                     "template; default: the tokenizer's own");
-  parts->add_option("--seed", request->seed, "of what is initialised")->capture_default_str();
+  parts->add_option("--seed", request->seed, "of what is initialised")->show_default();
   parts->add_option("--out", *out, "the bundle's folder; only a bundle there is replaced")
       ->required();
   parts->footer(
@@ -77,7 +76,7 @@ struct LayoutText {
   const char* example;
 };
 
-void add_layout(CLI::App& import, const LayoutText& text) {
+void add_layout(Command& import, const LayoutText& text) {
   auto* command = import.add_subcommand(name_of(text.layout), text.what);
   const auto request = std::make_shared<LayoutRequest>();
   const auto out = std::make_shared<std::string>();
@@ -99,7 +98,7 @@ void add_layout(CLI::App& import, const LayoutText& text) {
   command->add_option("--adapter", request->adapter, "PEFT folder, merged into the weights");
   command->add_option("--conversation", request->conversation,
                       "template; default: the layout's own");
-  command->add_option("--seed", request->seed, "of what is initialised")->capture_default_str();
+  command->add_option("--seed", request->seed, "of what is initialised")->show_default();
   command->add_option("--out", *out, "the bundle's folder; only a bundle there is replaced")
       ->required();
   command->footer(std::string("Example: ") + text.example);
@@ -111,9 +110,9 @@ void add_layout(CLI::App& import, const LayoutText& text) {
 
 }  // namespace
 
-void add_model_import(CLI::App& model) {
+void add_model_import(Command& model) {
   auto* import = model.add_subcommand("import", "published weights into a bundle");
-  import->require_subcommand(1);
+  import->require_subcommand();
   add_parts(*import);
   for (const auto& text :
        {LayoutText{ImportLayout::kLisa, "LISA-7B-v1, -13B, and the llama2 variants",

@@ -5,7 +5,7 @@
 
 namespace medseg {
 
-void add_model_options(CLI::App& command, ModelOptions& options, bool model_required) {
+void add_model_options(Command& command, ModelOptions& options, bool model_required) {
   auto* model = command.add_option("--model", options.bundle,
                                    "bundle: a folder with config.json and weights");
   if (model_required) model->required();

@@ -85,7 +85,7 @@ void trace(const TraceArguments& arguments) {
 
 }  // namespace
 
-void add_model_trace(CLI::App& model) {
+void add_model_trace(Command& model) {
   auto arguments = std::make_shared<TraceArguments>();
   auto* command = model.add_subcommand(
       "trace", "named tensors of one teacher-forced pass in float32 on the CPU, stage by stage");
@@ -101,8 +101,7 @@ void add_model_trace(CLI::App& model) {
       ->add_option("--gradients", arguments->options.gradients,
                    "with --data: also d total loss / d PARAMETER for names that match, such as "
                    "'model.text_hidden_fcs.*'; may be given again")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->one_each_time();
   command->add_option("--generate", arguments->options.generate,
                       "also a greedy answer to the first question, at most so many tokens");
   command->add_option("--threads", arguments->threads,

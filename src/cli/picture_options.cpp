@@ -4,7 +4,7 @@
 
 namespace medseg {
 
-void add_picture_options(CLI::App& command, PictureOptions& options, bool picture_required) {
+void add_picture_options(Command& command, PictureOptions& options, bool picture_required) {
   auto* image = command.add_option("--image", options.file,
                                    "image (PNG, JPEG, TIFF, BMP, DICOM), or a volume (NIfTI, NRRD, "
                                    "MetaImage, DICOM series folder) with --slice");
@@ -12,7 +12,7 @@ void add_picture_options(CLI::App& command, PictureOptions& options, bool pictur
   add_view_options(command, options);
 }
 
-void add_view_options(CLI::App& command, PictureOptions& options) {
+void add_view_options(Command& command, PictureOptions& options) {
   command.add_option("--window", options.window,
                      "intensity window of a 16-bit image or a volume: ct-soft, or with bounds "
                      "\"mine(100, 4000)\"");
@@ -23,7 +23,7 @@ void add_view_options(CLI::App& command, PictureOptions& options) {
   command
       .add_option("--axis", options.axis,
                   "of slices: 0 from left to right, 1 from back to front, 2 from feet to head")
-      ->check(CLI::Range(0, 2));
+      ->in_range(0, 2);
   command.add_option("--volume", options.volume,
                      "of a file with several volumes (4-D), counted from 0");
 }

@@ -102,7 +102,7 @@ void run(const PlanArguments& arguments) {
 
 }  // namespace
 
-void add_plan(CLI::App& app) {
+void add_plan(Command& app) {
   auto arguments = std::make_shared<PlanArguments>();
   auto* command = app.add_subcommand(
       "plan", "Estimate what a training config needs: parameters, memory and time per step");
@@ -111,11 +111,11 @@ void add_plan(CLI::App& app) {
   command
       ->add_option("--set", arguments->overrides,
                    "a.b=value: changes the config; may be given again")
-      ->allow_extra_args(false);
+      ->no_more_values();
   command
       ->add_option("--memory", arguments->memory_gb,
                    "available memory in GB: proposes the largest micro-batch that fits")
-      ->check(CLI::PositiveNumber);
+      ->positive();
   command->add_flag("--json", arguments->json, "one JSON object");
   command->footer(
       "The model is not loaded: one and two of its layers run with random weights at the sizes of\n"

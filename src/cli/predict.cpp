@@ -141,7 +141,7 @@ void predict(const PredictArguments& arguments) {
 
 }  // namespace
 
-void add_predict(CLI::App& app) {
+void add_predict(Command& app) {
   auto arguments = std::make_shared<PredictArguments>();
   auto* command = app.add_subcommand(
       "predict", "Ask about images or volumes: words, one mask for every [SEG], an overlay");
@@ -150,8 +150,7 @@ void add_predict(CLI::App& app) {
       ->add_option("--image", arguments->images,
                    "image (PNG, JPEG, TIFF, BMP, DICOM), volume (NIfTI, NRRD, MetaImage), DICOM "
                    "series folder, or a folder of images; may be given several times")
-      ->required()
-      ->expected(1, -1);
+      ->required();
   add_view_options(*command, arguments->picture);
   command->add_option("--slices", arguments->slices,
                       "of a volume: A:B asks about slices A to B-1, auto about those that show "
@@ -165,8 +164,7 @@ void add_predict(CLI::App& app) {
       join(choice_names<MaskVolumeFormat>(), " | ") + " for the masks of volumes; default: nii.gz");
   command
       ->add_option("--ask", arguments->questions, "a question; several are turns of one dialogue")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->one_each_time();
   command
       ->add_option("--out", arguments->out,
                    "folder for answer.json, overlay.png and mask-TURN-INDEX.png, of volumes "

@@ -59,7 +59,7 @@ void report(const ReportArguments& arguments) {
 
 }  // namespace
 
-void add_report(CLI::App& app) {
+void add_report(Command& app) {
   auto arguments = std::make_shared<ReportArguments>();
   auto* command = app.add_subcommand(
       "report",

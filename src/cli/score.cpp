@@ -183,7 +183,7 @@ std::string protocol_help() {
 
 }  // namespace
 
-void add_score(CLI::App& app) {
+void add_score(Command& app) {
   auto arguments = std::make_shared<ScoreArguments>();
   auto* command = app.add_subcommand("score", "Score saved predictions again; needs no model");
   command->add_option("predictions", arguments->predictions,

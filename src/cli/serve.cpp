@@ -54,20 +54,19 @@ void serve(const ServeArguments& arguments) {
 
 }  // namespace
 
-void add_serve(CLI::App& app) {
+void add_serve(Command& app) {
   auto arguments = std::make_shared<ServeArguments>();
   auto* command = app.add_subcommand(
       "serve", "Answer over HTTP, in OpenAI's form with masks beside the words, and a web page");
   add_model_options(*command, arguments->model);
   command->add_option("--host", arguments->http.host, "address to listen on");
-  command->add_option("--port", arguments->http.port, "0: any free one")
-      ->check(CLI::Range(0, 65535));
+  command->add_option("--port", arguments->http.port, "0: any free one")->in_range(0, 65535);
   command->add_option("--token", arguments->tokens,
                       "file with one bearer token a line; needed unless the address is loopback");
   command->add_option("--queue", arguments->http.queue, "requests that wait or run; more get 429")
-      ->check(CLI::Range(1, 100000));
+      ->in_range(1, 100000);
   command->add_option("--body-mb", arguments->body_mb, "largest request, image included")
-      ->check(CLI::Range(1, 2048));
+      ->in_range(1, 2048);
   command->add_flag("--access-log", arguments->access_log,
                     "a line a request on stderr, without questions or pixels");
   command->footer("Example: medseg serve --model runs/demo/best --port 8080");

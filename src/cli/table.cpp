@@ -179,7 +179,7 @@ void print_table(const TableArguments& arguments) {
 
 }  // namespace
 
-void add_table(CLI::App& app) {
+void add_table(Command& app) {
   auto arguments = std::make_shared<TableArguments>();
   auto* command = app.add_subcommand(
       "table", "Benchmark table: rows are runs, columns are benchmarks and metrics");

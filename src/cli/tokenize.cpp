@@ -44,7 +44,7 @@ void tokenize(const TokenizeArguments& arguments) {
 
 }  // namespace
 
-void add_tokenize(CLI::App& app) {
+void add_tokenize(Command& app) {
   auto arguments = std::make_shared<TokenizeArguments>();
   auto* command =
       app.add_subcommand("tokenize", "Token ids of lines on stdin, and their text again");

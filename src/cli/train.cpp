@@ -50,7 +50,7 @@ void run(const TrainArguments& given, Comm& comm) {
 
 }  // namespace
 
-void add_train(CLI::App& app) {
+void add_train(Command& app) {
   auto arguments = std::make_shared<TrainArguments>();
   auto* command =
       app.add_subcommand("train", "Train a model by a config file; results go to a run folder");
@@ -63,7 +63,7 @@ void add_train(CLI::App& app) {
   command
       ->add_option("--set", arguments->overrides,
                    "a.b=value: changes the config; may be given again")
-      ->allow_extra_args(false);
+      ->no_more_values();
   command->add_option("--out", arguments->out,
                       "run folder; default: runs/ and the name of the config");
   command->add_flag("--resume", arguments->resume,
@@ -72,7 +72,7 @@ void add_train(CLI::App& app) {
       ->add_option("--profile", arguments->profile,
                    "profile this many steps after the first two into trace.json of the run folder "
                    "(chrome://tracing, ui.perfetto.dev)")
-      ->check(CLI::Range(1, 1000));
+      ->in_range(1, 1000);
   command->footer(
       "Example: medseg train configs/train/demo.json --set train.steps=300 --out runs/demo");
   command->callback(

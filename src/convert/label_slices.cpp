@@ -78,7 +78,8 @@ class Slices {
   void tell_unnamed() const {
     std::set<std::int64_t> unnamed;
     for (const auto& counts : slices_) {
-      for (const auto& [value, count] : counts) {
+      for (const auto& pixels : counts) {
+        const auto value = pixels.first;
         const bool named = std::any_of(names_.begin(), names_.end(), [&](const LabelValues& name) {
           return area_of(name, {{value, 1}}) > 0;
         });

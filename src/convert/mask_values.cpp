@@ -104,7 +104,8 @@ bool add_mask_file(Draft& draft, const fs::path& path, const std::vector<LabelVa
     throw DataError(path.string(), "a mask in colours; save its structures as grey values");
   if (!labels.empty() && !labels.front().values.empty()) {
     for (const auto& label : labels) add_value_mask(draft, path, label, values, reading.ignored());
-    for (const auto& [value, count] : values.pixels) {
+    for (const auto& pixels : values.pixels) {
+      const auto value = pixels.first;
       const bool named = std::any_of(labels.begin(), labels.end(), [&](const LabelValues& one) {
         return std::find(one.values.begin(), one.values.end(), value) != one.values.end();
       });

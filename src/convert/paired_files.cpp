@@ -212,14 +212,23 @@ void read_paired_files(const PairSource& source, Reading& reading) {
       pairs += PairReader(source, layout, files, reading).read();
     if (pairs == 0) reading.skip("no image with a mask of that name", root.string());
   }
-  // Structures of all names: what one image has and another has not is absent there.
-  std::set<std::string> labels;
+  // Of structures that the names of masks tell: what one image has and another has not is absent
+  // there. Those of a kind of mask file are looked for only where there is such a file.
+  std::set<std::string> of_kinds, labels;
+  for (const auto& layout : source.layouts) {
+    for (const auto& mask : layout.masks)
+      for (const auto& one : mask.labels) of_kinds.insert(one.label);
+  }
   for (const auto& draft : reading.drafts()) {
     if (draft.record.slice) continue;
-    labels.insert(draft.looked_for.begin(), draft.looked_for.end());
+    for (const auto& label : draft.looked_for)
+      if (!of_kinds.contains(label)) labels.insert(label);
   }
   for (auto& draft : reading.drafts()) {
-    if (!draft.record.slice) draft.looked_for.assign(labels.begin(), labels.end());
+    if (draft.record.slice) continue;
+    auto all = labels;
+    all.insert(draft.looked_for.begin(), draft.looked_for.end());
+    draft.looked_for.assign(all.begin(), all.end());
   }
 }
 

@@ -44,8 +44,10 @@ std::pair<int, int> size_of_mask(const json& size, const std::string& where) {
 std::map<std::string, Mask> masks_of_content(const json& content) {
   std::map<std::string, Mask> masks;
   if (!content.contains("masks")) return masks;
-  for (const auto& [id, mask] : content.at("masks").items())
-    masks[id] = with_place("masks." + id, [&] { return decode_rle(rle_of(mask, "")); });
+  for (const auto& mask : content.at("masks").items()) {
+    masks[mask.key()] =
+        with_place("masks." + mask.key(), [&] { return decode_rle(rle_of(mask.value(), "")); });
+  }
   return masks;
 }
 

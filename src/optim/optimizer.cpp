@@ -34,7 +34,8 @@ AdamW::AdamW(const OptimizerOptions& options, std::vector<TrainedParameter> para
   for (const auto& group : options_.groups) groups_.push_back({group.lr, group.weight_decay, {}});
   groups_.push_back({options_.lr, options_.weight_decay, {}});
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const auto& [name, tensor] = parameters_[i];
+    const std::string& name = parameters_[i].name;
+    const at::Tensor& tensor = parameters_[i].tensor;
     MEDSEG_CHECK(tensor.scalar_type() == at::kFloat, name + ": trained parameters are float32");
     const auto found =
         std::find_if(options_.groups.begin(), options_.groups.end(),

@@ -36,6 +36,14 @@ std::string tag_text(const Element& element) {
   return text;
 }
 
+/// PS3.5 7.1.2: these types have a length of 16 bits. All others, those of the future too, have one
+/// of 32; DCMTK takes the marks of no type ("??", "--") for short ones.
+bool has_short_length(const std::string& vr) {
+  static const std::string kShort =
+      "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US";
+  return vr.find_first_of("?-") != std::string::npos || kShort.find(vr) != std::string::npos;
+}
+
 class Walker {
  public:
   Walker(std::span<const std::uint8_t> bytes, bool explicit_vr, bool big, const std::string& where)
@@ -69,8 +77,7 @@ class Walker {
       if ((c < 'A' || c > 'Z') && c != '?' && c != '-')
         fail("damaged: the element " + tag_text(found) + " has no type");
     }
-    static const std::string kLong = "OB OW OF OD OL OV SQ UC UR UT UN SV UV";
-    if (kLong.find(found.vr) == std::string::npos) {
+    if (has_short_length(found.vr)) {
       found.length = u16(at + 6);
       found.value = at + 8;
       return found;

@@ -184,6 +184,17 @@ TEST(Dicom, HugeAndContradictorySizesAllocateNothing) {
   EXPECT_THAT(error_of(dicom_bytes(inner)), HasSubstr("contradictory lengths"));
 }
 
+TEST(Dicom, TypesThatNobodyKnowsHaveLongLengths) {  // found by fuzzing
+  const auto with = [](const std::string& unknown) {
+    return dicom_bytes(number(8, 5, 0) + unknown + number(0x28, 2, 1) + number(0x28, 0x10, 1) +
+                       number(0x28, 0x11, 2) + number(0x28, 0x100, 16) + number(0x28, 0x101, 16) +
+                       std::string("\xe0\x7f\x10\0OW\0\0\x04\0\0\0\x01\0\x02\0", 16));
+  };
+  EXPECT_EQ(error_of(with(std::string("\x11\0\x01\x10PQ\0\0\x04\0\0\0abcd", 16))), "no error");
+  EXPECT_THAT(error_of(with(std::string("\x11\0\x01\x10PQ\x04\0\0\0\0\x5e", 12))),
+              HasSubstr("its element (0011,1001) has 1577058304 bytes"));
+}
+
 TEST(Dicom, AJpegStreamThatDcmtkNeverLeavesIsRefused) {
   std::string bytes =
       dicom_bytes(std::string("\x02\0\x10\0UI\x16\0", 8) + "1.2.840.10008.1.2.4.70");

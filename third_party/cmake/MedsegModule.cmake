@@ -71,10 +71,7 @@ function(medseg_module name)
     endif()
   endforeach()
   target_link_libraries(medseg_${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE} medseg_warnings)
-  if(sees_torch AND MEDSEG_PCH AND DEFINED MEDSEG_HEADERS_${name})  # more that most files read
-    target_precompile_headers(medseg_${name} PRIVATE ${medseg_torch_headers}
-                              ${MEDSEG_HEADERS_${name}})
-  elseif(sees_torch AND MEDSEG_PCH)
+  if(sees_torch AND MEDSEG_PCH)
     target_precompile_headers(medseg_${name} REUSE_FROM torch_pch)
   elseif(sees_torch)  # what the precompiled header gives, in plain text
     target_compile_options(medseg_${name} PRIVATE
