@@ -176,7 +176,8 @@ std::unique_ptr<DcmDataset> DicomFile::decompressed() const {
   if (std::any_of(structure_.fragments.begin(), structure_.fragments.end(), hangs_dcmtk))
     fail("damaged JPEG stream");
   auto whole = std::make_unique<DcmDataset>();
-  read_into(*whole, structure_.dataset, dcmtk_syntax(structure_), where_);
+  read_into(*whole, structure_.dataset.first(structure_.pixels_end), dcmtk_syntax(structure_),
+            where_);
   const OFCondition condition = whole->chooseRepresentation(EXS_LittleEndianExplicit, nullptr);
   if (condition.bad()) {
     const DcmXfer syntax(structure_.transfer_syntax.c_str());

@@ -178,6 +178,7 @@ void walk(const Walker& walker, DicomStructure& out) {
         out.pixels = walker.part(found.value, found.length);
         at = found.value + found.length;
       }
+      out.pixels_end = at;
       continue;
     }
     const std::size_t end = undefined ? level.end : found.value + found.length;

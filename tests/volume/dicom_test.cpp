@@ -208,6 +208,14 @@ TEST(Dicom, AJpegStreamThatDcmtkNeverLeavesIsRefused) {
   EXPECT_THAT(error_of(bytes), HasSubstr("damaged JPEG stream"));
 }
 
+TEST(Dicom, WhatStandsBehindCompressedPixelsIsNotRead) {  // found by fuzzing
+  std::string bytes = read_file(dicom_folder() / "rle.dcm");
+  const std::string error = error_of(bytes);
+  bytes += std::string("\xfc\xff\xfc\xffOB\0\0\0\0\0\x5e", 12);  // promises 1.5 GB
+  EXPECT_EQ(error, "no error");
+  EXPECT_EQ(error_of(bytes), error);
+}
+
 class DicomSegmentation : public TempFolderTest {};
 
 TEST_F(DicomSegmentation, GoesBackToTheSeriesAndIsReadAgain) {
