@@ -160,7 +160,11 @@ DicomFile::DicomFile(DicomFile&&) noexcept = default;
 void DicomFile::parse() {
   prepare_dcmtk();
   const auto syntax = dcmtk_syntax(structure_);
-  if (syntax == EXS_Unknown)
+  const DcmXfer encoding(syntax);
+  // DCMTK's own syntaxes without a UID and GE's private one are encoded otherwise than was proved.
+  const bool proved = bool(encoding.isExplicitVR()) == structure_.explicit_vr &&
+                      bool(encoding.isBigEndian()) == structure_.big_endian;
+  if (syntax == EXS_Unknown || !proved)
     fail("DICOM of the unknown transfer syntax " + structure_.transfer_syntax);
   data_ = std::make_unique<DcmDataset>();
   // The attributes in front of the pixels; those behind them say nothing that is needed.

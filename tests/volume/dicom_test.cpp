@@ -208,6 +208,16 @@ TEST(Dicom, AJpegStreamThatDcmtkNeverLeavesIsRefused) {
   EXPECT_THAT(error_of(bytes), HasSubstr("damaged JPEG stream"));
 }
 
+TEST(Dicom, SyntaxesThatDcmtkEncodesOtherwiseAreRefused) {  // found by fuzzing
+  const auto with = [](const std::string& uid) {
+    const auto size = static_cast<char>(uid.size());
+    return dicom_bytes(std::string("\x02\0\x10\0UI", 6) + size + '\0' + uid + number(0x28, 2, 1) +
+                       number(0x28, 0x10, 2));
+  };
+  for (const auto& uid : {std::string("\0\0.1.2.840", 10), std::string("1.2.840.113619.5.2")})
+    EXPECT_THAT(error_of(with(uid)), HasSubstr("unknown transfer syntax")) << uid;
+}
+
 TEST(Dicom, WhatStandsBehindCompressedPixelsIsNotRead) {  // found by fuzzing
   std::string bytes = read_file(dicom_folder() / "rle.dcm");
   const std::string error = error_of(bytes);
