@@ -218,6 +218,12 @@ TEST(Dicom, SyntaxesThatDcmtkEncodesOtherwiseAreRefused) {  // found by fuzzing
     EXPECT_THAT(error_of(with(uid)), HasSubstr("unknown transfer syntax")) << uid;
 }
 
+TEST(Dicom, CompressedPixelsOfAnotherTypeAreRefused) {  // found by fuzzing
+  std::string bytes = read_file(dicom_folder() / "rle.dcm");
+  bytes.replace(bytes.find(std::string("\xe0\x7f\x10\0OB", 6)) + 4, 2, "OU");
+  EXPECT_THAT(error_of(bytes), HasSubstr("compressed pixels of the type OU, expected OB or OW"));
+}
+
 TEST(Dicom, WhatStandsBehindCompressedPixelsIsNotRead) {  // found by fuzzing
   std::string bytes = read_file(dicom_folder() / "rle.dcm");
   const std::string error = error_of(bytes);
