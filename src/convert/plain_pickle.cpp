@@ -3,8 +3,8 @@
 #include <bit>
 #include <charconv>
 #include <cstdint>
+#include <deque>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -74,9 +74,10 @@ std::string from_raw_escapes(std::string_view bytes) {
 }
 
 struct Value;
-using Ref = std::shared_ptr<Value>;
+using Ref = Value*;
 
-/// A value while the pickle is read: lists and dicts are shared until all is there.
+/// A value while the pickle is read: lists and dicts are shared until all is there. They may hold
+/// themselves, so the reader owns them all.
 struct Value {
   enum class Kind { kPlain, kList, kDict, kMark } kind = Kind::kPlain;
   json plain;
@@ -125,16 +126,12 @@ class Unpickler {
     return value;
   }
 
-  void push(json plain) {
-    stack_.push_back(std::make_shared<Value>(Value{{}, std::move(plain), {}}));
-  }
-  void push_kind(Value::Kind kind) {
-    stack_.push_back(std::make_shared<Value>(Value{kind, {}, {}}));
-  }
+  void push(json plain) { stack_.push_back(&all_.emplace_back(Value{{}, std::move(plain), {}})); }
+  void push_kind(Value::Kind kind) { stack_.push_back(&all_.emplace_back(Value{kind, {}, {}})); }
 
   Ref pop() {
     if (stack_.empty()) fail("a value is missing");
-    Ref top = std::move(stack_.back());
+    const Ref top = stack_.back();
     stack_.pop_back();
     return top;
   }
@@ -142,9 +139,9 @@ class Unpickler {
   std::vector<Ref> pop_to_mark() {
     std::vector<Ref> items;
     while (true) {
-      Ref top = pop();
+      const Ref top = pop();
       if (top->kind == Value::Kind::kMark) break;
-      items.push_back(std::move(top));
+      items.push_back(top);
     }
     return {items.rbegin(), items.rend()};
   }
@@ -363,14 +360,14 @@ class Unpickler {
                  ", which plain data does not need"));
   }
 
-  json as_json(const Ref& value, int depth) {
+  json as_json(const Value* value, int depth) {
     if (depth > kDeepest) fail(str_cat("nested deeper than ", kDeepest, " levels"));
     if (++values_ > kMostValues) fail("more values than 2^23");
     if (value->kind == Value::Kind::kPlain) return value->plain;
     if (value->kind == Value::Kind::kMark) fail("a mark as value");
     if (value->kind == Value::Kind::kList) {
       auto list = json::array();
-      for (const auto& item : value->items) list.push_back(as_json(item, depth + 1));
+      for (const Ref item : value->items) list.push_back(as_json(item, depth + 1));
       return list;
     }
     if (value->items.size() % 2 != 0) fail("a key without a value");
@@ -386,6 +383,7 @@ class Unpickler {
   std::string_view bytes_;
   std::string where_;
   std::size_t at_ = 0, values_ = 0;
+  std::deque<Value> all_;
   std::vector<Ref> stack_;
   std::map<std::uint64_t, Ref> memo_;
 };

@@ -25,6 +25,10 @@ void examine_question(const Record& record, std::size_t i, RecordFindings& findi
     findings.fault(record.line, FaultKind::kImagePlaceholder,
                    str_cat("<image> stands twice in question ", i + 1));
   }
+  if (record.turns[i].answer.find(placeholder) != std::string::npos) {
+    findings.fault(record.line, FaultKind::kImagePlaceholder,
+                   str_cat("<image> stands in answer ", i + 1));
+  }
   if (trim(question).empty()) {
     findings.fault(record.line, FaultKind::kEmptyQuestion,
                    str_cat("question ", i + 1, " is empty"));
@@ -43,16 +47,9 @@ void examine_split(const Record& record, RecordFindings& findings) {
                      "split \"" + record.split + "\" is none of train, val and test");
 }
 
-/// Also of other systems: C:\\data, \\\\server.
-bool is_absolute(const std::filesystem::path& path) {
-  const std::string text = path.string();
-  const bool drive = text.size() > 2 && text[1] == ':' && (text[2] == '\\' || text[2] == '/');
-  return path.is_absolute() || drive || text.starts_with("\\\\");
-}
-
 void examine_paths(const Record& record, RecordFindings& findings) {
   const auto look = [&](const std::filesystem::path& path, const char* key) {
-    if (!is_absolute(path)) return;
+    if (!path.is_absolute()) return;  // those of another system cannot be read: a fault
     findings.warn_once(record.line, FaultKind::kAbsolutePath, key,
                        str_cat(key, ": \"", path.string(), "\" is an absolute path"));
   };

@@ -160,7 +160,11 @@ DicomFile::DicomFile(DicomFile&&) noexcept = default;
 void DicomFile::parse() {
   prepare_dcmtk();
   const auto syntax = dcmtk_syntax(structure_);
-  if (syntax == EXS_Unknown)
+  const DcmXfer encoding(syntax);
+  // DCMTK's own syntaxes without a UID and GE's private one are encoded otherwise than was proved.
+  const bool proved = bool(encoding.isExplicitVR()) == structure_.explicit_vr &&
+                      bool(encoding.isBigEndian()) == structure_.big_endian;
+  if (syntax == EXS_Unknown || !proved)
     fail("DICOM of the unknown transfer syntax " + structure_.transfer_syntax);
   data_ = std::make_unique<DcmDataset>();
   // The attributes in front of the pixels; those behind them say nothing that is needed.
@@ -176,7 +180,8 @@ std::unique_ptr<DcmDataset> DicomFile::decompressed() const {
   if (std::any_of(structure_.fragments.begin(), structure_.fragments.end(), hangs_dcmtk))
     fail("damaged JPEG stream");
   auto whole = std::make_unique<DcmDataset>();
-  read_into(*whole, structure_.dataset, dcmtk_syntax(structure_), where_);
+  read_into(*whole, structure_.dataset.first(structure_.pixels_end), dcmtk_syntax(structure_),
+            where_);
   const OFCondition condition = whole->chooseRepresentation(EXS_LittleEndianExplicit, nullptr);
   if (condition.bad()) {
     const DcmXfer syntax(structure_.transfer_syntax.c_str());

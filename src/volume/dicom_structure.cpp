@@ -173,11 +173,17 @@ void walk(const Walker& walker, DicomStructure& out) {
       out.pixels_element = found.element;
       out.encapsulated = undefined;
       if (undefined) {
+        // DCMTK reads any other type of unknown length as a sequence.
+        const bool packed =
+            found.element == 0x0010 && (found.vr.empty() || found.vr == "OB" || found.vr == "OW");
+        if (!packed)
+          walker.fail("damaged: compressed pixels of the type " + found.vr + ", expected OB or OW");
         at = read_fragments(walker, found.value, out);
       } else {
         out.pixels = walker.part(found.value, found.length);
         at = found.value + found.length;
       }
+      out.pixels_end = at;
       continue;
     }
     const std::size_t end = undefined ? level.end : found.value + found.length;

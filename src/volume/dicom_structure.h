@@ -20,6 +20,7 @@ struct DicomStructure {
   /// Top-level pixel data (also float and double): where the element begins in `dataset`, and its
   /// value. Encapsulated: the fragments behind the offset table.
   std::optional<std::size_t> pixels_at;
+  std::size_t pixels_end = 0;  ///< what stands behind is not proved
   std::span<const std::uint8_t> pixels;
   std::string pixels_vr;
   bool encapsulated = false;

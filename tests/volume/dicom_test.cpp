@@ -208,6 +208,30 @@ TEST(Dicom, AJpegStreamThatDcmtkNeverLeavesIsRefused) {
   EXPECT_THAT(error_of(bytes), HasSubstr("damaged JPEG stream"));
 }
 
+TEST(Dicom, SyntaxesThatDcmtkEncodesOtherwiseAreRefused) {  // found by fuzzing
+  const auto with = [](const std::string& uid) {
+    const auto size = static_cast<char>(uid.size());
+    return dicom_bytes(std::string("\x02\0\x10\0UI", 6) + size + '\0' + uid + number(0x28, 2, 1) +
+                       number(0x28, 0x10, 2));
+  };
+  for (const auto& uid : {std::string("\0\0.1.2.840", 10), std::string("1.2.840.113619.5.2")})
+    EXPECT_THAT(error_of(with(uid)), HasSubstr("unknown transfer syntax")) << uid;
+}
+
+TEST(Dicom, CompressedPixelsOfAnotherTypeAreRefused) {  // found by fuzzing
+  std::string bytes = read_file(dicom_folder() / "rle.dcm");
+  bytes.replace(bytes.find(std::string("\xe0\x7f\x10\0OB", 6)) + 4, 2, "OU");
+  EXPECT_THAT(error_of(bytes), HasSubstr("compressed pixels of the type OU, expected OB or OW"));
+}
+
+TEST(Dicom, WhatStandsBehindCompressedPixelsIsNotRead) {  // found by fuzzing
+  std::string bytes = read_file(dicom_folder() / "rle.dcm");
+  const std::string error = error_of(bytes);
+  bytes += std::string("\xfc\xff\xfc\xffOB\0\0\0\0\0\x5e", 12);  // promises 1.5 GB
+  EXPECT_EQ(error, "no error");
+  EXPECT_EQ(error_of(bytes), error);
+}
+
 class DicomSegmentation : public TempFolderTest {};
 
 TEST_F(DicomSegmentation, GoesBackToTheSeriesAndIsReadAgain) {
