@@ -1,4 +1,6 @@
 #define USE_C10D_GLOO  // the wheel was built with it; its headers ask for this macro
+#include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <thread>
 
@@ -82,8 +84,7 @@ class GlooComm : public Comm {
     std::unique_ptr<Store> store;
     try {
       if (!environment.is_loopback()) ::freeaddrinfo(resolve(environment.address, "0"));
-      store = Store::join(serves_ ? "127.0.0.1" : environment.address, environment.port, prefix_,
-                          timeout_s);
+      store = join(environment, timeout_s);
     } catch (const ConfigError&) {
       throw;
     } catch (const std::exception&) {
@@ -194,8 +195,33 @@ class GlooComm : public Comm {
     return text.substr(0, text.find('\n'));
   }
 
+  /// Seconds until a wait is spoken of.
+  static double patience(double timeout_s) { return std::min(5.0, timeout_s / 2); }
+
+  std::unique_ptr<Store> join(const LaunchEnvironment& environment, double timeout_s) const {
+    const auto& address = serves_ ? "127.0.0.1" : environment.address;
+    const auto attempt = [&](double seconds) {
+      return Store::join(address, environment.port, prefix_, seconds);
+    };
+    const auto first = patience(timeout_s);
+    try {
+      return attempt(first);
+    } catch (const std::exception&) {
+      say(str_cat("rank ", rank_, ": no answer yet from ", address, ":", environment.port,
+                  ", where rank 0 is expected"));
+    }
+    return attempt(timeout_s - first);
+  }
+
+  // Of a rank that may be silent: only it knows for whom it waits.
+  static void say(const std::string& message) {
+    std::fprintf(stderr, "medseg: %s\n", message.c_str());
+    std::fflush(stderr);
+  }
+
   // Wait until all ranks are there.
   void meet(Store& store, double timeout_s) const {
+    bool spoke = false;
     store.set(str_cat("here/", rank_), "yes");
     std::string missing;
     int first_there = 0;
@@ -214,6 +240,13 @@ class GlooComm : public Comm {
         }
       }
       if (missing.empty()) return;
+      if (!spoke && watch.seconds() > patience(timeout_s)) {
+        spoke = true;
+        if (rank_ == first_there)
+          say(str_cat("of ", size_, " processes, rank ", missing, " is still missing after ",
+                      fixed(patience(timeout_s), 0), " s; waiting up to ", fixed(timeout_s, 0),
+                      " s"));
+      }
     }
     throw PeerLost(5,
                    str_cat("of ", size_, " processes, rank ", missing, " did not come within ",
