@@ -8,5 +8,6 @@ namespace medseg {
 
 void add_model_import(CLI::App& model);
 void add_model_export(CLI::App& model);
+void add_model_licence(CLI::App& model);
 
 }  // namespace medseg
