@@ -414,7 +414,9 @@ TEST_F(ReviewPage, ThePageNeedsNothingFromElsewhere) {
                           HasSubstr("Content-Security-Policy: default-src 'self'"),
                           HasSubstr("frame-ancestors 'none'")));
   for (const char* file :
-       {"app.js", "api.js", "history.js", "mask.js", "picture.js", "style.css", "icon.svg"}) {
+       {"app.js", "api.js", "decisions.js", "dialogue.js", "dom.js", "history.js", "keys.js",
+        "mask.js", "mask_list.js", "picture.js", "pointer.js", "records.js", "sign_in.js",
+        "slices.js", "theme.js", "tools.js", "work.js", "style.css", "icon.svg"}) {
     const std::string reply = ask("GET", std::string("/page/") + file, {});
     EXPECT_THAT(reply, StartsWith("HTTP/1.1 200")) << file;
     EXPECT_THAT(reply, Not(HasSubstr("https://"))) << file;
