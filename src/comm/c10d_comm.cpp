@@ -42,6 +42,22 @@ addrinfo* resolve(const std::string& host, const std::string& port) {
   return found;
 }
 
+/// Whether something listens there.
+bool answers(const std::string& address, std::uint16_t port) {
+  addrinfo* const all = resolve(address, str_cat(port));
+  bool connected = false;
+  for (const auto* one = all; one != nullptr && !connected; one = one->ai_next) {
+    const int fd = ::socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) continue;
+    const timeval patience{1, 0};  // a machine that is down answers nothing
+    ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    connected = ::connect(fd, one->ai_addr, one->ai_addrlen) == 0;
+    ::close(fd);
+  }
+  ::freeaddrinfo(all);
+  return connected;
+}
+
 /// The address of this machine's interface that leads to rank 0.
 std::string own_address(const LaunchEnvironment& environment) {
   addrinfo* target = resolve(environment.address, str_cat(environment.port));
@@ -198,19 +214,20 @@ class GlooComm : public Comm {
   /// Seconds until a wait is spoken of.
   static double patience(double timeout_s) { return std::min(5.0, timeout_s / 2); }
 
+  // c10d would wait without a word.
   std::unique_ptr<Store> join(const LaunchEnvironment& environment, double timeout_s) const {
-    const auto& address = serves_ ? "127.0.0.1" : environment.address;
-    const auto attempt = [&](double seconds) {
-      return Store::join(address, environment.port, prefix_, seconds);
-    };
-    const auto first = patience(timeout_s);
-    try {
-      return attempt(first);
-    } catch (const std::exception&) {
+    const std::string address = serves_ ? "127.0.0.1" : environment.address;
+    const Stopwatch watch;
+    bool there = answers(address, environment.port);
+    for (; !there && watch.seconds() < patience(timeout_s);
+         std::this_thread::sleep_for(std::chrono::milliseconds(100)))
+      there = answers(address, environment.port);
+    if (!there) {
       say(str_cat("rank ", rank_, ": no answer yet from ", address, ":", environment.port,
-                  ", where rank 0 is expected"));
+                  ", where rank 0 is expected; waiting up to ", fixed(timeout_s, 0), " s"));
     }
-    return attempt(timeout_s - first);
+    return Store::join(address, environment.port, prefix_,
+                       std::max(1.0, timeout_s - watch.seconds()));
   }
 
   // Of a rank that may be silent: only it knows for whom it waits.
