@@ -54,6 +54,7 @@ class Export:
 
 
 TOPICS = {
+    "agreement": [Export("export_agreement.py", ["numpy==2.4.6", "scikit-learn==1.9.1"])],
     "dinov2": [Export("export_dinov2.py", TRANSFORMERS)],
     "grounding": [Export("export_grounding.py", TORCH, ("{out}", "{medsam}"))],
     "image": [Export("export_image.py", ["pillow==13.0.0", "pycocotools==2.0.11", "numpy==2.4.6"])],
@@ -92,6 +93,9 @@ TOPICS = {
     "text": [
         Export("export_text.py", ["tokenizers==0.23.3"], ("{out}", "bpe"), "bpe/*/tokenizer.json"),
         Export("export_text.py", ["sentencepiece==0.2.3"], ("{out}", "spm")),
+        Export(
+            "export_text.py", ["sentencepiece==0.2.3", "gguf==0.19.0"], ("{out}", "spm_gguf")
+        ),
         Export("export_text.py", ["transformers==4.31.0", *OLD_TOKENIZERS], ("{out}", "hf_legacy")),
         Export(
             "export_text.py",

@@ -68,11 +68,18 @@ def padded(x):
     )
 
 
-def medsam_square(image):
-    x = spline_resize(
+def stretched(image):
+    return spline_resize(
         np.asarray(image), (GROUNDING, GROUNDING), order=3, preserve_range=True, anti_aliasing=True
     )
-    return min_max(x).transpose(2, 0, 1)
+
+
+def medsam_square(image):  # MedSAM_Inference.py
+    return min_max(stretched(image).astype(np.uint8)).transpose(2, 0, 1)
+
+
+def medsam_square_float(image):  # pre_CT_MR.py
+    return min_max(stretched(image)).transpose(2, 0, 1)
 
 
 def medsam_pil(image):
@@ -97,6 +104,7 @@ for name, pixels in pictures.items():
         "sam": padded((longest_side(image) - SAM_MEAN) / SAM_STD),
         "litemedsam": padded(min_max(longest_side(image))),
         "medsam_square": medsam_square(image),
+        "medsam_square_float": medsam_square_float(image),
         "medsam_pil": medsam_pil(image),
     }
     for kind, x in made.items():

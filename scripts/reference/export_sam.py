@@ -19,8 +19,8 @@ prompt P of box, point, points, box_points, mask, box_mask, all:
   `post.logits` and `post.WxH` are postprocess_masks' for pictures of other sizes.
 names.json: {"sam": {NAME: [names in SamModel]}, "hf": [all names of SamModel's state_dict]}.
 mobile.safetensors: TinyViT with strides as in MobileSAM: `weight.NAME`, `pixels`, `out`,
-`cotangent`, `grad.NAME`. preprocess.safetensors: `WxH.sam`, `WxH.medsam_square` of pictures whose
-pixel (x, y, c) is (7x + 13y + 29c + xy) % 256.
+`cotangent`, `grad.NAME`. preprocess.safetensors: `WxH.sam`, `WxH.medsam_square_float` of pictures
+whose pixel (x, y, c) is (7x + 13y + 29c + xy) % 256.
 """
 
 import json
@@ -404,7 +404,7 @@ def export_preprocess(folder):
             picture(width, height), (size, size), order=3, preserve_range=True, anti_aliasing=True
         )
         span = max(square.max() - square.min(), 1e-8)
-        tensors[f"{width}x{height}.medsam_square"] = torch.tensor(
+        tensors[f"{width}x{height}.medsam_square_float"] = torch.tensor(
             (square - square.min()) / span, dtype=torch.float32
         ).permute(2, 0, 1)
     save(tensors, folder / "preprocess.safetensors")

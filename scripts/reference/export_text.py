@@ -6,6 +6,8 @@
     LLaMA-style model and its bare ids export_text.py OUT hf_legacy            transformers 4.31.0
     (the slow LLaMA tokenizer that LISA pins) export_text.py OUT hf_legacy_nostrip    transformers
     4.36.2, legacy=True export_text.py OUT hf                   transformers 4.36.2, legacy=False
+    export_text.py OUT spm_gguf             gguf 0.19, sentencepiece: the same model as llama.cpp's
+    converter writes it
     export_text.py OUT smollm2 GGUF         tokenizers + gguf: ids of the real SmolLM2 vocabulary
     export_text.py OUT check TOKENIZER_JSON tokenizers: the file that medseg saved from that GGUF
     loads and gives the same ids
@@ -474,6 +476,39 @@ def slow(out, mode):
     )
 
 
+def spm_gguf(out):  # convert_hf_to_gguf.py, TextModel._create_vocab_sentencepiece
+    import gguf
+    from sentencepiece import SentencePieceProcessor
+
+    model = SentencePieceProcessor(str(out / "spm/tokenizer.model"))
+    kind = gguf.TokenType
+    tokens, scores, kinds = [], [], []
+    for i in range(model.vocab_size()):
+        tokens.append(model.id_to_piece(i))
+        scores.append(model.get_score(i))
+        of = [(model.is_unknown, kind.UNKNOWN), (model.is_control, kind.CONTROL)]
+        of += [(model.is_unused, kind.UNUSED), (model.is_byte, kind.BYTE)]
+        kinds.append(next((k for test, k in of if test(i)), kind.NORMAL))
+    added = json.loads((out / "spm/added_tokens.json").read_text())
+    for token in sorted(added, key=added.get):
+        tokens.append(token)
+        scores.append(-1000.0)
+        kinds.append(kind.CONTROL)
+    writer = gguf.GGUFWriter(out / "spm.gguf", "llama")
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(tokens)
+    writer.add_token_scores(scores)
+    writer.add_token_types(kinds)
+    writer.add_bos_token_id(model.bos_id())
+    writer.add_eos_token_id(model.eos_id())
+    writer.add_unk_token_id(model.unk_id())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def smollm2(out):
     import gguf
     from tokenizers import Tokenizer, models, pre_tokenizers
@@ -521,6 +556,6 @@ def check(out):
 
 if __name__ == "__main__":
     target, what = Path(sys.argv[1]), sys.argv[2]
-    {"bpe": bpe, "spm": spm, "smollm2": smollm2, "check": check}.get(
+    {"bpe": bpe, "spm": spm, "spm_gguf": spm_gguf, "smollm2": smollm2, "check": check}.get(
         what, lambda out: slow(out, what)
     )(target)

@@ -115,6 +115,11 @@ Option* Command::add_option(const std::string& name, std::optional<std::int64_t>
   return add(name, value, text);
 }
 
+Option* Command::add_option(const std::string& name, std::optional<double>& value,
+                            const std::string& text) {
+  return add(name, value, text);
+}
+
 Option* Command::add_option(const std::string& name, std::vector<std::string>& value,
                             const std::string& text) {
   return add(name, value, text);

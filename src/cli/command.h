@@ -78,6 +78,8 @@ class Command {
   Option* add_option(const std::string& name, double& value, const std::string& text = "");
   Option* add_option(const std::string& name, std::optional<std::int64_t>& value,
                      const std::string& text = "");
+  Option* add_option(const std::string& name, std::optional<double>& value,
+                     const std::string& text = "");
   /// Lists take every value up to the next option.
   Option* add_option(const std::string& name, std::vector<std::string>& value,
                      const std::string& text = "");

@@ -8,6 +8,7 @@
 #include "data_commands.h"
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
+#include "medseg/curation/revisions.h"
 #include "medseg/dataset/contamination.h"
 #include "medseg/dataset/stats.h"
 #include "medseg/dataset/stats_page.h"
@@ -55,12 +56,18 @@ void stats(const StatsArguments& arguments) {
     write_file(arguments.page, stats_page(manifest, counts));
     if (!arguments.json) std::cout << arguments.page.string() << ": written\n";
   }
+  // What a review left beside the manifest that it exported.
+  std::optional<RevisionCounts> revisions;
+  if (const auto file = manifest.folder() / kRevisionsFile; fs::exists(file))
+    revisions = count_revisions(file);
   if (!arguments.json) {
-    std::cout << stats_text(counts) << (found ? "\n" + contamination_text(*found) : "");
+    std::cout << stats_text(counts) << (found ? "\n" + contamination_text(*found) : "")
+              << (revisions ? "\n" + revisions->text() : "");
     return;
   }
   auto json = nlohmann::ordered_json::parse(stats_json(counts));
   if (found) json["against"] = contamination_json(*found);
+  if (revisions) json["revisions"] = revisions->json();
   std::cout << json.dump() << "\n";
 }
 

@@ -76,7 +76,8 @@ void inspect(const InspectRequest& request) {
 }  // namespace
 
 void add_model(Command& app) {
-  auto* model = app.add_subcommand("model", "import, inspect, audit, trace and export weights");
+  auto* model = app.add_subcommand(
+      "model", "import, inspect, audit, trace and export weights, and their licences");
   model->require_subcommand();
   add_model_import(*model);
   add_model_export(*model);
@@ -90,6 +91,7 @@ void add_model(Command& app) {
   show->add_flag("--json", request->json, "one JSON object a file");
   show->footer("Example: medseg model inspect lite_medsam.pth");
   show->callback([request] { inspect(*request); });
+  add_model_licence(*model);
   add_model_audit(*model);
   add_model_trace(*model);
 }

@@ -8,5 +8,6 @@ namespace medseg {
 
 void add_model_import(Command& model);
 void add_model_export(Command& model);
+void add_model_licence(Command& model);
 
 }  // namespace medseg

@@ -88,7 +88,7 @@ void add_layout(Command& import, const LayoutText& text) {
   command->add_option(
       "--vision", request->vision,
       "the vision tower's folder, where SRC holds none (LISA, GLaMM, LLaVA-1.5: their CLIP is a "
-      "repository of its own)");
+      "repository of its own); else a folder whose config.json describes the tower in SRC");
   if (request->layout == ImportLayout::kLlava) {
     command->add_option(
         "--grounding", request->grounding,
@@ -96,6 +96,11 @@ void add_layout(Command& import, const LayoutText& text) {
   }
   add_choice(*command, "--grounding-preprocess", request->grounding_preprocess);
   command->add_option("--adapter", request->adapter, "PEFT folder, merged into the weights");
+  command
+      ->add_option("--lora-alpha", request->lora_alpha,
+                   "of LoRA layers that SRC holds unmerged (a DeepSpeed checkpoint turned into one "
+                   "file), where SRC has no adapter_config.json; default: 16, LISA's")
+      ->positive();
   command->add_option("--conversation", request->conversation,
                       "template; default: the layout's own");
   command->add_option("--seed", request->seed, "of what is initialised")->show_default();

@@ -15,6 +15,10 @@ void with_all_processes(const std::function<void(Comm&)>& work) {
     log_info(str_cat(environment.size, " processes by ", name_of(environment.launcher),
                      ", meeting at ", environment.address, ":", environment.port));
   }
+  if (environment.idle_tasks > 1) {
+    log_info(str_cat("one process: the Slurm allocation has ", environment.idle_tasks,
+                     " tasks, but this was not started by srun"));
+  }
   const auto comm = connect(environment);
   run_together(*comm, [&] { work(*comm); });
 }

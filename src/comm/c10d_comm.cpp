@@ -1,4 +1,6 @@
 #define USE_C10D_GLOO  // the wheel was built with it; its headers ask for this macro
+#include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <thread>
 
@@ -38,6 +40,22 @@ addrinfo* resolve(const std::string& host, const std::string& port) {
   if (const int error = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found); error != 0)
     throw ConfigError("MASTER_ADDR", str_cat(host, ": ", ::gai_strerror(error)));
   return found;
+}
+
+/// Whether something listens there.
+bool answers(const std::string& address, std::uint16_t port) {
+  addrinfo* const all = resolve(address, str_cat(port));
+  bool connected = false;
+  for (const auto* one = all; one != nullptr && !connected; one = one->ai_next) {
+    const int fd = ::socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) continue;
+    const timeval patience{1, 0};  // a machine that is down answers nothing
+    ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    connected = ::connect(fd, one->ai_addr, one->ai_addrlen) == 0;
+    ::close(fd);
+  }
+  ::freeaddrinfo(all);
+  return connected;
 }
 
 /// The address of this machine's interface that leads to rank 0.
@@ -82,8 +100,7 @@ class GlooComm : public Comm {
     std::unique_ptr<Store> store;
     try {
       if (!environment.is_loopback()) ::freeaddrinfo(resolve(environment.address, "0"));
-      store = Store::join(serves_ ? "127.0.0.1" : environment.address, environment.port, prefix_,
-                          timeout_s);
+      store = join(environment, timeout_s);
     } catch (const ConfigError&) {
       throw;
     } catch (const std::exception&) {
@@ -194,8 +211,34 @@ class GlooComm : public Comm {
     return text.substr(0, text.find('\n'));
   }
 
+  /// Seconds until a wait is spoken of.
+  static double patience(double timeout_s) { return std::min(5.0, timeout_s / 2); }
+
+  // c10d would wait without a word.
+  std::unique_ptr<Store> join(const LaunchEnvironment& environment, double timeout_s) const {
+    const std::string address = serves_ ? "127.0.0.1" : environment.address;
+    const Stopwatch watch;
+    bool there = answers(address, environment.port);
+    for (; !there && watch.seconds() < patience(timeout_s);
+         std::this_thread::sleep_for(std::chrono::milliseconds(100)))
+      there = answers(address, environment.port);
+    if (!there) {
+      say(str_cat("rank ", rank_, ": no answer yet from ", address, ":", environment.port,
+                  ", where rank 0 is expected; waiting up to ", fixed(timeout_s, 0), " s"));
+    }
+    return Store::join(address, environment.port, prefix_,
+                       std::max(1.0, timeout_s - watch.seconds()));
+  }
+
+  // Of a rank that may be silent: only it knows for whom it waits.
+  static void say(const std::string& message) {
+    std::fprintf(stderr, "medseg: %s\n", message.c_str());
+    std::fflush(stderr);
+  }
+
   // Wait until all ranks are there.
   void meet(Store& store, double timeout_s) const {
+    bool spoke = false;
     store.set(str_cat("here/", rank_), "yes");
     std::string missing;
     int first_there = 0;
@@ -214,6 +257,13 @@ class GlooComm : public Comm {
         }
       }
       if (missing.empty()) return;
+      if (!spoke && watch.seconds() > patience(timeout_s)) {
+        spoke = true;
+        if (rank_ == first_there)
+          say(str_cat("of ", size_, " processes, rank ", missing, " is still missing after ",
+                      fixed(patience(timeout_s), 0), " s; waiting up to ", fixed(timeout_s, 0),
+                      " s"));
+      }
     }
     throw PeerLost(5,
                    str_cat("of ", size_, " processes, rank ", missing, " did not come within ",

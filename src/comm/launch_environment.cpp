@@ -74,10 +74,24 @@ std::optional<LaunchEnvironment> read_by(const ReadVariable& read, const Names& 
   return found;
 }
 
+// Numbers from here on are no steps of srun: the batch script, an interactive shell (slurm.h).
+constexpr std::int64_t kFirstSpecialStep = 0xFFFFFFF0;
+
+bool is_step(const ReadVariable& read) {
+  const auto id = number(read, "SLURM_STEP_ID", 0, INT64_MAX);
+  return id ? *id < kFirstSpecialStep : read(kSlurmStep.size).has_value();
+}
+
 std::optional<LaunchEnvironment> read_slurm(const ReadVariable& read) {
-  if (!read(kSlurm.rank)) return std::nullopt;  // inside an allocation, but not started by srun
+  if (!is_step(read)) {
+    const auto rank = number(read, kSlurm.rank, 0, kMostProcesses - 1);
+    if (rank.value_or(0) == 0) return std::nullopt;
+    throw ConfigError(kSlurm.rank,
+                      str_cat(*rank, ", but SLURM_STEP_ID is missing: srun sets both"));
+  }
+  if (!read(kSlurm.rank)) return std::nullopt;
   if (read(kSlurmStep.size)) return read_by(read, kSlurmStep);
-  if (!read(kSlurm.size)) return std::nullopt;  // a batch script without --ntasks
+  if (!read(kSlurm.size)) return std::nullopt;
   return read_by(read, kSlurm);
 }
 
@@ -142,7 +156,12 @@ LaunchEnvironment read_launch_environment(const ReadVariable& read) {
   }
   if (!found) found = read_by(read, kOpenMpi);
   if (!found) found = read_slurm(read);
-  if (!found) return {};
+  if (!found) {
+    const auto tasks = is_step(read) ? std::nullopt : number(read, kSlurm.size, 1, kMostProcesses);
+    LaunchEnvironment alone;
+    alone.idle_tasks = static_cast<int>(tasks.value_or(0));
+    return alone;
+  }
   read_meeting_point(read, *found);
   if (found->size > 1 && !found->store_is_there) require_reachable(read, *found);
   return *found;

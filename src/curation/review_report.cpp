@@ -2,12 +2,14 @@
 #include <algorithm>
 #include <set>
 
+#include "croissant.h"
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
 #include "medseg/base/str.h"
 #include "medseg/base/version.h"
 #include "medseg/curation/agreement.h"
 #include "medseg/curation/review_store.h"
+#include "medseg/curation/revisions.h"
 #include "review_content.h"
 #include "review_judged.h"
 
@@ -122,10 +124,21 @@ ordered_json ReviewStore::agreement() {
   return out;
 }
 
+std::optional<ordered_json> ReviewStore::revision(std::int64_t position, const std::string& model) {
+  const auto all = judged(position);
+  const auto& standing = all.standings.at(all.decider);
+  if (!standing.content) return std::nullopt;
+  return revision_of(source_folder(), all.record, *standing.content, all.decider, model);
+}
+
 std::int64_t export_review(ReviewStore& store, const fs::path& out,
                            std::optional<RecordStatus> status) {
   const fs::path from = store.source_folder(), to = fs::absolute(out).parent_path();
-  std::string lines;
+  const std::string model = model_of_set(from);
+  std::string lines, revisions;
+  ReviewedSet set;
+  set.name = to.filename().string();
+  set.manifest = out.filename().string();
   std::int64_t written = 0;
   std::map<std::string, std::int64_t> sources, reasons;
   const auto moved = [&](ordered_json& owner, const char* key) {
@@ -147,13 +160,28 @@ std::int64_t export_review(ReviewStore& store, const fs::path& out,
       }
     }
     lines += record.dump() + "\n";
+    if (written == 0) {
+      for (const auto& [key, value] : record.items()) set.columns.insert(key);
+    }
+    std::erase_if(set.columns, [&](const auto& key) { return !record.contains(key); });
     ++written;
-    ++sources[source_of(store.record(position))];
+    const Record before = store.record(position);
+    ++sources[source_of(before)];
+    if (!before.source.empty()) set.sources.insert(before.source);
+    if (!before.licence.empty()) set.licences.insert(before.licence);
+    if (now != RecordStatus::kAccepted) continue;
+    if (const auto pair = store.revision(position, model)) revisions += pair->dump() + "\n";
   }
   if (written == 0) {
     throw DataError(out.string(), "no record is " + (status ? name_of(*status) : "decided"));
   }
   write_file(to / "data-card.md", card_text(store, written, sources, reasons));
+  set.lines = lines;
+  set.records = written;
+  set.readers = store.settings().readers;
+  set.agreement = store.agreement();
+  write_file(to / "croissant.json", croissant_of(set).dump(2) + "\n");
+  write_file(to / kRevisionsFile, revisions);
   write_file(out, lines);
   return written;
 }

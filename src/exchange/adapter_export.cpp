@@ -16,6 +16,7 @@
 #include "medseg/config/load.h"
 #include "medseg/models/part_names.h"
 #include "medseg/weights/peft.h"
+#include "stated_licence.h"
 
 namespace medseg {
 namespace {
@@ -111,6 +112,11 @@ ExportReport export_adapter(const fs::path& checkpoint, const fs::path& folder) 
       if (name.ends_with(kRows)) name = name.substr(0, name.size() - kRows.size()) + ".weight";
       adapter.replaced.emplace_back(name, weights->load(name));
       saved.insert(saved_module(name));
+      // PEFT gives each module a copy of its own: the head of a tied model would keep the base's.
+      if (name == part::kEmbedding && options.model.language.tied_head) {
+        adapter.replaced.emplace_back(part::kHead, weights->load(name));
+        saved.insert(saved_module(part::kHead));
+      }
     }
   }
   for (auto& [module, layer] : layers) {
@@ -127,6 +133,7 @@ ExportReport export_adapter(const fs::path& checkpoint, const fs::path& folder) 
   adapter.some_layers_only = leaves_out_layers(adapter.layers, *weights);
   adapter.saved_modules.assign(saved.begin(), saved.end());
   write_adapter(folder, adapter);
+  export_licences(folder, options.licences);
   if (run.storage != "precision") {
     log_warning(str_cat(checkpoint.string(), ": trained beside weights in ", run.storage,
                         "; load the base as such (bitsandbytes: ",

@@ -46,15 +46,22 @@ GgufVocabulary gguf_vocabulary(const TensorFile& file) {
   vocabulary.eos = value_of<std::int64_t>(file, prefix + "eos_token_id");
   vocabulary.unknown = value_of<std::int64_t>(file, prefix + "unknown_token_id");
   vocabulary.padding = value_of<std::int64_t>(file, prefix + "padding_token_id");
-  // Llama 3 files from before the key was written mean yes.
-  vocabulary.add_bos =
-      value_of<bool>(file, prefix + "add_bos_token").value_or(vocabulary.pre == "llama-bpe");
+  for (const auto score :
+       value_of<std::vector<double>>(file, prefix + "scores").value_or(std::vector<double>{}))
+    vocabulary.scores.push_back(static_cast<float>(score));
+  // Llama 3 files from before the key was written mean yes, and SentencePiece always did.
+  vocabulary.add_bos = value_of<bool>(file, prefix + "add_bos_token")
+                           .value_or(vocabulary.pre == "llama-bpe" || vocabulary.model == "llama");
+  vocabulary.add_eos = value_of<bool>(file, prefix + "add_eos_token").value_or(false);
+  vocabulary.add_space_prefix = value_of<bool>(file, prefix + "add_space_prefix").value_or(true);
+  vocabulary.remove_extra_whitespaces =
+      value_of<bool>(file, prefix + "remove_extra_whitespaces").value_or(false);
   return vocabulary;
 }
 
-std::unique_ptr<Tokenizer> load_gguf_tokenizer(const TensorFile& file) {
+std::unique_ptr<Tokenizer> load_gguf_tokenizer(const TensorFile& file, TokenizerMode mode) {
   const auto vocabulary = gguf_vocabulary(file);
-  return with_place(file.path().string(), [&] { return make_tokenizer(vocabulary); });
+  return with_place(file.path().string(), [&] { return make_tokenizer(vocabulary, mode); });
 }
 
 bool is_gguf(const std::filesystem::path& path) {

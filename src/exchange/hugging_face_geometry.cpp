@@ -76,16 +76,6 @@ class Section {
   nlohmann::json json_;
 };
 
-nlohmann::json read_config(const std::filesystem::path& folder) {
-  const auto path = folder / "config.json";
-  if (!std::filesystem::exists(path)) {
-    throw CheckpointError(path.string(),
-                          "missing; heads, rotary base and norm epsilon of a Hugging Face model "
-                          "stand in no other file");
-  }
-  return raised_as<CheckpointError>([&] { return parse_json(read_file(path), path.string()); });
-}
-
 const LanguageFamily& family_of(const Section& config, const std::string& named) {
   const auto families = language_families();
   const auto with = [&](const std::string& name) {
@@ -180,19 +170,21 @@ std::int64_t window_of(const Section& config, const LanguageFamily& family, std:
 
 bool tied_head(const Section& config, const TensorFile& file, const LanguageShapes& shapes) {
   const std::string head = part::kHead;
-  if (config.find("tie_word_embeddings") == nullptr) return !shapes.contains(head);
-  const bool tied = config.flag("tie_word_embeddings", false);
-  if (!tied && !shapes.contains(head)) {
-    config.fail("tie_word_embeddings",
-                "false, but " + file.path().string() + " has no lm_head.weight");
-  }
   const auto equal = [&] {
     const auto rows = file.load(head), embedding = file.load(part::kEmbedding);
     return rows.sizes() == embedding.sizes() && rows.dtype() == embedding.dtype() &&
            at::equal(rows, embedding);
   };
-  if (tied && shapes.contains(head) && !equal()) {  // older files carry it under both names
-    config.fail("tie_word_embeddings", "true, but lm_head.weight of " + file.path().string() +
+  // A file may carry a tied matrix under both names (torch.save, metadata of safetensors).
+  if (config.find("tie_word_embeddings") == nullptr) return !shapes.contains(head) || equal();
+  const bool tied = config.flag("tie_word_embeddings", false);
+  if (!tied && !shapes.contains(head)) {
+    config.fail("tie_word_embeddings",
+                "false, but " + file.path().string() + " has no lm_head.weight");
+  }
+  if (tied && shapes.contains(head) && !equal()) {
+    config.fail("tie_word_embeddings", "true, but lm_head.weight of " +
+                                           file.path_of(head).string() +
                                            " is not model.embed_tokens.weight");
   }
   return tied;
@@ -215,8 +207,14 @@ AttentionBias attention_bias(const Section& config, const LanguageFamily& family
 
 }  // namespace
 
-LlamaOptions hugging_face_geometry(const std::filesystem::path& folder, const TensorFile& file) {
-  return hugging_face_geometry(read_config(folder), (folder / "config.json").string(), file);
+nlohmann::json read_hugging_face_config(const std::filesystem::path& folder) {
+  const auto path = folder / "config.json";
+  if (!std::filesystem::exists(path)) {
+    throw CheckpointError(path.string(),
+                          "missing; heads, rotary base and norm epsilon of a Hugging Face model "
+                          "stand in no other file");
+  }
+  return raised_as<CheckpointError>([&] { return parse_json(read_file(path), path.string()); });
 }
 
 LlamaOptions hugging_face_geometry(const nlohmann::json& json, const std::string& where,
@@ -230,7 +228,8 @@ LlamaOptions hugging_face_geometry(const nlohmann::json& json, const std::string
   if (const auto stated = config.count("vocab_size", options.vocabulary);
       stated != options.vocabulary) {
     config.fail("vocab_size", str_cat(stated, ", but model.embed_tokens.weight of ",
-                                      file.path().string(), " has ", options.vocabulary, " rows"));
+                                      file.path_of(part::kEmbedding).string(), " has ",
+                                      options.vocabulary, " rows"));
   }
   options.width = config.count("hidden_size");
   options.layers = config.count("num_hidden_layers");

@@ -17,14 +17,14 @@ namespace medseg {
 /// another kind, metadata that contradict the tensors.
 LlamaOptions gguf_geometry(const TensorFile& file);
 
-/// From a Hugging Face config.json, as transformers reads it: LlamaForCausalLM, MistralForCausalLM
-/// or Qwen2ForCausalLM. \throws CheckpointError naming config.json: it is missing, of another
-/// architecture, asks for what the network has not, or contradicts the tensors of `file`.
-LlamaOptions hugging_face_geometry(const std::filesystem::path& folder, const TensorFile& file);
+/// config.json of a Hugging Face folder. \throws CheckpointError if it is missing or not JSON.
+nlohmann::json read_hugging_face_config(const std::filesystem::path& folder);
 
-/// The same from an object that describes a language model, `where` in messages. `family` is the
-/// name of a row of language_family.h for a model inside another, whose architecture is not the
-/// language model's; "": by architectures and model_type.
+/// From what it says, as transformers reads it: LlamaForCausalLM, MistralForCausalLM or
+/// Qwen2ForCausalLM. `where` names it in messages. `family` is the name of a row of
+/// language_family.h for a model inside another, whose architecture is not the language model's;
+/// "": by architectures and model_type. \throws CheckpointError naming `where`: it is of another
+/// architecture, asks for what the network has not, or contradicts the tensors of `file`.
 LlamaOptions hugging_face_geometry(const nlohmann::json& config, const std::string& where,
                                    const TensorFile& file, const std::string& family = "");
 

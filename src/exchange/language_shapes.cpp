@@ -57,7 +57,8 @@ LanguageShapes::LanguageShapes(const TensorFile& file, const std::vector<TensorS
   std::map<std::string, const TensorInfo*> infos;
   for (const auto& info : file.tensors()) infos[info.name] = &info;
   for (const auto& source : sources) {
-    tensors_[source.target] = {source.source, infos.at(source.source)->shape};
+    tensors_[source.target] = {source.source, file.path_of(source.source).string(),
+                               infos.at(source.source)->shape};
   }
 }
 
@@ -65,7 +66,7 @@ const std::vector<std::int64_t>& LanguageShapes::matrix(const std::string& name)
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) throw CheckpointError(file_ + ": no tensor for " + name);
   if (found->second.shape.size() != 2) {
-    throw CheckpointError(str_cat(file_, ": ", found->second.source, " is ",
+    throw CheckpointError(str_cat(found->second.file, ": ", found->second.source, " is ",
                                   shape_text(found->second.shape), ", expected a matrix"));
   }
   return found->second.shape;
@@ -98,7 +99,7 @@ void LanguageShapes::check(const LlamaOptions& options, const std::string& state
     throw CheckpointError(
         str_cat(stated_by, ": width ", full.width, ", ", full.heads, " heads (", full.kv_heads,
                 " of keys) of ", full.head_dim, ", MLP of ", full.mlp_width, ", vocabulary of ",
-                full.vocabulary, ", but ", file_, ": ", found->second.source, " is ",
+                full.vocabulary, ", but ", found->second.file, ": ", found->second.source, " is ",
                 shape_text(found->second.shape), ", expected ", shape_text(expected)));
   };
   expect(part::kEmbedding, {full.vocabulary, full.width});
@@ -111,12 +112,12 @@ void LanguageShapes::check(const LlamaOptions& options, const std::string& state
     if (!name.starts_with(kLayers)) continue;
     const auto layer = layer_of(name);
     if (layer >= full.layers) {
-      throw CheckpointError(
-          str_cat(stated_by, ": ", full.layers, " layers, but ", file_, " has ", entry.source));
+      throw CheckpointError(str_cat(stated_by, ": ", full.layers, " layers, but ", entry.file,
+                                    " has ", entry.source));
     }
     if (layer < 0 || !layer_shapes(full, layer).contains(name)) {
-      throw CheckpointError(
-          str_cat(file_, ": ", entry.source, " has no place in a LLaMA, Mistral or Qwen2 layer"));
+      throw CheckpointError(str_cat(entry.file, ": ", entry.source,
+                                    " has no place in a LLaMA, Mistral or Qwen2 layer"));
     }
   }
 }

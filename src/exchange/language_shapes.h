@@ -30,7 +30,7 @@ class LanguageShapes {
 
  private:
   struct Entry {
-    std::string source;  // name in the file
+    std::string source, file;  // its name there, and which file of a checkpoint it stands in
     std::vector<std::int64_t> shape;
   };
 

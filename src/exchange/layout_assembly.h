@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "layout_config.h"
@@ -20,6 +21,12 @@ struct Assembly {
   BundleOptions options;
   std::vector<TensorToWrite> tensors;  ///< of the bundle
   ImportReport report;
+  bool tower_is_inside = false;
+  std::set<std::filesystem::path> weight_files;  ///< that were read
+
+  void note(const TensorFile& read) {
+    for (const auto& path : read.files()) weight_files.insert(path);
+  }
 };
 
 /// The tower and the projector, from inside the source or from `request.vision`.
@@ -29,5 +36,11 @@ void read_vision(const LayoutRequest& request, Assembly& assembly);
 /// SAM from inside the source; for llava from `request.grounding`, with the tokens that are
 /// missing, their rows and a segmentation head, all to be trained. \throws CheckpointError.
 void read_grounding(const LayoutRequest& request, Assembly& assembly);
+
+/// The command, the time, and name and digest of every file that was read.
+nlohmann::json provenance_of(const LayoutRequest& request, const Assembly& assembly);
+
+/// What the folders of the request state. \throws CheckpointError.
+std::vector<PartLicence> licences_of(const LayoutRequest& request, const Assembly& assembly);
 
 }  // namespace medseg

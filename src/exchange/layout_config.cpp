@@ -122,6 +122,11 @@ void read_hugging_face(const Fields& fields, const Json& json, LayoutConfig& con
   if (!text.is_object()) fields.fail("text_config", "expected an object");
   const auto& family = family_of(text);
   config.language = language_defaults(family);
+  // On either level, and transformers leaves out what its class has by default: else the tensors
+  // decide.
+  config.language.erase("tie_word_embeddings");
+  if (const auto* tied = fields.find("tie_word_embeddings"))
+    config.language["tie_word_embeddings"] = *tied;
   config.language.merge_patch(text);
   config.language["model_type"] = family.name;
   config.conversation = family.conversation;

@@ -6,10 +6,9 @@
 
 #include "language_geometry.h"
 #include "layout_assembly.h"
-#include "medseg/base/clock.h"
 #include "medseg/base/error.h"
 #include "medseg/base/file.h"
-#include "medseg/base/hash.h"
+#include "medseg/base/log.h"
 #include "medseg/base/str.h"
 #include "medseg/bundle/bundle.h"
 #include "medseg/bundle/open_bundle.h"
@@ -17,6 +16,7 @@
 #include "medseg/text/conversation.h"
 #include "medseg/weights/layouts.h"
 #include "medseg/weights/peft.h"
+#include "tied_matrices.h"
 
 namespace medseg {
 namespace {
@@ -24,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kNamesShown = 10;
+constexpr double kLisaAlpha = 16.0;  // --lora_alpha of LISA's and GLaMM's train scripts
 
 void check(const LayoutRequest& request) {
   if (!request.conversation.empty())
@@ -36,9 +37,42 @@ void check(const LayoutRequest& request) {
     throw CheckpointError(request.source.string(), "no such folder");
 }
 
+/// The same adapter under our names.
+Adapter under_names(Adapter adapter, const NameOfOurs& our_name) {
+  for (auto& layer : adapter.layers) {
+    const std::string end = ".weight";
+    const auto ours = our_name(layer.module + end);
+    if (!ours) {
+      throw CheckpointError(adapter.path.string(), layer.module + ": no such layer in this layout");
+    }
+    layer.module = ours->substr(0, ours->size() - end.size());
+  }
+  return adapter;
+}
+
 void open_source(const LayoutRequest& request, Assembly& assembly) {
   const auto& layout = layout_of(assembly.config.layout);
-  auto renamed = under_our_names(open_tensor_file(request.source), layout);
+  const auto name = [&layout](const std::string& given) {
+    auto ours = our_name(layout, given);
+    return ours || !their_name(layout, given) ? ours : std::optional(given);
+  };
+  std::shared_ptr<const TensorFile> source = open_tensor_file(request.source);
+  std::optional<Adapter> unmerged;
+  const bool is_peft = is_peft_model(*source);
+  if (!is_peft && request.lora_alpha)
+    throw ConfigError("--lora-alpha", source->path().string() + " holds no LoRA layers");
+  if (is_peft) {
+    const bool is_guess = !request.lora_alpha;
+    auto model = take_apart(source, request.lora_alpha.value_or(kLisaAlpha));
+    source = std::move(model.base);
+    if (!model.adapter.layers.empty()) unmerged = under_names(std::move(model.adapter), name);
+    if (unmerged && is_guess && !model.alpha_is_stated) {
+      log_warning(str_cat(source->path().string(), ": holds LoRA layers that are not merged; no ",
+                          "file states their alpha: ", kLisaAlpha, ", the default of LISA's and ",
+                          "GLaMM's training, is taken (--lora-alpha states another)"));
+    }
+  }
+  auto renamed = under_our_names(source, layout);
   if (!renamed.unknown.empty()) {
     auto names = renamed.unknown;
     const auto count = names.size();
@@ -48,16 +82,14 @@ void open_source(const LayoutRequest& request, Assembly& assembly) {
                                   join(names, ", "), count > kNamesShown ? ", …" : ""));
   }
   assembly.report.unused = renamed.skipped;
-  assembly.file = renamed.file;
+  auto& language = assembly.config.language;
+  assembly.file = with_embedding(std::move(renamed.file), language);
+  if (unmerged) assembly.file = with_adapter_of_tied(assembly.file, *std::move(unmerged), language);
   if (request.adapter.empty()) return;
   // An adapter names its base's tensors, which were the source's or, exported from a run here,
   // ours.
-  const auto name = [&layout](const std::string& given) {
-    auto ours = our_name(layout, given);
-    return ours || !their_name(layout, given) ? ours : std::optional(given);
-  };
-  const auto adapter = read_adapter(request.adapter, name);
-  assembly.file = with_adapter(assembly.file, adapter);
+  assembly.file =
+      with_adapter_of_tied(assembly.file, read_adapter(request.adapter, name), language);
 }
 
 /// What config.json states is held against what the tensors are.
@@ -66,25 +98,29 @@ void check_sizes(const LayoutConfig& config, const TensorFile& file, bool grown)
     const auto stated = config.language.value(key, nlohmann::json());
     if (!stated.is_number_integer() || stated.get<std::int64_t>() == found) return;
     throw CheckpointError(str_cat(config.path.string(), ": ", key, " is ", stated.dump(), ", but ",
-                                  where, " of ", file.path().filename().string(), " says ", found));
+                                  where, " says ", found));
+  };
+  const auto named = [&](const std::string& tensor) {
+    return str_cat(tensor, " of ", file.path_of(tensor).string());
   };
   std::int64_t layers = 0;
   for (const auto& info : file.tensors()) {
     if (info.name == part::kEmbedding && info.shape.size() == 2) {
-      check("hidden_size", info.shape[1], info.name);
-      if (!grown) check("vocab_size", info.shape[0], info.name);
+      check("hidden_size", info.shape[1], named(info.name));
+      if (!grown) check("vocab_size", info.shape[0], named(info.name));
     }
     if (info.name == str_cat(part::kLanguageLayers, "0.mlp.gate_proj.weight") &&
         info.shape.size() == 2)
-      check("intermediate_size", info.shape[0], info.name);
+      check("intermediate_size", info.shape[0], named(info.name));
     if (info.name.starts_with(part::kLanguageLayers) &&
         info.name.ends_with(".input_layernorm.weight"))
       ++layers;
   }
-  check("num_hidden_layers", layers, "the count of layers");
+  check("num_hidden_layers", layers, "the count of layers of " + file.path().string());
 }
 
 void read_language(const LayoutRequest& request, Assembly& assembly) {
+  assembly.note(*assembly.file);
   auto& language = assembly.options.model.language;
   auto& stated = assembly.config.language;
   const bool grown = !request.adapter.empty();  // an adapter may bring rows of added tokens
@@ -103,8 +139,10 @@ void read_language(const LayoutRequest& request, Assembly& assembly) {
                           str_cat("the tokenizer has ", assembly.tokenizer->size(), " tokens, but ",
                                   part::kEmbedding, " has rows for ", language.vocabulary));
   }
-  for (const auto& info : assembly.file->tensors())
-    assembly.tensors.push_back(to_write(info.name, assembly.file, info));
+  for (const auto& info : assembly.file->tensors()) {
+    if (!language.tied_head || info.name != part::kHead)
+      assembly.tensors.push_back(to_write(info.name, assembly.file, info));
+  }
 }
 
 /// Ids as the tokenizer has them; a token that it would not find in a text does not count.
@@ -133,35 +171,6 @@ void read_tokens(const LayoutRequest& request, Assembly& assembly) {
   options.tokenizer_fingerprint = tokenizer.fingerprint();
 }
 
-// Repositories hold the same weights again for other frameworks; those are not what was read.
-bool may_be_read(const fs::path& path) {
-  for (const char* kind : {".json", ".model", ".bin", ".pth", ".safetensors"}) {
-    if (path.extension() == kind) return true;
-  }
-  return false;
-}
-
-nlohmann::json provenance_of(const LayoutRequest& request, const Assembly& assembly) {
-  auto files = nlohmann::json::array();
-  for (const auto& root : {request.source, request.vision, request.grounding, request.adapter}) {
-    std::vector<fs::path> found;
-    if (fs::is_regular_file(root)) found.push_back(root);
-    if (fs::is_directory(root)) {
-      for (const auto& entry : fs::directory_iterator(root)) {
-        if (entry.is_regular_file() && may_be_read(entry.path())) found.push_back(entry.path());
-      }
-    }
-    std::sort(found.begin(), found.end());
-    for (const auto& path : found)
-      files.push_back({{"name", path.filename().string()}, {"sha256", sha256_of_file(path)}});
-  }
-  return {{"command", request.command},
-          {"made", utc_now()},
-          {"layout", assembly.config.layout},
-          {"vision_tower", assembly.config.tower},
-          {"files", files}};
-}
-
 }  // namespace
 
 ImportReport import_layout(const LayoutRequest& request, const fs::path& out) {
@@ -184,6 +193,7 @@ ImportReport import_layout(const LayoutRequest& request, const fs::path& out) {
       ++assembly.report.loaded;
   }
 
+  assembly.options.licences = licences_of(request, assembly);
   AtomicFolder folder(out);
   write_bundle(folder.path(), tensors, assembly.options, provenance_of(request, assembly));
   assembly.tokenizer->save(folder.path());

@@ -20,6 +20,7 @@ namespace {
 void add_sources(const std::shared_ptr<const TensorFile>& file,
                  const std::vector<TensorSource>& sources, const std::string& prefix,
                  Assembly& assembly) {
+  assembly.note(*file);
   std::map<std::string, TensorInfo> infos;
   for (const auto& info : file->tensors()) infos[info.name] = info;
   for (const auto& source : sources) {
@@ -74,8 +75,13 @@ void select_layer(VisionOptions& options, std::int64_t layer) {
 void read_vision(const LayoutRequest& request, Assembly& assembly) {
   const auto inside = part_of(assembly.file, part::kVisionTower);
   const bool holds_tower = !inside->tensors().empty();
-  if (holds_tower && !request.vision.empty())
-    throw ConfigError("--vision", request.source.string() + " holds its own vision tower");
+  // The tower inside may be described elsewhere: LLaVA-Med's config.json names it and no more.
+  const bool only_described = holds_tower && !request.vision.empty();
+  if (only_described && !std::filesystem::exists(request.vision / "config.json")) {
+    throw ConfigError("--vision", request.source.string() +
+                                      " holds its own vision tower, which only a folder with a "
+                                      "config.json can describe");
+  }
   if (!holds_tower && request.vision.empty()) {
     const auto& trained_with = assembly.config.tower;
     throw ConfigError("--vision",
@@ -84,7 +90,8 @@ void read_vision(const LayoutRequest& request, Assembly& assembly) {
                           "; name the tower's folder");
   }
   auto& options = assembly.options;
-  auto tower = open_vision(holds_tower ? request.source : request.vision);
+  assembly.tower_is_inside = holds_tower;
+  auto tower = open_vision(holds_tower ? request.source : request.vision, request.vision);
   options.model.vision = tower.options;
   select_layer(options.model.vision, assembly.config.select_layer);
   options.vision_preprocess = tower.preprocess;

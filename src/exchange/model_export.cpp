@@ -16,6 +16,7 @@
 #include "medseg/models/sam_vit.h"
 #include "medseg/weights/layouts.h"
 #include "medseg/weights/sam_names.h"
+#include "stated_licence.h"
 #include "token_rows.h"
 
 namespace medseg {
@@ -51,6 +52,15 @@ class Export {
   }
 
  private:
+  // Terms of `part`, or of all but it.
+  std::vector<PartLicence> licences(const std::string& part, bool take) const {
+    std::vector<PartLicence> chosen;
+    for (const auto& licence : options_.licences) {
+      if ((licence.part == part) == take) chosen.push_back(licence);
+    }
+    return chosen;
+  }
+
   void need(bool fits, const std::string& what) const {
     if (!fits)
       throw CheckpointError(request_.bundle.string(),
@@ -123,6 +133,8 @@ class Export {
     write(folder_, under_their_names(layout_of(name_of(request_.layout))));
     write_json(folder_ / "config.json", segmenter_config(options_, *tokenizer_, request_.layout));
     write_tokenizer(*tokenizer_);
+    export_licences(folder_ / "vision_tower", licences("vision", true));
+    export_licences(folder_, licences("vision", false));
   }
 
   void hugging_face_llava() {
@@ -151,6 +163,7 @@ class Export {
                                                    {"vision_feature_select_strategy", "default"},
                                                    {"image_token", "<image>"}});
     write_tokenizer(*tokenizer_);
+    export_licences(folder_, licences("grounding", false));
   }
 
   static TensorToWrite with_rows(const TensorToWrite& tensor, std::int64_t count) {
@@ -158,6 +171,12 @@ class Export {
     auto rows = at::empty({count, old.size(1)}, at::kFloat);
     fill_token_rows(rows, old.to(at::kFloat), /*seed=*/0);
     return to_write(tensor.info.name, rows.to(old.scalar_type()));
+  }
+
+  // SAM's own, or those of the checkpoint that held it.
+  std::vector<PartLicence> grounding_licences() const {
+    auto own = licences("grounding", true);
+    return own.empty() ? licences("model", true) : own;
   }
 
   void grounding() {
@@ -168,6 +187,7 @@ class Export {
     for (const auto& tensor : tensors) own.emplace_back(tensor.info.name, tensor.load());
     write_safetensors(folder_ / "segment_anything.safetensors", own, {{"format", "pt"}});
     report_.written = tensors.size();
+    export_licences(folder_, grounding_licences());
     for (const auto& tensor : tensors_) {
       if (!tensor.info.name.starts_with(part::kGrounding))
         report_.left_out.push_back(tensor.info.name);

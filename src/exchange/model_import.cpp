@@ -22,13 +22,15 @@
 #include "medseg/text/conversation.h"
 #include "medseg/text/tokenizer.h"
 #include "medseg/weights/language_names.h"
+#include "stated_licence.h"
+#include "tied_matrices.h"
 #include "token_rows.h"
 
 namespace medseg {
 namespace {
 
 struct LanguagePart {
-  std::unique_ptr<TensorFile> file;
+  std::shared_ptr<const TensorFile> file;
   std::unique_ptr<Tokenizer> tokenizer;
   LlamaOptions options;
   std::vector<TensorSource> sources;
@@ -45,7 +47,9 @@ LanguagePart open_language(const std::filesystem::path& path) {
   }
   const auto folder = std::filesystem::is_directory(path) ? path : path.parent_path();
   part.tokenizer = load_tokenizer(folder);
-  part.options = hugging_face_geometry(folder, *part.file);
+  const auto config = read_hugging_face_config(folder);
+  part.file = with_embedding(std::move(part.file), config);
+  part.options = hugging_face_geometry(config, (folder / "config.json").string(), *part.file);
   part.sources = hugging_face_llama_sources(*part.file, part.options.tied_head);
   return part;
 }
@@ -134,14 +138,21 @@ ImportReport import_parts(const ImportRequest& request, const std::filesystem::p
   BundleOptions options;
   nlohmann::json provenance = {
       {"command", request.command}, {"made", utc_now()}, {"files", nlohmann::json::array()}};
-  const auto note_file = [&](const std::filesystem::path& path) {
-    if (!std::filesystem::is_regular_file(path)) return;
-    provenance["files"].push_back(
-        {{"name", path.filename().string()}, {"sha256", sha256_of_file(path)}});
+  const auto note_files = [&](const TensorFile& file) {
+    for (const auto& path : file.files()) {
+      provenance["files"].push_back(
+          {{"name", path.filename().string()}, {"sha256", sha256_of_file(path)}});
+    }
+  };
+  const auto add_licences = [&](const char* part, const std::filesystem::path& path,
+                                const TensorFile& file) {
+    for (auto& licence : stated_licences(part, path, &file))
+      options.licences.push_back(std::move(licence));
   };
 
   auto language = open_language(request.language);
-  note_file(request.language);
+  note_files(*language.file);
+  add_licences("language", request.language, *language.file);
   if (!request.grounding.empty()) {
     const std::vector<std::string> tokens = {kSegToken, kPhraseOpen, kPhraseClose};
     const auto ids = language.tokenizer->add_tokens(tokens);
@@ -162,7 +173,8 @@ ImportReport import_parts(const ImportRequest& request, const std::filesystem::p
   options.model.vision.tower.clear();
   if (!request.vision.empty()) {
     vision = open_vision(request.vision);
-    note_file(request.vision);
+    note_files(*vision.file);
+    add_licences("vision", request.vision, *vision.file);
     options.model.vision = vision.options;
     options.vision_preprocess = vision.preprocess;
   }
@@ -172,7 +184,8 @@ ImportReport import_parts(const ImportRequest& request, const std::filesystem::p
   if (!request.grounding.empty()) {
     grounding = open_grounding(request.grounding);
     options.model.grounding = grounding.options;
-    note_file(request.grounding);
+    note_files(*grounding.file);
+    add_licences("grounding", request.grounding, *grounding.file);
   }
 
   check_tokenizer(request.language, options, *language.tokenizer);

@@ -31,7 +31,7 @@ TokenizerMode mode_of(const std::filesystem::path& path) {
 std::unique_ptr<Tokenizer> open_tokenizer(const std::filesystem::path& path,
                                           const std::string& mode) {
   const auto meant = mode.empty() ? mode_of(path) : tokenizer_mode(mode);
-  if (is_gguf(path)) return load_gguf_tokenizer(*open_tensor_file(path));
+  if (is_gguf(path)) return load_gguf_tokenizer(*open_tensor_file(path), meant);
   return load_tokenizer(path, meant);
 }
 

@@ -72,7 +72,7 @@ std::int64_t crop_size(const fs::path& path, const nlohmann::json& json) {
 
 }  // namespace
 
-VisionPart open_vision(const fs::path& path) {
+VisionPart open_vision(const fs::path& path, const fs::path& described_by) {
   VisionPart part;
   part.file = open_tensor_file(path);
   const auto& towers = VisionTowerRow::table();
@@ -86,7 +86,8 @@ VisionPart open_vision(const fs::path& path) {
   }
   const auto& row = **found;
   const NamedShapes shapes(*part.file, part.sources, /*load_changed=*/true);
-  const auto folder = fs::is_directory(path) ? path : path.parent_path();
+  const auto own = fs::is_directory(path) ? path : path.parent_path();
+  const auto& folder = described_by.empty() ? own : described_by;
   const auto config = tower_config(folder);
   const auto preprocess_path = folder / "preprocessor_config.json";
   const auto preprocess = read_json(preprocess_path);

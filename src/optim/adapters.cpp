@@ -1,5 +1,6 @@
 #include "medseg/optim/adapters.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
@@ -36,11 +37,22 @@ void check_layer(const AdapterLayer& given, const Linear& layer, const LoraOptio
               layer.lora_a.sizes(), " and ", layer.lora_b.sizes()));
 }
 
+/// A tied head: PEFT's folders hold it under its own name, equal to the embedding.
+bool is_tied_copy(const Adapter& adapter, const std::string& name, const at::Tensor& value) {
+  const auto is_same = [&](const auto& other) {
+    return other.first.ends_with("embed_tokens.weight") && other.second.sizes() == value.sizes() &&
+           at::equal(other.second, value);
+  };
+  return name == "lm_head.weight" &&
+         std::any_of(adapter.replaced.begin(), adapter.replaced.end(), is_same);
+}
+
 void replace_parameters(Module& model, const Adapter& adapter, const std::string& where) {
   std::map<std::string, at::Tensor*> parameters;
   for (const auto& [name, tensor] : model.named_parameters()) parameters[name] = tensor;
   for (const auto& [name, value] : adapter.replaced) {
     const auto found = parameters.find(name);
+    if (found == parameters.end() && is_tied_copy(adapter, name, value)) continue;
     if (found == parameters.end())
       throw CheckpointError(str_cat(where, ": ", name), "the model has no such parameter");
     if (!found->second->sizes().equals(value.sizes())) {

@@ -113,8 +113,11 @@ GroundingInput grounding_input(const Image& image, GroundingPreprocess kind, std
     input.pixels = min_max(planes(resize(rgb, side, side, Filter::kBicubic)));
     return input;
   }
-  if (kind == GroundingPreprocess::kMedsamSquare) {
-    input.pixels = min_max(spline_resize(planes(rgb), size, size));
+  if (kind == GroundingPreprocess::kMedsamSquare ||
+      kind == GroundingPreprocess::kMedsamSquareFloat) {
+    auto pixels = spline_resize(planes(rgb), size, size);
+    if (kind == GroundingPreprocess::kMedsamSquare) pixels = pixels.floor();
+    input.pixels = min_max(pixels).to(at::kFloat);
     return input;
   }
   const double scale = static_cast<double>(size) / std::max(image.width, image.height);

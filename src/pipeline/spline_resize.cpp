@@ -77,7 +77,7 @@ at::Tensor spline_resize(const at::Tensor& pixels, std::int64_t height, std::int
   const auto x = pixels.to(at::kDouble);
   const auto rows = axis_matrix(x.size(1), height), columns = axis_matrix(x.size(2), width);
   const auto resized = rows.matmul(x).matmul(columns.t());
-  return resized.clamp(x.min(), x.max()).to(at::kFloat);
+  return resized.clamp(x.min(), x.max());
 }
 
 }  // namespace medseg

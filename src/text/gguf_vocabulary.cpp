@@ -3,8 +3,10 @@
 
 #include "bpe_tokenizer.h"
 #include "byte_level.h"
+#include "gguf_sentencepiece.h"
 #include "json_field.h"
 #include "medseg/base/str.h"
+#include "sentencepiece_tokenizer.h"
 #include "unicode.h"
 
 namespace medseg {
@@ -109,10 +111,15 @@ json bos_template(const std::string& token, std::int64_t id) {
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> make_tokenizer(const GgufVocabulary& vocabulary) {
+std::unique_ptr<Tokenizer> make_tokenizer(const GgufVocabulary& vocabulary, TokenizerMode mode) {
+  if (vocabulary.model == "llama") {
+    return std::make_unique<SentencePieceTokenizer>(sentencepiece_files_of(vocabulary), mode,
+                                                    "tokenizer.ggml");
+  }
   if (vocabulary.model != "gpt2") {
-    throw CheckpointError("tokenizer.ggml.model", str_cat("unknown \"", vocabulary.model,
-                                                          "\"; known are gpt2 (byte-level BPE)"));
+    throw CheckpointError("tokenizer.ggml.model",
+                          str_cat("unknown \"", vocabulary.model,
+                                  "\"; known are gpt2 (byte-level BPE) and llama (SentencePiece)"));
   }
   const auto& rule = rule_of(vocabulary.pre);
   const auto& tokens = vocabulary.tokens;

@@ -1,6 +1,7 @@
 #include "medseg/text/tokenizer.h"
 
 #include <fstream>
+#include <sstream>
 
 #include "bpe_tokenizer.h"
 #include "sentencepiece_tokenizer.h"
@@ -16,6 +17,24 @@ bool starts_like_json(const std::filesystem::path& file) {
   return first == '{';
 }
 
+// A first line of base64, a blank and a rank: the tokenizer.model of Meta's Llama 3.
+bool is_tiktoken(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::string token, rank;
+  char behind = 0;
+  constexpr std::streamsize kLongest = 1024;
+  std::string line(static_cast<std::size_t>(kLongest), '\0');
+  stream.read(line.data(), kLongest);
+  line.resize(static_cast<std::size_t>(stream.gcount()));
+  std::istringstream words(line.substr(0, line.find('\n')));
+  if (!(words >> token >> rank) || words >> behind || token.size() % 4 != 0) return false;
+  const auto only = [](const std::string& text, const char* letters) {
+    return text.find_first_not_of(letters) == std::string::npos;
+  };
+  return only(rank, "0123456789") &&
+         only(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=");
+}
+
 }  // namespace
 
 TokenizerMode tokenizer_mode(const std::string& name) {
@@ -28,9 +47,9 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path, Tok
   namespace fs = std::filesystem;
   if (fs::is_directory(path)) {
     // The published models of this family were trained with tokenizer.model where both files exist.
-    if (fs::exists(path / "tokenizer.model")) {
-      return load_sentencepiece_tokenizer(path / "tokenizer.model", mode);
-    }
+    const auto model = path / "tokenizer.model";
+    if (fs::exists(model) && !(is_tiktoken(model) && fs::exists(path / "tokenizer.json")))
+      return load_sentencepiece_tokenizer(model, mode);
     if (fs::exists(path / "tokenizer.json")) return load_bpe_tokenizer(path / "tokenizer.json");
     throw CheckpointError(path.string(), "holds neither tokenizer.model nor tokenizer.json");
   }

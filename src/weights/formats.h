@@ -30,6 +30,11 @@ std::unique_ptr<TensorFile> open_safetensors(FileBytes file);
 std::unique_ptr<TensorFile> open_pickle(FileBytes file);
 std::unique_ptr<TensorFile> open_gguf(FileBytes file);
 std::unique_ptr<TensorFile> open_onnx(FileBytes file);
+/// Whether a GGUF says that it is one of several parts (`split.count` of llama.cpp's gguf-split).
+bool is_gguf_part(const TensorFile& file);
+/// All parts that lie beside `part`, as one file. \throws CheckpointError naming the part that is
+/// missing or contradicts the others.
+std::unique_ptr<TensorFile> open_gguf_parts(std::unique_ptr<TensorFile> part);
 /// Opens a folder, or its `*.index.json`.
 std::unique_ptr<TensorFile> open_shards(const std::filesystem::path& index);
 

@@ -55,6 +55,11 @@ class View : public TensorFileBase {
     index_of(name);
     return file_->load(original_.at(name));
   }
+  const std::filesystem::path& path_of(const std::string& name) const override {
+    const auto found = original_.find(name);
+    return found == original_.end() ? path_ : file_->path_of(found->second);
+  }
+  std::vector<std::filesystem::path> files() const override { return file_->files(); }
 
  private:
   std::shared_ptr<const TensorFile> file_;
@@ -106,6 +111,26 @@ RenamedTensors under_our_names(std::shared_ptr<const TensorFile> file, const Lay
   }
   tensors.file = std::move(view);
   return tensors;
+}
+
+std::shared_ptr<const TensorFile> renamed_tensors(std::shared_ptr<const TensorFile> file,
+                                                  const NewName& new_name) {
+  auto view = std::make_shared<View>(file);
+  for (const auto& info : file->tensors()) {
+    if (const auto name = new_name(info.name)) view->show(info, *name);
+  }
+  return view;
+}
+
+std::shared_ptr<const TensorFile> with_second_name(std::shared_ptr<const TensorFile> file,
+                                                   const std::string& name,
+                                                   const std::string& second) {
+  auto view = std::make_shared<View>(file);
+  for (const auto& info : file->tensors()) {
+    view->show(info, info.name);
+    if (info.name == name) view->show(info, second);
+  }
+  return view;
 }
 
 std::shared_ptr<const TensorFile> part_of(std::shared_ptr<const TensorFile> file,

@@ -18,7 +18,10 @@ constexpr std::size_t kNamesShown = 5;
 class Merged : public TensorFileBase {
  public:
   Merged(std::shared_ptr<const TensorFile> base, const Adapter& adapter)
-      : TensorFileBase(base->path()), base_(std::move(base)) {
+      : TensorFileBase(base->path()),
+        base_(std::move(base)),
+        file_of_(adapter.file_of),
+        adapter_files_(adapter.files) {
     metadata_ = base_->metadata();
     for (const auto& layer : adapter.layers) {
       if (!layers_.emplace(layer.module + ".weight", layer).second)
@@ -30,11 +33,20 @@ class Merged : public TensorFileBase {
     check(adapter);
     for (const auto& info : base_->tensors()) show(info);
     for (const auto& [name, tensor] : adapter.replaced) {  // parts that the base does not have
-      if (!base_->contains(name)) add(info_of(name, tensor));
+      if (!base_->contains(name)) add(to_write(name, tensor).info);
     }
   }
 
   std::string format() const override { return base_->format(); }
+  const std::filesystem::path& path_of(const std::string& name) const override {
+    const auto found = file_of_.find(name);
+    return found == file_of_.end() ? base_->path_of(name) : found->second;
+  }
+  std::vector<std::filesystem::path> files() const override {
+    auto all = base_->files();
+    all.insert(all.end(), adapter_files_.begin(), adapter_files_.end());
+    return all;
+  }
 
   at::Tensor load(const std::string& name) const override {
     index_of(name);
@@ -53,13 +65,9 @@ class Merged : public TensorFileBase {
     throw CheckpointError(str_cat(adapter.path.string(), ": ", name), what);
   }
 
-  static TensorInfo info_of(const std::string& name, const at::Tensor& tensor) {
-    return {.name = name, .dtype = "F32", .shape = tensor.sizes().vec(), .bytes = tensor.nbytes()};
-  }
-
   void show(TensorInfo info) {
     if (const auto found = replaced_.find(info.name); found != replaced_.end()) {
-      info = info_of(info.name, found->second);
+      info = to_write(info.name, found->second).info;
     } else if (layers_.contains(info.name)) {
       info.dtype = "F32";
       info.bytes = 4;
@@ -101,6 +109,8 @@ class Merged : public TensorFileBase {
   }
 
   std::shared_ptr<const TensorFile> base_;
+  std::map<std::string, std::filesystem::path> file_of_;
+  std::vector<std::filesystem::path> adapter_files_;
   std::map<std::string, AdapterLayer> layers_;  // by the weight's name
   std::map<std::string, at::Tensor> replaced_;
 };

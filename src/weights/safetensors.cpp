@@ -10,6 +10,7 @@
 #include "formats.h"
 #include "header_json.h"
 #include "medseg/base/str.h"
+#include "tensor_name.h"
 
 namespace medseg {
 namespace {
@@ -36,6 +37,7 @@ class Safetensors : public TensorFileBase {
       }
     }
     sort_and_check();
+    add_shared();
   }
 
   std::string format() const override { return "safetensors"; }
@@ -111,6 +113,21 @@ class Safetensors : public TensorFileBase {
     if (next != data_.size()) {
       throw CheckpointError(path_.string(),
                             str_cat(data_.size() - next, " bytes behind the last tensor"));
+    }
+  }
+
+  // safetensors.torch.save_model writes tensors that share memory (a tied head) once, and the other
+  // names as metadata {name left out: name written}.
+  void add_shared() {
+    for (const auto& [name, value] : metadata_) {
+      const auto* written = std::get_if<std::string>(&value);
+      if (name == "format" || written == nullptr || has(name) || !has(*written) ||
+          !name_fault(name).empty())
+        continue;
+      auto info = tensors_[index_of(*written)];
+      info.name = name;
+      offsets_[name] = offsets_.at(*written);
+      add(std::move(info));
     }
   }
 

@@ -65,6 +65,15 @@ class Shards : public TensorFileBase {
     index_of(name);
     return shards_[shard_of_.at(name)]->load(name);
   }
+  const fs::path& path_of(const std::string& name) const override {
+    const auto found = shard_of_.find(name);
+    return found == shard_of_.end() ? path_ : shards_[found->second]->path();
+  }
+  std::vector<fs::path> files() const override {
+    std::vector<fs::path> all = {path_};
+    for (const auto& shard : shards_) all.push_back(shard->path());
+    return all;
+  }
 
  private:
   std::vector<std::unique_ptr<TensorFile>> shards_;

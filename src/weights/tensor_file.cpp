@@ -7,6 +7,7 @@
 
 #include "formats.h"
 #include "medseg/base/error.h"
+#include "medseg/base/log.h"
 #include "medseg/base/str.h"
 #include "tensor_name.h"
 
@@ -45,15 +46,22 @@ std::string foreign_file(std::span<const std::uint8_t> bytes) {
 }
 
 std::unique_ptr<TensorFile> open_folder(const fs::path& folder) {
-  std::error_code ignored;
-  for (const char* name : {"model.safetensors.index.json", "pytorch_model.bin.index.json"}) {
-    if (fs::exists(folder / name, ignored)) return open_shards(folder / name);
+  // In the order of transformers' PreTrainedModel.from_pretrained.
+  std::vector<std::string> sets;
+  for (const char* name : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+                           "pytorch_model.bin.index.json"}) {
+    std::error_code ignored;
+    if (fs::exists(folder / name, ignored)) sets.emplace_back(name);
   }
-  for (const char* name : {"model.safetensors", "pytorch_model.bin"}) {
-    if (fs::exists(folder / name, ignored)) return open_tensor_file(folder / name);
+  if (sets.empty()) {
+    throw CheckpointError(folder.string(),
+                          "holds no model.safetensors, pytorch_model.bin or index of their shards");
   }
-  throw CheckpointError(folder.string(),
-                        "holds no model.safetensors, pytorch_model.bin or index of their shards");
+  if (sets.size() > 1) {
+    log_warning(str_cat(folder.string(), ": holds several sets of weights (", join(sets, ", "),
+                        "); ", sets.front(), " is read, as transformers does"));
+  }
+  return open_tensor_file(folder / sets.front());
 }
 
 }  // namespace
@@ -130,7 +138,8 @@ std::unique_ptr<TensorFile> open_tensor_file(const fs::path& path) {
   if (path.string().ends_with(".index.json")) return open_shards(path);
   const auto file =
       raised_as<CheckpointError>([&] { return std::make_shared<const MappedFile>(path); });
-  return open_tensor_bytes({file->path(), file->bytes(), file});
+  auto opened = open_tensor_bytes({file->path(), file->bytes(), file});
+  return is_gguf_part(*opened) ? open_gguf_parts(std::move(opened)) : std::move(opened);
 }
 
 }  // namespace medseg

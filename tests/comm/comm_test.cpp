@@ -225,12 +225,16 @@ TEST_F(CommTest, AMeetingThatARankMissesNamesIt) {
   EXPECT_EQ(outcome.code, 5);
   // Ranks 0 and 2 wait equally long, so either may report it first.
   EXPECT_THAT(outcome.err, HasSubstr("medseg: of 3 processes, rank 1 did not come within 4 s\n"));
+  EXPECT_THAT(
+      outcome.err,
+      HasSubstr("medseg: of 3 processes, rank 1 is still missing after 2 s; waiting up to 4 s\n"));
 }
 
 TEST_F(CommTest, WithoutALauncherRankZeroHoldsTheStore) {
   const auto variables = [&](int rank) {
     return std::vector<std::pair<std::string, std::string>>{{"SLURM_PROCID", str_cat(rank)},
                                                             {"SLURM_NTASKS", "2"},
+                                                            {"SLURM_STEP_ID", "0"},
                                                             {"SLURM_LOCALID", str_cat(rank)},
                                                             {"SLURM_JOB_ID", str_cat(::getpid())}};
   };

@@ -39,6 +39,24 @@ TEST(LaunchEnvironment, WithoutALauncherOneProcessIsAlone) {
   EXPECT_EQ(read({{"SLURM_PROCID", "0"}, {"SLURM_JOB_ID", "7"}}).size, 1);  // a batch script
 }
 
+TEST(LaunchEnvironment, AnAllocationWithoutAStepRunsAlone) {
+  Variables batch = {{"SLURM_JOB_ID", "4711"},
+                     {"SLURM_NNODES", "1"},
+                     {"SLURM_NTASKS", "4"},
+                     {"SLURM_PROCID", "0"},
+                     {"SLURM_LOCALID", "0"}};
+  EXPECT_EQ(read(batch).launcher, Launcher::kNone);
+  EXPECT_EQ(read(batch).size, 1);
+  EXPECT_EQ(read(batch).idle_tasks, 4);
+  batch["SLURM_STEP_ID"] = "4294967291";  // the batch script's own step
+  EXPECT_EQ(read(batch).size, 1);
+  batch["SLURM_STEP_ID"] = "0";
+  EXPECT_EQ(read(batch).size, 4);
+  EXPECT_EQ(read(batch).idle_tasks, 0);
+  EXPECT_THAT(fault_of({{"SLURM_PROCID", "1"}, {"SLURM_NTASKS", "4"}}),
+              HasSubstr("SLURM_PROCID: 1, but SLURM_STEP_ID is missing"));
+}
+
 TEST(LaunchEnvironment, TorchrunsAgentHoldsTheStore) {
   const Variables torchrun = {{"RANK", "3"},
                               {"WORLD_SIZE", "4"},
@@ -76,11 +94,8 @@ TEST(LaunchEnvironment, ByHandOnOneMachineLoopbackIsTheDefault) {
 }
 
 TEST(LaunchEnvironment, Slurm) {
-  Variables slurm = {{"SLURM_PROCID", "2"},
-                     {"SLURM_NTASKS", "4"},
-                     {"SLURM_LOCALID", "2"},
-                     {"SLURM_NNODES", "1"},
-                     {"SLURM_JOB_ID", "4711"}};
+  Variables slurm = {{"SLURM_PROCID", "2"}, {"SLURM_NTASKS", "4"},  {"SLURM_LOCALID", "2"},
+                     {"SLURM_NNODES", "1"}, {"SLURM_STEP_ID", "0"}, {"SLURM_JOB_ID", "4711"}};
   auto found = read(slurm);
   EXPECT_EQ(found.launcher, Launcher::kSlurm);
   EXPECT_EQ(found.rank, 2);
@@ -142,10 +157,13 @@ TEST(LaunchEnvironment, WhatContradictsItselfIsOneClearLine) {
       fault_of(
           {{"RANK", "3"}, {"WORLD_SIZE", "4"}, {"LOCAL_RANK", "2"}, {"LOCAL_WORLD_SIZE", "2"}}),
       HasSubstr("LOCAL_WORLD_SIZE: 2 contradicts"));
-  EXPECT_THAT(
-      fault_of({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}}),
-      HasSubstr("RANK: 0 of 2, but Slurm's variables say 0 of 4"));
-  EXPECT_THAT(fault_of({{"SLURM_PROCID", "4"}, {"SLURM_NTASKS", "4"}}),
+  EXPECT_THAT(fault_of({{"RANK", "0"},
+                        {"WORLD_SIZE", "2"},
+                        {"SLURM_PROCID", "0"},
+                        {"SLURM_NTASKS", "4"},
+                        {"SLURM_STEP_ID", "0"}}),
+              HasSubstr("RANK: 0 of 2, but Slurm's variables say 0 of 4"));
+  EXPECT_THAT(fault_of({{"SLURM_PROCID", "4"}, {"SLURM_NTASKS", "4"}, {"SLURM_STEP_ID", "0"}}),
               HasSubstr("SLURM_PROCID: 4"));
 }
 

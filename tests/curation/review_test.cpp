@@ -8,9 +8,11 @@
 #include "drawn.h"
 #include "http/raw_client.h"
 #include "medseg/base/file.h"
+#include "medseg/base/hash.h"
 #include "medseg/curation/agreement.h"
 #include "medseg/curation/review_server.h"
 #include "medseg/curation/review_store.h"
+#include "medseg/curation/revisions.h"
 #include "medseg/dataset/doctor.h"
 #include "medseg/http/server.h"
 #include "medseg/http/sessions.h"
@@ -29,8 +31,15 @@ using ::testing::Not;
 using ::testing::StartsWith;
 
 TEST(Kappa, IsThatOfScikitLearn) {
-  // sklearn.metrics.cohen_kappa_score of the same lists
-  EXPECT_NEAR(*cohen_kappa({0, 0, 1, 1, 2, 0, 1}, {0, 1, 1, 1, 2, 0, 0}), 0.533333333333, 1e-11);
+  const auto golden =
+      json::parse(read_file(MEDSEG_SOURCE_DIR "/tests/golden/agreement/kappa.json"));
+  ASSERT_EQ(golden["cases"].size(), 128U);
+  for (const auto& one : golden["cases"]) {
+    const auto kappa =
+        cohen_kappa(one["a"].get<std::vector<int>>(), one["b"].get<std::vector<int>>());
+    ASSERT_EQ(kappa.has_value(), !one["kappa"].is_null()) << one;
+    if (kappa) EXPECT_NEAR(*kappa, one["kappa"].get<double>(), 1e-12) << one;
+  }
   EXPECT_DOUBLE_EQ(*cohen_kappa({0, 1, 0, 1}, {0, 1, 0, 1}), 1.0);
   EXPECT_DOUBLE_EQ(*cohen_kappa({0, 1, 0, 1}, {1, 0, 1, 0}), -1.0);
   EXPECT_FALSE(cohen_kappa({}, {}));
@@ -254,6 +263,32 @@ TEST_F(Review, ExportHoldsTheDecidedFormAndItsTrail) {
   const std::string card = read_file(folder_ / "out/data-card.md");
   EXPECT_THAT(card, HasSubstr("2 of 4 records"));
   EXPECT_THAT(card, HasSubstr("| drawn by hand | CC0 | 2 |"));
+
+  const auto croissant = json::parse(read_file(folder_ / "out/croissant.json"));
+  EXPECT_EQ(croissant["@type"], "sc:Dataset");
+  EXPECT_EQ(croissant["license"], json::array({"CC0"}));
+  EXPECT_EQ(croissant["distribution"][0]["sha256"], sha256_of_file(folder_ / "out/manifest.jsonl"));
+  EXPECT_EQ(croissant["recordSet"][0]["key"]["@id"], "records/id");
+  EXPECT_EQ(croissant["rai:annotationsPerItem"], "2");
+
+  const auto pair = json::parse(read_file(folder_ / "out/revisions.jsonl"));  // one line
+  EXPECT_EQ(pair["id"], record.id);
+  EXPECT_EQ(pair["model"], "not stated");
+  ASSERT_EQ(pair["turns"].size(), 1U);
+  EXPECT_EQ(pair["turns"][0]["after"]["answer"], "It is the <p> skull </p> [SEG].");
+  EXPECT_NE(pair["turns"][0]["before"], pair["turns"][0]["after"]);
+  ASSERT_EQ(pair["masks"].size(), 1U);
+  EXPECT_EQ(pair["masks"][0]["id"], "m2");
+  const auto counts = count_revisions(folder_ / "out/revisions.jsonl");
+  EXPECT_EQ(counts.records, 1);
+  const auto& group = counts.by_target.at(record.masks.at("m2").label);
+  EXPECT_EQ(group.masks, 1);
+  EXPECT_DOUBLE_EQ(group.dice, pair["masks"][0]["dice"].get<double>());
+  EXPECT_LT(group.dice, 1.0);
+  EXPECT_EQ(counts.by_model.at("not stated").texts, 1);
+  write_file(folder_ / "out/revisions.jsonl", pair.dump() + "\n{\"model\": 3}\n");
+  EXPECT_THAT([&] { count_revisions(folder_ / "out/revisions.jsonl"); },
+              ThrowsError<DataError>(EndsWith("revisions.jsonl:2"), "is no revision"));
   EXPECT_THAT(card, HasSubstr("| poor mask | 2 |"));
   EXPECT_EQ(export_review(reading, folder_ / "out/manifest.jsonl", std::nullopt), 3);
   EXPECT_THAT(
@@ -414,7 +449,9 @@ TEST_F(ReviewPage, ThePageNeedsNothingFromElsewhere) {
                           HasSubstr("Content-Security-Policy: default-src 'self'"),
                           HasSubstr("frame-ancestors 'none'")));
   for (const char* file :
-       {"app.js", "api.js", "history.js", "mask.js", "picture.js", "style.css", "icon.svg"}) {
+       {"app.js", "api.js", "decisions.js", "dialogue.js", "dom.js", "history.js", "keys.js",
+        "mask.js", "mask_list.js", "picture.js", "pointer.js", "records.js", "sign_in.js",
+        "slices.js", "theme.js", "tools.js", "work.js", "style.css", "icon.svg"}) {
     const std::string reply = ask("GET", std::string("/page/") + file, {});
     EXPECT_THAT(reply, StartsWith("HTTP/1.1 200")) << file;
     EXPECT_THAT(reply, Not(HasSubstr("https://"))) << file;

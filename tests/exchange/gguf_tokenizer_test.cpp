@@ -8,6 +8,7 @@
 
 #include "medseg/base/file.h"
 #include "support/assets.h"
+#include "support/temp_folder.h"
 #include "text/text_stream.h"
 
 namespace medseg {
@@ -72,6 +73,57 @@ TEST(GgufTokenizer, NamesFileAndKeyOfAFault) {
   metadata["tokenizer.ggml.eos_token_id"] = std::int64_t{9};
   EXPECT_EQ(error_of(metadata),
             "tiny.gguf: tokenizer.ggml: eos_token 9 is not an id; there are 4 tokens");
+}
+
+TEST(GgufTokenizer, SentencePieceGivesTheIdsOfTheModelThatWasConverted) {
+  const fs::path golden = fs::path(MEDSEG_SOURCE_DIR) / "tests/golden/text";
+  const auto file = open_tensor_file(golden / "spm.gguf");
+  const auto texts = nlohmann::json::parse(read_file(golden / "strings.json"));
+  const TempFolder saved("gguf-spm");
+  for (const auto& name : choice_names<TokenizerMode>()) {
+    const auto tokenizer = load_gguf_tokenizer(*file, tokenizer_mode(name));
+    EXPECT_EQ(tokenizer->size(), 565);
+    EXPECT_EQ(tokenizer->bos(), 1);
+    EXPECT_EQ(tokenizer->eos(), 2);
+    EXPECT_EQ(tokenizer->adds_bos(), name != "spm_native");
+    tokenizer->save(saved.path());
+    const auto again = load_tokenizer(saved.path(), tokenizer_mode(name));
+    const auto expected = nlohmann::json::parse(read_file(golden / "spm" / (name + ".json")));
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      const auto text = texts[i].get<std::string>();
+      auto ids = tokenizer->encode(text);
+      EXPECT_EQ(again->encode(text), ids) << text;
+      if (tokenizer->adds_bos()) ids.insert(ids.begin(), 1);
+      ASSERT_EQ(ids, expected[i].get<Ids>()) << name << ": " << text;
+    }
+  }
+}
+
+TEST(GgufTokenizer, SentencePieceFaultsAreNamed) {
+  const auto good = [] {
+    return std::map<std::string, MetadataValue>{
+        {"tokenizer.ggml.model", std::string("llama")},
+        {"tokenizer.ggml.tokens", std::vector<std::string>{"<unk>", "<s>", "</s>", "a"}},
+        {"tokenizer.ggml.scores", std::vector<double>{0, 0, 0, -1}},
+        {"tokenizer.ggml.token_type", Ids{2, 3, 3, 1}},
+        {"tokenizer.ggml.bos_token_id", std::int64_t{1}}};
+  };
+  EXPECT_EQ(error_of(good()), "no error");
+  const auto says = [&](const std::string& key, MetadataValue value, const std::string& what) {
+    auto metadata = good();
+    metadata["tokenizer.ggml." + key] = std::move(value);
+    EXPECT_EQ(error_of(metadata), "tiny.gguf: tokenizer.ggml" + what);
+  };
+  says("scores", std::vector<double>{0}, ".scores: 1 for 4 tokens");
+  says("token_type", Ids{2, 3, 3, 9}, ".token_type[3]: 9 is no type of SentencePiece");
+  says("token_type", Ids{1, 3, 3, 1},
+       ".unknown_token_id: missing, and no token is of type unknown");
+  says("tokens", std::vector<std::string>{"<unk>", "<s>", "</s>", "<s>"},
+       ".tokens[3]: \"<s>\" again");
+  says("tokens", std::vector<std::string>{"<unk>", "<s>", "</s>", ""}, ".tokens[3]: is empty");
+  says("tokens", std::vector<std::string>{"<unk>", "<s>", "</s>", "\xff"},
+       ": piece 3 is not UTF-8");
+  says("bos_token_id", std::int64_t{7}, ".bos_token_id: 7 is not an id; there are 4 tokens");
 }
 
 TEST(GgufTokenizerIntegration, GivesTheIdsOfSmolLm2) {

@@ -14,6 +14,7 @@
 #include "medseg/bundle/open_bundle.h"
 #include "medseg/exchange/layout_import.h"
 #include "medseg/exchange/model_export.h"
+#include "medseg/models/clip.h"
 #include "medseg/models/grounding.h"
 #include "medseg/models/llama.h"
 #include "medseg/models/vision_tower.h"
@@ -285,10 +286,33 @@ TEST_F(PublishedLayouts, ATowerThatIsNowhereIsAskedFor) {
               std::string::npos);
   }
   auto request = request_of("llava-med");
-  request.vision = layouts("clip");
+  request.vision = layouts("clip/model.safetensors");
   EXPECT_NE(
       refusal([&] { import_layout(request, scratch_ / "out"); }).find("holds its own vision tower"),
       std::string::npos);
+}
+
+TEST_F(PublishedLayouts, AFolderDescribesTheTowerThatIsInside) {
+  import_layout(request_of("llava-med"), scratch_ / "alone");
+  auto request = request_of("llava-med");
+  request.vision = scratch_ / "described";
+  fs::create_directories(request.vision);
+  Json config = {{"model_type", "clip_vision_model"}, {"hidden_act", "gelu"}};
+  write_file(request.vision / "config.json", config.dump());
+  import_layout(request, scratch_ / "bundle");
+  const auto tower_of = [&](const char* name) {
+    return read_bundle_options(scratch_ / name).model.vision.tower.as<ClipOptions>();
+  };
+  EXPECT_EQ(name_of(tower_of("bundle").activation), "gelu");
+  EXPECT_EQ(name_of(tower_of("alone").activation), "quick_gelu");
+  EXPECT_EQ(read_file(scratch_ / "bundle/model.safetensors"),
+            read_file(scratch_ / "alone/model.safetensors"));
+  config["num_hidden_layers"] = 77;
+  write_file(request.vision / "config.json", config.dump());
+  EXPECT_NE(refusal([&] {
+              import_layout(request, scratch_ / "out");
+            }).find((request.vision / "config.json").string()),
+            std::string::npos);
 }
 
 /// Both shards of a pickled mini model as one safetensors file, with `change` made to them.

@@ -117,6 +117,24 @@ TEST_F(Adapters, StartFromThoseOfAFolder) {
   EXPECT_TRUE(at::equal(model_.other.weight, at::full({4, 4}, 7.0)));
 }
 
+TEST_F(Adapters, ATiedHeadMayStandBesideItsEmbedding) {
+  struct Tied : Model {
+    Tied() { register_module("embed_tokens", embedding); }
+    Linear embedding{4, 5, false};
+  };
+  const auto rows = at::full({5, 4}, 7.0);
+  both_.replaced = {{"embed_tokens.weight", rows}, {"lm_head.weight", rows}};
+  both_.saved_modules = {"embed_tokens", "lm_head"};
+  Tied model;
+  add_adapters(model, "layers.", from(both_));
+  EXPECT_TRUE(at::equal(model.embedding.weight, rows));
+  both_.replaced[1].second = rows + 1;  // parted: this model has no place for it
+  const auto parted = from(both_);
+  Tied other;
+  EXPECT_THAT(([&] { add_adapters(other, "layers.", parted); }),
+              ThrowsMessage<CheckpointError>(HasSubstr("lm_head.weight: the model has no such")));
+}
+
 TEST_F(Adapters, OtherRankOrScaleThanTheFoldersIsAFaultOfTheConfig) {
   auto lora = from(both_);
   lora.rank = 3;

@@ -57,8 +57,9 @@ TEST(Preprocess, GroundingInputEqualsPillow) {
 TEST(Preprocess, SquareSplineEqualsScikitImage) {
   for (const std::string picture : {"grey", "rgb", "tall"}) {
     const Image image = read_image(kGolden + picture + ".png");
-    expect_close(grounding_input(image, GroundingPreprocess::kMedsamSquare, 48).pixels,
-                 picture + ".medsam_square", 2e-6);
+    for (const auto kind :
+         {GroundingPreprocess::kMedsamSquare, GroundingPreprocess::kMedsamSquareFloat})
+      expect_close(grounding_input(image, kind, 48).pixels, picture + "." + name_of(kind), 2e-6);
   }
 }
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "golden.h"
+#include "support/throws.h"
 
 namespace medseg {
 namespace {
@@ -79,6 +80,24 @@ TEST(SpmFolder, NamesTheFileThatIsAtFault) {
         R"({"added_tokens_decoder": {"560": {"content": "a", "single_word": true}}})",
         ": added_tokens_decoder.560.single_word: is not known for SentencePiece tokenizers");
   fails("added_tokens.json", R"({"": 560})", ": the added token of id 560 is empty");
+}
+
+TEST(TokenizerFolder, TiktokensListBesideATokenizerJsonIsPassedOver) {
+  const auto folder = golden::scratch("tiktoken");
+  std::filesystem::copy(golden::folder() / "bpe/llama3/tokenizer.json", folder);
+  const auto expected = load_tokenizer(folder)->fingerprint();
+  const auto model = folder / "tokenizer.model";
+  write_file(model, "IQ== 0\nIg== 1\nIw== 2\n");  // Meta's Llama 3
+  EXPECT_EQ(load_tokenizer(folder)->fingerprint(), expected);
+  const auto refused = [&](const std::string& bytes) {
+    write_file(model, bytes);
+    EXPECT_THAT([&] { load_tokenizer(folder); },
+                ThrowsError<CheckpointError>(model.string(), "is not a SentencePiece model"));
+  };
+  refused("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n");
+  refused("damaged");
+  std::filesystem::remove(folder / "tokenizer.json");
+  refused("IQ== 0\nIg== 1\n");
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "medseg/bundle/licence.h"
 #include "medseg/config/fields.h"
 #include "medseg/models/segmenter.h"
 #include "medseg/models/vision_preprocess.h"
@@ -20,19 +21,21 @@
 
 namespace medseg {
 
-/// How an image becomes the grounding encoder's input (src/README.md, choice 11).
+/// How an image becomes the grounding encoder's input (src/README.md, choice 13).
 enum class GroundingPreprocess {
   kSam,           ///< longest side resized, SAM's mean and deviation, padded (segment_anything)
   kLitemedsam,    ///< the same resize, min-max to [0, 1], padded
-  kMedsamSquare,  ///< stretched by a spline, min-max
-  kMedsamPil,     ///< stretched by Pillow's bicubic, min-max
+  kMedsamSquare,  ///< stretched by a spline, cut to 8 bits, min-max (MedSAM_Inference.py)
+  kMedsamSquareFloat,  ///< without the cut (MedSAM's pre_CT_MR.py, for training)
+  kMedsamPil,          ///< stretched by Pillow's bicubic, min-max
 };
 template <>
 struct Choice<GroundingPreprocess> {
-  static constexpr ChoiceNames<GroundingPreprocess, 4> names = {
+  static constexpr ChoiceNames<GroundingPreprocess, 5> names = {
       {{GroundingPreprocess::kSam, "sam"},
        {GroundingPreprocess::kLitemedsam, "litemedsam"},
        {GroundingPreprocess::kMedsamSquare, "medsam_square"},
+       {GroundingPreprocess::kMedsamSquareFloat, "medsam_square_float"},
        {GroundingPreprocess::kMedsamPil, "medsam_pil"}}};
 };
 
@@ -52,6 +55,7 @@ struct BundleOptions {
   /// use.
   std::vector<std::string> initialised;
   std::int64_t max_new_tokens = 128;
+  std::vector<PartLicence> licences;  ///< as the sources of the parts state them
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
@@ -67,6 +71,7 @@ struct BundleOptions {
     visit("special_tokens", self.special_tokens);
     visit("initialised", self.initialised);
     visit("max_new_tokens", self.max_new_tokens, at_least(1));
+    visit("licences", self.licences);
   }
 };
 

@@ -6,7 +6,9 @@
 /// - torchrun, medseg launch: RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE. With
 ///   TORCHELASTIC_USE_AGENT_STORE the launcher serves the store and every rank is its client.
 /// - OpenMPI: OMPI_COMM_WORLD_RANK, …_SIZE, …_LOCAL_RANK, …_LOCAL_SIZE
-/// - Slurm (srun): SLURM_PROCID, SLURM_STEP_NUM_TASKS or SLURM_NTASKS, SLURM_LOCALID
+/// - Slurm (srun): SLURM_PROCID, SLURM_STEP_NUM_TASKS or SLURM_NTASKS, SLURM_LOCALID, where
+///   SLURM_STEP_ID or SLURM_STEP_NUM_TASKS says that srun started a step. Without a step (a batch
+///   script, salloc) the program was started once and runs alone, however many tasks it might have.
 ///
 /// OpenMPI comes before Slurm, because mpirun starts its own daemons by srun and the Slurm
 /// variables of a process are those of its daemon. The same holds for torchrun's agents. All
@@ -40,6 +42,7 @@ struct LaunchEnvironment {
   std::uint16_t port = 29500;
   bool store_is_there = false;  ///< the launcher serves the store; otherwise rank 0 does
   std::string session;          ///< keeps attempts apart that meet at the same store
+  int idle_tasks = 0;  ///< of a Slurm allocation in which no srun started this process; 0: none
 
   bool is_loopback() const { return address == "127.0.0.1"; }
 };

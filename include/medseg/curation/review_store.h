@@ -127,6 +127,10 @@ class ReviewStore {
   /// The record as it was decided: revised turns and masks, review and trail. \pre its status is
   /// neither open nor a disagreement.
   nlohmann::ordered_json decided(std::int64_t position);
+  /// What its decider changed, as a pair of before and after (revisions.h); nothing where he took
+  /// it as it was. \pre as above.
+  std::optional<nlohmann::ordered_json> revision(std::int64_t position, const std::string& model);
+  const ReviewSettings& settings() const { return settings_; }
 
  private:
   struct Judged;
@@ -143,7 +147,8 @@ class ReviewStore {
 Record with_content(const Record& record, const nlohmann::json& content);
 
 /// Writes the manifest of all records of one status ("" for all that are decided), with paths that
-/// hold from its folder, and beside it `data-card.md`. Returns how many.
+/// hold from its folder, and beside it `data-card.md`, Croissant metadata (`croissant.json`) and
+/// the accepted revisions (`revisions.jsonl`). Returns how many.
 std::int64_t export_review(ReviewStore& store, const std::filesystem::path& out,
                            std::optional<RecordStatus> status);
 

@@ -14,7 +14,8 @@ namespace medseg {
 GgufVocabulary gguf_vocabulary(const TensorFile& file);
 
 /// make_tokenizer on it. \throws CheckpointError naming the file and the fault.
-std::unique_ptr<Tokenizer> load_gguf_tokenizer(const TensorFile& file);
+std::unique_ptr<Tokenizer> load_gguf_tokenizer(const TensorFile& file,
+                                               TokenizerMode mode = TokenizerMode::kHfLegacy);
 
 /// Whether the file starts as a GGUF does; false for folders and missing files.
 bool is_gguf(const std::filesystem::path& path);

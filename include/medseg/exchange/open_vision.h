@@ -24,7 +24,9 @@ struct VisionPart {
 /// `path`: a Hugging Face folder or one of its weight files (a folder of a whole CLIP or LLaVA
 /// too), or the ONNX export of a DINOv2 tower. Of the weights only DINOv2's positions in an ONNX
 /// file are read. The result is checked: every tensor that the tower needs is there with its shape,
-/// and config.json does not contradict the shapes. \throws CheckpointError in one line.
-VisionPart open_vision(const std::filesystem::path& path);
+/// and config.json does not contradict the shapes. `described_by`: the folder whose config.json and
+/// preprocessor_config.json count, if not the weights' own. \throws CheckpointError in one line.
+VisionPart open_vision(const std::filesystem::path& path,
+                       const std::filesystem::path& described_by = {});
 
 }  // namespace medseg

@@ -23,7 +23,8 @@ struct GroundingInput {
 };
 
 /// sam: Pillow bilinear, longest side G, mean/std, pad. litemedsam: the same resize, min-max over
-/// all channels to [0, 1], pad, no mean/std. medsam_square / medsam_pil: square, min-max.
+/// all channels to [0, 1], pad, no mean/std. medsam_square, medsam_square_float, medsam_pil: a
+/// square, min-max.
 GroundingInput grounding_input(const Image& image, GroundingPreprocess kind, std::int64_t size);
 
 /// True masks as [K, H, W] float32 of 0 and 1.

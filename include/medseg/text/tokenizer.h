@@ -21,13 +21,17 @@ namespace medseg {
 
 /// The `tokenizer.ggml.*` keys of a GGUF, filled by the caller, since `text` does not read weights.
 struct GgufVocabulary {
-  std::string model = {};  ///< "gpt2" (byte-level BPE); others are refused by name
-  std::string pre = {};    ///< pre-tokenizer: "smollm", "gpt-2", "llama-bpe", "qwen2", …
+  /// "gpt2" (byte-level BPE) or "llama" (SentencePiece); others are refused by name
+  std::string model = {};
+  std::string pre = {};  ///< pre-tokenizer: "smollm", "gpt-2", "llama-bpe", "qwen2", …
   std::vector<std::string> tokens = {};  ///< by id
   std::vector<std::int32_t> types = {};  ///< 1 normal, 3 control, 4 user-defined, …; may be empty
   std::vector<std::string> merges = {};  ///< "left right", best first
   std::optional<std::int64_t> bos = {}, eos = {}, unknown = {}, padding = {};
   bool add_bos = false;
+  // Of SentencePiece.
+  std::vector<float> scores = {};  ///< by id
+  bool add_eos = false, add_space_prefix = true, remove_extra_whitespaces = false;
 };
 
 /// How a SentencePiece tokenizer treats the text beside added tokens (src/README.md, choice 3).
@@ -100,14 +104,16 @@ class Tokenizer {
   virtual std::string fingerprint() const = 0;
 };
 
-/// `path`: a folder (bundle or Hugging Face) with tokenizer.json or tokenizer.model, or one of
-/// those files. `mode` is for SentencePiece only.
+/// `path`: a folder (bundle or Hugging Face) with tokenizer.model or tokenizer.json, or one of
+/// those files. Of both in a folder tokenizer.model is read, unless it is tiktoken's list of ranks
+/// (Llama 3), which is no SentencePiece model. `mode` is for SentencePiece only.
 /// \throws CheckpointError at the faulty file; DataError if there is no such path.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path,
                                           TokenizerMode mode = TokenizerMode::kHfLegacy);
-/// \throws CheckpointError if a token is faulty or `vocabulary.model` or `.pre` is not known, with
-/// the known ones.
-std::unique_ptr<Tokenizer> make_tokenizer(const GgufVocabulary& vocabulary);
+/// `mode` is for SentencePiece only. \throws CheckpointError if a token is faulty or
+/// `vocabulary.model` or `.pre` is not known, with the known ones.
+std::unique_ptr<Tokenizer> make_tokenizer(const GgufVocabulary& vocabulary,
+                                          TokenizerMode mode = TokenizerMode::kHfLegacy);
 
 /// Decodes a growing list of ids piece by piece. Every piece is valid UTF-8, and all pieces
 /// together are the text of all ids.

@@ -9,6 +9,7 @@
 /// to 4.51 and of 4.52 and later |
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,6 +47,16 @@ struct RenamedTensors {
 };
 /// \throws CheckpointError if two tensors get the same name.
 RenamedTensors under_our_names(std::shared_ptr<const TensorFile> file, const Layout& layout);
+
+/// New name of a tensor; nothing leaves it out.
+using NewName = std::function<std::optional<std::string>(const std::string&)>;
+/// \throws CheckpointError if two tensors get the same name.
+std::shared_ptr<const TensorFile> renamed_tensors(std::shared_ptr<const TensorFile> file,
+                                                  const NewName& new_name);
+/// All tensors, that of `name` under `second` too.
+std::shared_ptr<const TensorFile> with_second_name(std::shared_ptr<const TensorFile> file,
+                                                   const std::string& name,
+                                                   const std::string& second);
 
 /// The tensors whose names start with `prefix`, without it.
 std::shared_ptr<const TensorFile> part_of(std::shared_ptr<const TensorFile> file,

@@ -43,11 +43,21 @@ class TensorFile {
   /// The values. Block formats (Q4_1 …) are dequantised to fp32. Safetensors are zero-copy views of
   /// the mapping and must not be written to. \throws CheckpointError at the file and tensor.
   virtual at::Tensor load(const std::string& name) const = 0;
+
+  /// The file that holds this tensor, for messages: a shard, or the adapter that brought it.
+  virtual const std::filesystem::path& path_of(const std::string& name) const {
+    static_cast<void>(name);
+    return path();
+  }
+  /// Every file that was opened for these tensors, the indices of shards too.
+  virtual std::vector<std::filesystem::path> files() const { return {path()}; }
   bool contains(const std::string& name) const;
 };
 
 /// Chooses the format by the first bytes, never by the name. A folder or an `*.index.json` opens
-/// its shards as one file. \throws CheckpointError
+/// its shards as one file, and any part of a split GGUF opens all parts beside it. Of several sets
+/// of weights in a folder the one that transformers reads is taken: safetensors before pickle, one
+/// file before shards. \throws CheckpointError; a GGUF part whose others are missing, by number.
 std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path);
 
 /// Copies the values of `from` into `to`, of the same shape. Small tensors are copied on the
