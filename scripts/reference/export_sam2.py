@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/sam2/hiera.safetensors and sizes.json: tiny random image encoders of SAM 2
-with input, pyramid and gradients, and the number of parameters of the published sizes.
+"""Writes tests/golden/sam2/{hiera,decoder}.safetensors and sizes.json: tiny random image encoders
+and a mask decoder of SAM 2 with inputs, outputs and gradients, and the number of parameters of the
+published encoders.
 
     export_sam2.py tests/golden/sam2
 
@@ -9,6 +10,11 @@ facebookresearch/sam2. `tiny`: one head at first, a global block inside a stage,
 `wide`: two heads at first, windows that pad where queries are pooled. Names: `CASE.weight.NAME`,
 `CASE.pixels`, `CASE.out.N` and `CASE.cotangent.N` for strides 4, 8, 16 (loss = sum over N of
 sum(out * cotangent)), `CASE.grad.NAME`, `CASE.grad.pixels`.
+decoder.safetensors: `weight.NAME`, the image's `image` [1, C, h, w], `positions` [C, h, w],
+`stride4` and `stride8` before conv_s0 and conv_s1, `prompts` [K, 1, C]; of each mask token `masks`
+and `iou`; `object`; by the stability rule `stable.masks` and `stable.iou`, of which some are token
+0's and some are not; `cotangent` (loss = sum(masks * cotangent) + sum(object) + sum(iou)),
+`grad.NAME`, `grad.image`, `grad.prompts`, `grad.stride4`, `grad.stride8`.
 """
 
 import json
@@ -17,7 +23,13 @@ import sys
 
 import torch
 from safetensors.torch import save_file
-from transformers import Sam2HieraDetConfig, Sam2VisionConfig, Sam2VisionModel
+from transformers import (
+    Sam2HieraDetConfig,
+    Sam2MaskDecoderConfig,
+    Sam2VisionConfig,
+    Sam2VisionModel,
+)
+from transformers.models.sam2.modeling_sam2 import Sam2MaskDecoder
 
 # transformers' names for those of Meta, in this order.
 META = (
@@ -27,6 +39,18 @@ META = (
     ("mlp.proj_in.", "mlp.layers.0."),
     ("mlp.proj_out.", "mlp.layers.1."),
 )
+
+# The same of the decoder; a layer's MLP has the names of SAM 1.
+DECODER = (
+    ("layer_norm", "norm"),
+    (".mlp.proj_in.", ".mlp.lin1."),
+    (".mlp.proj_out.", ".mlp.lin2."),
+    ("o_proj", "out_proj"),
+    ("upscale_conv1", "output_upscaling.0"),
+    ("upscale_norm", "output_upscaling.1"),
+    ("upscale_conv2", "output_upscaling.3"),
+)
+HEADS = ("output_hypernetworks_mlps.", "iou_prediction_head.", "pred_obj_score_head.")
 
 CASES = {
     "tiny": {
@@ -116,11 +140,89 @@ def export(case, size, images):
     return {f"{case}.{k}": v.detach().contiguous().clone() for k, v in out.items()}
 
 
+def decoder_name(name):
+    for hf, meta in DECODER:
+        name = name.replace(hf, meta)
+    if name.startswith(HEADS):
+        name = name.replace(".layers.0.", ".layers.1.")
+        name = name.replace(".proj_in.", ".layers.0.").replace(".proj_out.", ".layers.2.")
+    return name
+
+
+def export_decoder(width=16, grid=4, masks=6):
+    config = Sam2MaskDecoderConfig(
+        hidden_size=width,
+        mlp_dim=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        iou_head_hidden_dim=width,
+    )
+    config._attn_implementation = "eager"
+    net = Sam2MaskDecoder(config).eval()
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if "norm" in name:
+                parameter.add_(0.3 * torch.randn_like(parameter))
+            elif parameter.dim() > 1:
+                parameter.copy_(torch.randn_like(parameter) * parameter[0].numel() ** -0.5)
+            else:
+                parameter.copy_(0.2 * torch.randn_like(parameter))
+        # Far from the threshold, so that some masks of token 0 are stable.
+        net.output_hypernetworks_mlps[0].proj_out.weight.mul_(20)
+    inputs = {
+        "image": torch.randn(1, width, grid, grid),
+        "stride4": torch.randn(1, width, 4 * grid, 4 * grid),
+        "stride8": torch.randn(1, width, 2 * grid, 2 * grid),
+        "prompts": 2 * torch.randn(masks, 1, width),
+    }
+    for tensor in inputs.values():
+        tensor.requires_grad_(True)
+    positions = torch.randn(1, width, grid, grid)
+    fine = [net.conv_s0(inputs["stride4"]), net.conv_s1(inputs["stride8"])]
+    kept = []
+    rule = net._dynamic_multimask_via_stability
+
+    def keep_all(logits, ious):
+        kept.append((logits, ious))
+        return rule(logits, ious)
+
+    net._dynamic_multimask_via_stability = keep_all
+    stable, stable_iou, _, score = net(
+        image_embeddings=inputs["image"],
+        image_positional_embeddings=positions,
+        sparse_prompt_embeddings=inputs["prompts"].unsqueeze(0),
+        dense_prompt_embeddings=torch.zeros(1, width, grid, grid),
+        multimask_output=False,
+        high_resolution_features=fine,
+    )
+    logits, ious = (tensor[0] for tensor in kept[0])
+    own = (stable[0, :, 0] == logits[:, 0]).flatten(1).all(1)
+    assert own.any() and not own.all(), own
+    cotangent = torch.randn_like(logits)
+    ((logits * cotangent).sum() + score.sum() + ious.sum()).backward()
+    out = {
+        **inputs,
+        "positions": positions[0],
+        "masks": logits,
+        "iou": ious,
+        "object": score[0],
+        "stable.masks": stable[0],
+        "stable.iou": stable_iou[0],
+        "cotangent": cotangent,
+    }
+    out |= {"grad." + name: tensor.grad for name, tensor in inputs.items()}
+    for name, parameter in net.named_parameters():
+        out["weight." + decoder_name(name)] = parameter
+        out["grad." + decoder_name(name)] = parameter.grad
+    return {k: v.detach().contiguous().clone() for k, v in out.items()}
+
+
 def main(folder):
     torch.manual_seed(3)
     torch.set_num_threads(1)
     folder = pathlib.Path(folder)
     save_file({**export("tiny", 64, 1), **export("wide", 32, 2)}, folder / "hiera.safetensors")
+    save_file(export_decoder(), folder / "decoder.safetensors")
     with torch.device("meta"):
         counts = {
             name: sum(p.numel() for p in make(*sizes).parameters())
