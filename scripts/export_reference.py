@@ -90,6 +90,12 @@ TOPICS = {
             ("{out}", "{medsam}"),
         )
     ],
+    "sam2": [
+        Export(
+            "export_sam2.py",
+            ["torch==2.15.0", "safetensors==0.8.0", "numpy==2.4.6", "transformers==5.24.0"],
+        )
+    ],
     "text": [
         Export("export_text.py", ["tokenizers==0.23.3"], ("{out}", "bpe"), "bpe/*/tokenizer.json"),
         Export("export_text.py", ["sentencepiece==0.2.3"], ("{out}", "spm")),
