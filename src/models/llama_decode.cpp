@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
 #include "llama_block.h"
@@ -13,6 +14,7 @@
 #include "medseg/nn/autocast.h"
 #include "medseg/nn/few_rows.h"
 #include "medseg/nn/parallel.h"
+#include "medseg/nn/thread_choice.h"
 
 namespace medseg {
 namespace {
@@ -230,8 +232,11 @@ at::Tensor Llama::decode(const at::Tensor& embeddings, const std::vector<KvCache
   std::vector<float> x(input.const_data_ptr<float>(),
                        input.const_data_ptr<float>() + input.numel());
   Step step(options_, caches, cosine_, sine_);
-  for (std::size_t i = 0; i < layers_.size(); ++i)
-    step.run(*layers_[i], static_cast<std::int64_t>(i), x);
+  thread_local ThreadChoice threads(at::get_num_threads());
+  run_step(threads, [&] {
+    for (std::size_t i = 0; i < layers_.size(); ++i)
+      step.run(*layers_[i], static_cast<std::int64_t>(i), x);
+  });
   for (auto* cache : caches) cache->advance(1);
   const auto states = at::empty_like(input);
   std::memcpy(states.mutable_data_ptr<float>(), x.data(), x.size() * sizeof(float));

@@ -1,5 +1,6 @@
 // One token of several dialogues in one reading of the weights.
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 
@@ -40,9 +41,10 @@ void fill(Llama& llama) {
     if (name.ends_with("bias")) tensor->normal_();
 }
 
-/// Three dialogues of other lengths, then `steps` tokens of each: [rows, steps, D].
+/// Three dialogues of other lengths, then `steps` tokens of each on so many threads (0: as many as
+/// there are): [rows, steps, D].
 at::Tensor decoded(const Llama& llama, const std::vector<std::int64_t>& lengths, std::int64_t steps,
-                   const at::Tensor& embeddings) {
+                   const at::Tensor& embeddings, int threads = 0) {
   std::vector<KvCache> caches(lengths.size(), KvCache(llama.options().layers));
   std::vector<KvCache*> all;
   for (std::size_t r = 0; r < lengths.size(); ++r) {
@@ -50,6 +52,8 @@ at::Tensor decoded(const Llama& llama, const std::vector<std::int64_t>& lengths,
     llama.forward(row.narrow(1, 0, lengths[r]), &caches[r]);
     all.push_back(&caches[r]);
   }
+  const int before = at::get_num_threads();
+  if (threads > 0) at::set_num_threads(threads);
   std::vector<at::Tensor> states;
   for (std::int64_t step = 0; step < steps; ++step) {
     std::vector<at::Tensor> next;
@@ -57,6 +61,7 @@ at::Tensor decoded(const Llama& llama, const std::vector<std::int64_t>& lengths,
       next.push_back(embeddings[static_cast<std::int64_t>(r)][lengths[r] + step]);
     states.push_back(llama.decode(at::stack(next), all));
   }
+  at::set_num_threads(before);
   return at::stack(states, 1);
 }
 
@@ -70,6 +75,21 @@ at::Tensor forwarded(const Llama& llama, const std::vector<std::int64_t>& length
     rows.push_back(states.narrow(0, lengths[r], steps).to(at::kFloat));
   }
   return at::stack(rows);
+}
+
+// What lets a step choose its number of threads.
+TEST(LlamaDecode, HasTheSameBitsOnOneThreadAndOnSeveral) {
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    auto options = tiny();
+    options.mlp_width = 3000;  // enough work for several threads
+    Llama llama(options, dtype);
+    fill(llama);
+    const at::NoGradGuard no_grad;
+    const AutocastScope autocast(at::kCPU, dtype);
+    const auto embeddings = at::randn({3, 12, options.width});
+    const auto one = decoded(llama, {2, 7, 5}, 3, embeddings, 1);
+    EXPECT_TRUE(at::equal(decoded(llama, {2, 7, 5}, 3, embeddings, 4), one)) << dtype;
+  }
 }
 
 TEST(LlamaDecode, EqualsWholePassesInEverySize) {
