@@ -18,4 +18,5 @@ ninja -C "$build" "${targets[@]}" >&2
 only=()
 if (($#)); then only=(-R "^($(IFS='|'; echo "$*"))\$"); fi
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
-ctest --test-dir "$build" -j "$(nproc)" -L '^unit$' --output-on-failure --no-tests=error "${only[@]}"
+ctest --test-dir "$build" -j "$(nproc)" -L "^unit\$" --output-on-failure --no-tests=error \
+  "${only[@]}"

@@ -24,6 +24,7 @@ constexpr Mark kMarks[] = {
     {"research-only", TermsKind::kNonCommercial},
     {"research purposes", TermsKind::kNonCommercial},
     {"research license", TermsKind::kNonCommercial},
+    {"by-nd", TermsKind::kOwnTerms},
     {"llama", TermsKind::kOwnTerms},
     {"gemma", TermsKind::kOwnTerms},
     {"health-ai", TermsKind::kOwnTerms},

@@ -109,6 +109,7 @@ TEST(TermsKind, FollowsTheWordsOfTheTerms) {
                                     {"bigscience-openrail-m", kOwnTerms},
                                     {"SAM License", kOwnTerms},
                                     {"other", kOwnTerms},
+                                    {"cc-by-nd-4.0", kOwnTerms},
                                     {"gpl-3.0", kShareAlike},
                                     {"cc-by-sa-4.0", kShareAlike},
                                     {"apache-2.0", kPermissive},
