@@ -10,6 +10,13 @@ tier=${1:-all}
 scripts/setup.sh
 if [ "$tier" = extra ]; then scripts/extra_tools.sh; fi
 scripts/build.sh
-label=()
-if [ "$tier" != all ]; then label=(-L "^$tier\$"); fi
-ctest --test-dir "${BUILD_DIR:-build}" --output-on-failure --no-tests=error "${label[@]}"
+tests() {
+  ctest --test-dir "${BUILD_DIR:-build}" --output-on-failure --no-tests=error "$@"
+}
+# Unit tests run side by side, one thread each: two teams on the same cores wait for each other.
+unit() { OMP_NUM_THREADS=1 tests -L '^unit$' -j "$(nproc)"; }
+case $tier in
+  all) unit && tests -LE '^unit$' ;;
+  unit) unit ;;
+  *) tests -L "^$tier\$" ;;
+esac
