@@ -121,6 +121,7 @@ ordered_json RevisionCounts::json() const {
 std::string RevisionCounts::text() const {
   std::string text = str_cat("readers changed ", records, " records before they accepted them\n");
   const auto table = [&](const char* title, const std::map<std::string, Group>& groups) {
+    if (groups.empty()) return;
     text += str_cat("  ", title, ": texts, masks, Dice of the mask before with the reader's\n");
     for (const auto& [name, group] : groups) {
       text +=
